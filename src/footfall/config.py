@@ -1,0 +1,59 @@
+"""The settings of a node and their defaults, each with the reason beside it; knows nothing of where they are read from."""
+
+import enum
+
+import msgspec
+
+from footfall.errors import ConfigError
+
+PARTITIONS_MAX = 256  # a row of the table of counts is 8 bytes a partition
+
+
+class Topology(enum.StrEnum):
+    """How nodes share counts: pushed to everyone, or pulled at intervals."""
+
+    REPLICATED = "replicated"
+    SHARDED = "sharded"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of one node. Durations in seconds, sizes in bytes.
+
+    Raises:
+        ConfigError: If a value cannot be used.
+    """
+
+    data: str = "footfall-data"
+    http_host: str = "127.0.0.1"  # loopback: there is no authentication yet
+    http_port: int = 8080
+    nats: tuple[str, ...] = ()  # empty: the embedded engine
+    topology: Topology = Topology.REPLICATED
+    partitions: int = 16
+    node: str = ""  # empty: made from the host's name and a random part
+    secret: str = ""  # keys the receipts; empty: kept in the data directory
+    replicas: int = 0  # of the log; 0: 1 embedded or on a single server, 3 on a cluster
+    log_bytes_max: int = 64 << 30
+    cut_interval_s: float = 10.0
+    beat_interval_s: float = 0.25
+    silence_max_s: float = 2.0  # a node unheard for longer has lost its partitions
+    lag_max_s: float = 5.0  # an owner further behind is passed over
+    broadcast_interval_s: float = 0.05
+    anti_entropy_interval_s: float = 10.0
+    gather_interval_s: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.partitions <= PARTITIONS_MAX:
+            raise ConfigError(f"partitions is {self.partitions}; it must be from 1 to {PARTITIONS_MAX}")
+        if not 0 <= self.http_port <= 65535:
+            raise ConfigError(f"the HTTP port is {self.http_port}; it must be from 0 to 65535")
+        if self.replicas not in (0, 1, 3, 5):
+            raise ConfigError(f"replicas is {self.replicas}; it must be 1, 3 or 5")
+        for name in ("cut_interval_s", "beat_interval_s", "silence_max_s", "lag_max_s", "broadcast_interval_s", "gather_interval_s"):
+            value = getattr(self, name)
+            if not 0.01 <= value <= 3600:
+                raise ConfigError(f"{name} is {value}; it must be from 0.01 to 3600 seconds")
+        if self.log_bytes_max < 1 << 20:
+            raise ConfigError(f"log_bytes_max is {self.log_bytes_max}; it must be at least {1 << 20}")
+        for url in self.nats:
+            if "://" not in url or url.split("://")[0] not in ("nats", "tls"):
+                raise ConfigError(f"{url!r} is not a NATS URL; write nats://host:port")

@@ -1,0 +1,169 @@
+"""Every error that Footfall raises on purpose, in one tree; knows nothing of HTTP or of the terminal.
+
+FootfallError
+ ├─ CallerError                 the caller's fault: change the request; nothing was changed by it
+ │   ├─ InvalidNameError
+ │   ├─ InvalidVisitError
+ │   │   └─ VisitorRequiredError
+ │   ├─ UnknownUnitError
+ │   ├─ UnitConflictError
+ │   ├─ CountOverflowError
+ │   ├─ TooLargeError
+ │   ├─ TooManyCountersError
+ │   └─ SourcePositionError
+ ├─ UnavailableError            not now: the same request may succeed later
+ │   ├─ LogUnavailableError
+ │   │   └─ LogFullError
+ │   ├─ OverloadedError
+ │   └─ NotReadyError
+ ├─ IntegrityError              something durable is not what it was: a person must look
+ │   ├─ LogRewoundError
+ │   ├─ CheckpointError
+ │   └─ FormatError
+ └─ SetupError                  wrong use or wrong surroundings, found at start
+     ├─ ConfigError
+     ├─ EngineMissingError
+     ├─ EngineTooOldError
+     ├─ EngineFailedError
+     ├─ DataInUseError
+     ├─ DataVersionError
+     ├─ PartitionsMismatchError
+     ├─ TopologyMismatchError
+     └─ ConnectError
+"""
+
+
+class FootfallError(Exception):
+    """Base of all errors that Footfall raises on purpose."""
+
+
+class CallerError(FootfallError):
+    """The request was wrong and changed nothing."""
+
+
+class InvalidNameError(CallerError):
+    """A counter's name is not 1 to 8 dot-separated parts of ``[A-Za-z0-9_-]``, 200 characters at most."""
+
+
+class InvalidVisitError(CallerError):
+    """A visit's count, visitor or key is not one.
+
+    Attributes:
+        index: Which visit of the batch, from 0; None where there is only one.
+    """
+
+    def __init__(self, message: str, index: int | None = None) -> None:
+        super().__init__(message if index is None else f"visit {index}: {message}")
+        self.index = index
+
+
+class VisitorRequiredError(InvalidVisitError):
+    """A visit names no visitor, and a counter on its path counts visitors."""
+
+
+class UnknownUnitError(CallerError):
+    """A unit is neither ``visits`` nor ``visitors``."""
+
+
+class UnitConflictError(CallerError):
+    """A counter is already defined, with the other unit; the first definition holds."""
+
+
+class CountOverflowError(InvalidVisitError):
+    """A counter would pass 2**63 - 1."""
+
+
+class TooLargeError(CallerError):
+    """A body or a batch is over its limit."""
+
+
+class TooManyCountersError(CallerError):
+    """The log holds as many counters as it may."""
+
+
+class SourcePositionError(CallerError):
+    """A chunk of a source does not start where the source stands in the log.
+
+    Attributes:
+        position: The byte offset at which the next chunk must start.
+    """
+
+    def __init__(self, source: str, start: int, position: int) -> None:
+        super().__init__(f"source {source!r} stands at byte {position}, but the chunk starts at byte {start}; send from {position}")
+        self.position = position
+
+
+class UnavailableError(FootfallError):
+    """Not now; the same request may succeed later."""
+
+
+class LogUnavailableError(UnavailableError):
+    """The log did not acknowledge: it is away, has no quorum, or the outcome is unknown. Retry the same bytes."""
+
+
+class LogFullError(LogUnavailableError):
+    """The log has reached its size limit and refuses."""
+
+
+class OverloadedError(UnavailableError):
+    """A queue of this node is at its bound."""
+
+
+class NotReadyError(UnavailableError):
+    """The node does not count yet, or not any more."""
+
+
+class IntegrityError(FootfallError):
+    """Something durable is not what it was; counting on it would give a wrong count."""
+
+
+class LogRewoundError(IntegrityError):
+    """The log lost, changed or replaced messages that were already counted or acknowledged."""
+
+
+class CheckpointError(IntegrityError):
+    """A checkpoint is torn, flipped, incomplete or of another log."""
+
+
+class FormatError(IntegrityError):
+    """Bytes are of a format that this version does not read."""
+
+
+class SetupError(FootfallError):
+    """Footfall cannot start as it was asked to."""
+
+
+class ConfigError(SetupError):
+    """A setting has a value that it cannot have."""
+
+
+class EngineMissingError(SetupError):
+    """No nats-server was found."""
+
+
+class EngineTooOldError(SetupError):
+    """The nats-server that was found is too old to be trusted with a log."""
+
+
+class EngineFailedError(SetupError):
+    """The nats-server that was started does not come up."""
+
+
+class DataInUseError(SetupError):
+    """A running server already uses the data directory."""
+
+
+class DataVersionError(SetupError):
+    """The data directory was written by another version's format."""
+
+
+class PartitionsMismatchError(SetupError):
+    """The log was made with another number of partitions."""
+
+
+class TopologyMismatchError(SetupError):
+    """The cluster runs the other topology."""
+
+
+class ConnectError(SetupError):
+    """A server named by a URL cannot be reached, or the URL is not one."""
