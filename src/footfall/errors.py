@@ -19,7 +19,9 @@ FootfallError
  ├─ IntegrityError              something durable is not what it was: a person must look
  │   ├─ LogRewoundError
  │   ├─ CheckpointError
+ │   ├─ PartitionMismatchError
  │   └─ FormatError
+ │       └─ MalformedError
  └─ SetupError                  wrong use or wrong surroundings, found at start
      ├─ ConfigError
      ├─ EngineMissingError
@@ -89,7 +91,9 @@ class SourcePositionError(CallerError):
     """
 
     def __init__(self, source: str, start: int, position: int) -> None:
-        super().__init__(f"source {source!r} stands at byte {position}, but the chunk starts at byte {start}; send from {position}")
+        super().__init__(
+            f"source {source!r} stands at byte {position}, but the chunk starts at byte {start}; send from {position}"
+        )
         self.position = position
 
 
@@ -127,6 +131,14 @@ class CheckpointError(IntegrityError):
 
 class FormatError(IntegrityError):
     """Bytes are of a format that this version does not read."""
+
+
+class MalformedError(FormatError):
+    """Bytes are no message of the log."""
+
+
+class PartitionMismatchError(IntegrityError):
+    """Two vectors over different numbers of partitions cannot be joined."""
 
 
 class SetupError(FootfallError):

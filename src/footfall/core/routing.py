@@ -1,0 +1,82 @@
+"""Which partition a visit goes to, and which node owns a partition. The same answer on every node, without asking."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+import xxhash
+
+
+def partition_of(text: str, partitions: int) -> int:
+    """XXH3-64 of the UTF-8 text modulo P: where a visitor, an idempotency key or a source belongs."""
+    return xxhash.xxh3_64_intdigest(text.encode()) % partitions
+
+
+def weight(node: str, partition: int) -> int:
+    """How strongly a node is drawn to a partition.
+
+    References:
+        Thaler, Ravishankar (1998), "Using name-based mappings to increase hit rates": the highest weight wins,
+        so that a node that comes or goes moves only its own partitions.
+    """
+    return xxhash.xxh3_64_intdigest(f"{node}\0{partition}".encode())
+
+
+def ranking(partition: int, nodes: Iterable[str]) -> list[str]:
+    """The nodes in the order in which they should own the partition."""
+    return sorted(nodes, key=lambda node: (weight(node, partition), node), reverse=True)
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """What a node last said of itself.
+
+    Attributes:
+        id: The node's id.
+        heard_s: When it was heard, on the hearer's monotonic clock.
+        folded: For the partitions it owns, the sequence of the last message folded.
+        lag_s: For the partitions that it is behind in: for how long already.
+    """
+
+    id: str
+    heard_s: float
+    folded: Mapping[int, int] = {}
+    lag_s: Mapping[int, float] = {}
+
+
+def alive(peers: Iterable[Peer], now_s: float, silence_max_s: float) -> list[Peer]:
+    """The peers heard from lately."""
+    return [peer for peer in peers if now_s - peer.heard_s <= silence_max_s]
+
+
+def wanted(me: Peer, others: Iterable[Peer], partitions: int, lag_max_s: float) -> set[int]:
+    """The partitions that this node should own: those that it ranks highest for among the nodes that keep up.
+
+    Args:
+        me: This node.
+        others: The others that are alive.
+        partitions: P.
+        lag_max_s: An owner that has been behind in a partition for longer is passed over, unless all have.
+    """
+    nodes = {peer.id: peer for peer in (*others, me)}
+    mine = set()
+    for partition in range(partitions):
+        ranked = ranking(partition, nodes)
+        fit = [node for node in ranked if nodes[node].lag_s.get(partition, 0.0) <= lag_max_s]
+        if (fit or ranked)[0] == me.id:
+            mine.add(partition)
+    return mine
+
+
+def released(owned: Mapping[int, int], wanted_now: set[int], others: Iterable[Peer]) -> set[int]:
+    """The partitions to let go: not wanted any more, and another node has folded as far.
+
+    Until then two owners overlap, which costs work and changes no count.
+    """
+    reached: dict[int, int] = {}
+    for peer in others:
+        for partition, sequence in peer.folded.items():
+            reached[partition] = max(reached.get(partition, -1), sequence)
+    return {
+        partition
+        for partition, sequence in owned.items()
+        if partition not in wanted_now and reached.get(partition, -1) >= sequence
+    }
