@@ -2,6 +2,8 @@
 
 FootfallError
  ├─ CallerError                 the caller's fault: change the request; nothing was changed by it
+ │   ├─ MalformedRequestError
+ │   ├─ InvalidRequestError
  │   ├─ InvalidNameError
  │   ├─ InvalidVisitError
  │   │   └─ VisitorRequiredError
@@ -31,6 +33,7 @@ FootfallError
      ├─ DataVersionError
      ├─ PartitionsMismatchError
      ├─ TopologyMismatchError
+     ├─ PortInUseError
      └─ ConnectError
 """
 
@@ -41,6 +44,22 @@ class FootfallError(Exception):
 
 class CallerError(FootfallError):
     """The request was wrong and changed nothing."""
+
+
+class MalformedRequestError(CallerError):
+    """A request's body is not JSON, or not UTF-8."""
+
+
+class InvalidRequestError(CallerError):
+    """A request has the wrong shape, an unknown field, or a value that nothing can be done with.
+
+    Attributes:
+        index: Which visit of the batch, from 0; None where it is about the whole request.
+    """
+
+    def __init__(self, message: str, index: int | None = None) -> None:
+        super().__init__(message if index is None else f"visit {index}: {message}")
+        self.index = index
 
 
 class InvalidNameError(CallerError):
@@ -175,6 +194,10 @@ class PartitionsMismatchError(SetupError):
 
 class TopologyMismatchError(SetupError):
     """The cluster runs the other topology."""
+
+
+class PortInUseError(SetupError):
+    """The address that HTTP should be served on cannot be had."""
 
 
 class ConnectError(SetupError):
