@@ -97,6 +97,7 @@ class _DefinitionsMeta(msgspec.Struct, array_like=True):
 Row = tuple[str, int, int]  # name, unit (0 or 1), since
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_encode_manifest = msgspec.msgpack.Encoder().encode
 _decode_manifest = msgspec.msgpack.Decoder(Manifest).decode
 _decode_partition = msgspec.msgpack.Decoder(_PartitionMeta).decode
 _decode_definitions = msgspec.msgpack.Decoder(_DefinitionsMeta).decode
@@ -170,7 +171,7 @@ class Writer:
         known = {ref for ref in previous.refs() if ref.digest not in previous.inline} if previous else set()
         new = {blob_key(ref): data for ref, data in blobs.items() if ref.digest not in inline and ref not in known}
         self._written = manifest
-        return _encode(manifest), new
+        return _encode_manifest(manifest), new
 
     def stored(self) -> None:
         """The last ``write`` is durable: the next one may build on it."""
