@@ -1,6 +1,6 @@
 """A producer's decisions: which visits go into which message, in which order, under which sequence. No I/O."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import shake_128
 from typing import Any, NamedTuple
 
@@ -99,13 +99,13 @@ class Ticket(NamedTuple):
     """Where the visits of one request went, and whom to tell."""
 
     entries: list[tuple[Lot, int]]
-    waiter: Callable[[list[str]], None]
+    waiter: Any
 
 
 class Flush(NamedTuple):
     """Visits that are stored together: per partition a lane of messages to be published one after the other.
 
-    Lanes may be published side by side. When all are acknowledged, and not before, ``answers`` tells everyone.
+    Lanes may be published side by side. When all are acknowledged, and not before, the waiters are told.
     """
 
     lanes: list[list[Sealed]]
@@ -113,17 +113,30 @@ class Flush(NamedTuple):
     tickets: list[Ticket]
     visits: int
 
-    def answers(self, secret: bytes) -> Iterator[tuple[Any, list[str]]]:
-        """Each waiter with its receipts."""
-        texts = {id(sealed): sealed.receipts(secret) for lane in self.lanes for sealed in lane}
+    def singles(self, secret: bytes) -> Iterator[tuple[Any, str]]:
+        """Each waiter of ``add_single`` with its receipt."""
         width = 2 * RECEIPT_BYTES
+        texts: dict[int, str] = {}
         for lot in self.lots:
             for place in lot.places if lot.waiters else ():
-                text = texts[id(place.sealed)]
-                for at, waiter in enumerate(lot.waiters[place.first : place.stop], place.offset):
-                    yield waiter, [text[width * at : width * at + width]]
-        for ticket in self.tickets:
-            yield ticket.waiter, [self._receipt(lot, entry, texts) for lot, entry in ticket.entries]
+                text = texts.get(id(place.sealed))
+                if text is None:
+                    text = texts[id(place.sealed)] = place.sealed.receipts(secret)
+                start = width * place.offset
+                for waiter in lot.waiters[place.first : place.stop]:
+                    yield waiter, text[start : start + width]
+                    start += width
+
+    def requests(self, secret: bytes) -> Iterator[tuple[Any, list[str]]]:
+        """Each waiter of ``add`` with its receipts, one a visit."""
+        if self.tickets:
+            texts = {id(sealed): sealed.receipts(secret) for lane in self.lanes for sealed in lane}
+            for ticket in self.tickets:
+                yield ticket.waiter, [self._receipt(lot, entry, texts) for lot, entry in ticket.entries]
+
+    def waiters(self) -> tuple[list[Any], list[Any]]:
+        """Those of ``add_single`` and those of ``add``, to be told that it failed."""
+        return [waiter for lot in self.lots for waiter in lot.waiters], [ticket.waiter for ticket in self.tickets]
 
     @staticmethod
     def _receipt(lot: Lot, entry: int, texts: dict[int, str]) -> str:
@@ -164,7 +177,7 @@ class Outbox:
         self.visits += 1
         self.size += len(visitor) + ENTRY_BYTES
 
-    def add(self, visits: Iterable[tuple[Definition, Visit]], waiter: Callable[[list[str]], None]) -> None:
+    def add(self, visits: Iterable[tuple[Definition, Visit]], waiter: Any) -> None:
         """Take the visits of one request; each counter's path decides which sections a visit goes to.
 
         A visit without a visitor must not have a counter in ``visitors`` on its path.
