@@ -17,7 +17,8 @@ FootfallError
  │   ├─ LogUnavailableError
  │   │   └─ LogFullError
  │   ├─ OverloadedError
- │   └─ NotReadyError
+ │   ├─ NotReadyError
+ │   └─ UnreachableError
  ├─ IntegrityError              something durable is not what it was: a person must look
  │   ├─ LogRewoundError
  │   ├─ CheckpointError
@@ -26,6 +27,7 @@ FootfallError
  │       └─ MalformedError
  └─ SetupError                  wrong use or wrong surroundings, found at start
      ├─ ConfigError
+     ├─ InputError
      ├─ EngineMissingError
      ├─ EngineTooOldError
      ├─ EngineFailedError
@@ -136,6 +138,10 @@ class NotReadyError(UnavailableError):
     """The node does not count yet, or not any more."""
 
 
+class UnreachableError(UnavailableError):
+    """No node answers at a URL."""
+
+
 class IntegrityError(FootfallError):
     """Something durable is not what it was; counting on it would give a wrong count."""
 
@@ -166,6 +172,10 @@ class SetupError(FootfallError):
 
 class ConfigError(SetupError):
     """A setting has a value that it cannot have."""
+
+
+class InputError(SetupError):
+    """A file to read visits from is missing, unreadable, or is not what it was taken for."""
 
 
 class EngineMissingError(SetupError):
