@@ -24,10 +24,11 @@ DEFINITIONS = "definitions"
 
 
 class Ref(msgspec.Struct, frozen=True, array_like=True):
-    """A blob: its SHA-256 and its size in bytes."""
+    """A blob: its SHA-256, its size in bytes, and the epoch of the cut that stored it."""
 
     digest: bytes
     size: int
+    epoch: int
 
 
 Refs = tuple[Ref, ...]
@@ -151,43 +152,67 @@ class Writer:
         if previous is not None and previous.epoch != taken.epoch - 1:
             previous = None  # its blobs may be gone, and what was added in between is not known
         self._previous = None  # until ``stored``: a cut that was not written breaks the chain of segments
-        blobs: dict[Ref, bytes] = {}
-        visitors, base_bytes = self._visitors(taken, previous, blobs)
-        meta = _refs(_split(taken.meta), blobs)
-        body = _refs(taken.body(), blobs)
-        keys = tuple((epoch, _refs(_split(digests), blobs)) for epoch, digests in taken.keys)
-        if previous is not None:  # segments that were inline there must go on being held somewhere
-            kept = {ref for refs in visitors for ref in refs if ref.digest in previous.inline}
-            blobs.update({ref: previous.inline[ref.digest] for ref in kept})
-        inline: dict[bytes, bytes] = {}
-        room = INLINE_BYTES_MAX
-        for ref, data in sorted(blobs.items(), key=lambda item: item[0].size):
-            if ref.size <= room:
-                inline[ref.digest] = data
-                room -= ref.size
-        manifest = Manifest(
+        pages = _Pages(taken.epoch, previous)
+        visitors, base_bytes = _visitors(taken, previous, pages)
+        meta = pages.refs(_split(taken.meta))
+        body = pages.refs(taken.body())
+        keys = tuple((epoch, pages.refs(_split(digests))) for epoch, digests in taken.keys)
+        inline, blobs = pages.placed({ref for refs in (meta, body, *dict(keys).values(), *visitors) for ref in refs})
+        self._written = Manifest(
             "cut/1", taken.part, taken.partitions, taken.epoch, position, meta, body, keys, visitors, base_bytes, inline
         )
-        known = {ref for ref in previous.refs() if ref.digest not in previous.inline} if previous else set()
-        new = {blob_key(ref): data for ref, data in blobs.items() if ref.digest not in inline and ref not in known}
-        self._written = manifest
-        return _encode_manifest(manifest), new
+        return _encode_manifest(self._written), blobs
 
     def stored(self) -> None:
         """The last ``write`` is durable: the next one may build on it."""
         self._previous = self._written
 
-    def _visitors(
-        self, taken: Capture, previous: Manifest | None, blobs: dict[Ref, bytes]
-    ) -> tuple[tuple[Refs, ...], int]:
-        if previous is not None:
-            segment = _refs(_sets({number: (added,) for number, added in taken.added.items()}), blobs)
-            visitors = (*previous.visitors, segment) if segment else previous.visitors
-            added_bytes = sum(ref.size for refs in visitors[1:] for ref in refs)
-            if len(visitors) <= SEGMENTS_MAX and 2 * added_bytes <= max(previous.base_bytes, BLOB_BYTES_MAX):
-                return visitors, previous.base_bytes
-        base = _refs(_sets(taken.visitors), blobs)
-        return (base,) if base else (), sum(ref.size for ref in base)
+
+class _Pages:
+    """The blobs of one manifest: those that the manifest before it holds already, and new ones."""
+
+    def __init__(self, epoch: int, previous: Manifest | None) -> None:
+        self._epoch = epoch
+        self._known = {ref.digest: ref for ref in previous.refs()} if previous else {}
+        self._data = dict(previous.inline) if previous else {}  # they must go on being held somewhere
+
+    def refs(self, pages: Iterable[bytes]) -> Refs:
+        """One ref a page."""
+        refs = []
+        for page in pages:
+            digest = sha256(page).digest()
+            ref = self._known.get(digest)
+            if ref is None:
+                ref = self._known[digest] = Ref(digest, len(page), self._epoch)
+                self._data[digest] = page
+            refs.append(ref)
+        return tuple(refs)
+
+    def placed(self, used: set[Ref]) -> tuple[dict[bytes, bytes], dict[str, bytes]]:
+        """The data at hand of the refs used: what the manifest holds itself, and by key what must be stored."""
+        inline: dict[bytes, bytes] = {}
+        blobs: dict[str, bytes] = {}
+        room = INLINE_BYTES_MAX
+        for ref in sorted(used, key=lambda ref: (ref.size, ref.digest)):
+            data = self._data.get(ref.digest)
+            if data is not None and ref.size <= room:
+                inline[ref.digest] = data
+                room -= ref.size
+            elif data is not None:
+                blobs[blob_key(ref)] = data
+        return inline, blobs
+
+
+def _visitors(taken: Capture, previous: Manifest | None, pages: _Pages) -> tuple[tuple[Refs, ...], int]:
+    """The base and the segments of visitors, and the size of the base."""
+    if previous is not None:
+        segment = pages.refs(_sets({number: (added,) for number, added in taken.added.items()}))
+        visitors = (*previous.visitors, segment) if segment else previous.visitors
+        added_bytes = sum(ref.size for refs in visitors[1:] for ref in refs)
+        if len(visitors) <= SEGMENTS_MAX and 2 * added_bytes <= max(previous.base_bytes, BLOB_BYTES_MAX):
+            return visitors, previous.base_bytes
+    base = pages.refs(_sets(taken.visitors))
+    return (base,) if base else (), sum(ref.size for ref in base)
 
 
 def read_manifest(data: bytes) -> Manifest:
@@ -281,8 +306,8 @@ def manifest_key(epoch: int, part: str) -> str:
 
 
 def blob_key(ref: Ref) -> str:
-    """Where a blob is stored: by its content, so that equal blobs are one."""
-    return f"blob.{ref.digest.hex()}"
+    """Where a blob is stored: under the epoch that stored it, so that none of a cut under way is taken for an old one."""
+    return f"blob.{ref.epoch}.{ref.digest.hex()}"
 
 
 def _partition_meta(partition: Partition) -> bytes:
@@ -303,15 +328,6 @@ def _sets(sets: Mapping[int, Sequence[Hashes]]) -> list[bytes]:
 
 def _split(data: bytes) -> list[bytes]:
     return [data[at : at + BLOB_BYTES_MAX] for at in range(0, len(data), BLOB_BYTES_MAX)]
-
-
-def _refs(pages: Iterable[bytes], blobs: dict[Ref, bytes]) -> Refs:
-    refs = []
-    for page in pages:
-        ref = Ref(sha256(page).digest(), len(page))
-        blobs[ref] = page
-        refs.append(ref)
-    return tuple(refs)
 
 
 def _joined(manifest: Manifest, refs: Refs, fetched: Mapping[str, bytes]) -> bytes:

@@ -235,13 +235,22 @@ class Outbox:
             by_partition.setdefault(local if kind[0] == LOCAL else kind[0], []).append(lot)
         lanes = [self._lane(partition, lots) for partition, lots in by_partition.items()]
         flush = Flush(lanes, [lot for lots in by_partition.values() for lot in lots], self._tickets, self.visits)
-        self._lots, self._singles, self._tickets, self.visits, self.size = {}, {}, [], 0, 0
+        self._clear()
         return flush
+
+    def drop(self) -> Flush:
+        """Give up what is gathered; nothing of it was or will be stored. Returns it, without messages."""
+        dropped = Flush([], [*self._singles.values(), *self._lots.values()], self._tickets, self.visits)
+        self._clear()
+        return dropped
+
+    def _clear(self) -> None:
+        self._lots, self._singles, self._tickets, self.visits, self.size = {}, {}, [], 0, 0
 
     def seal_chunk(
         self, partition: int, chunk: Chunk, visits: Iterable[tuple[Definition, Visit]]
-    ) -> list[list[Sealed]]:
-        """Messages for a source's chunk, in two steps: what is stored first, and what makes it count.
+    ) -> tuple[list[list[Sealed]], Sealed]:
+        """Messages for a source's chunk: lanes to be stored first, and the message that then makes it count.
 
         The visitors come first: a set takes them twice without harm. Then one message holds the chunk's position
         and all its ``visits``, whatever partition a visitor or key would choose, so that it counts as a whole.
@@ -256,8 +265,8 @@ class Outbox:
                 before.setdefault(target, []).append(lot)
             else:
                 sections += [section for _, section in lot.sections()]
-        lanes = [sealed for target, lots in before.items() for sealed in self._lane(target, lots)]
-        return [lanes, [self._sealed(partition, sections, chunk)]]
+        lanes = [self._lane(target, lots) for target, lots in before.items()]
+        return lanes, self._sealed(partition, sections, chunk)
 
     def _lane(self, partition: int, lots: list[Lot]) -> list[Sealed]:
         """Messages of about the size that is aimed at, in order."""

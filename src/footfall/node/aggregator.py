@@ -1,0 +1,179 @@
+"""Reads the log and folds it: the definitions, and each partition that this node owns."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from footfall.core import control, cut
+from footfall.core.definitions import Definitions
+from footfall.core.partition import Alarm, Partition
+from footfall.core.position import Position, at
+from footfall.core.table import Table
+from footfall.errors import IntegrityError, MalformedError, NotReadyError
+from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Delivery, Log, Message
+from footfall.node.cuts import Cuts
+from footfall.node.waiting import Reached
+
+logger = logging.getLogger(__name__)
+
+SLICE_S = 0.005  # of folding, before other work of the node goes on
+ALARMS_LOGGED_MAX = 100  # a broken producer must not fill the disk
+
+
+class Folding:
+    """One partition being folded here."""
+
+    def __init__(self, partition: Partition, position: Position, previous: cut.Manifest | None) -> None:
+        self.partition = partition
+        self.position = position  # from where reading begins
+        self.reached = Reached(partition.sequence)
+        self.writer = cut.Writer(previous)
+        self.attached = False
+        self.caught_up_s = time.monotonic()  # when nothing more was waiting
+        self.lag_s = 0.0
+        self.task: asyncio.Task[None] | None = None
+
+
+class Aggregator:
+    """The folds of a node. A failure that would make a count wrong ends them all and is kept in ``failure``."""
+
+    def __init__(self, log: Log, table: Table, cuts: Cuts, definitions: Definitions, position: Position) -> None:
+        self.definitions = definitions
+        self.definitions_reached = Reached(definitions.sequence)
+        self.foldings: dict[int, Folding] = {}
+        self.failure: IntegrityError | None = None
+        self.alarms: dict[str, int] = {}
+        self.epoch_since_s = time.monotonic()
+        self._log = log
+        self._table = table
+        self._cuts = cuts
+        self._position = position
+        self._writer = cut.Writer()
+        self._clock_offset_ns: int | None = None  # this clock minus the log's, and the shortest way between them
+
+    def owned(self) -> dict[int, int]:
+        """The partitions counted here, and up to which sequence."""
+        return {number: f.partition.sequence for number, f in self.foldings.items() if f.attached}
+
+    def lags_s(self) -> dict[int, float]:
+        """For the partitions that are behind here: since how long."""
+        return {number: folding.lag_s for number, folding in self.foldings.items() if folding.lag_s > 0}
+
+    async def run_control(self) -> None:
+        """Fold the control subject for ever."""
+        await self._guarded(self._read_control())
+
+    async def _read_control(self) -> None:
+        async for delivery in self._log.read([CONTROL_SUBJECT], self._position):
+            for message in delivery.messages:
+                self._fold_control(message)
+
+    def _fold_control(self, message: Message) -> None:
+        definitions = self.definitions
+        epoch = definitions.epoch
+        try:
+            self._report(definitions.fold(message.sequence, control.decode(message.data)))
+        except MalformedError as error:
+            definitions.sequence = message.sequence
+            self._report([Alarm("malformed", f"control: {error}", message.sequence)])
+        self.definitions_reached.set(message.sequence)
+        if definitions.epoch != epoch:
+            self.epoch_since_s = time.monotonic()
+            taken = cut.capture_definitions(definitions, self._log.partitions)
+            self._cuts.take(taken, at(self._log.created, message), self._writer)
+
+    def start(self, partition: Partition, position: Position, previous: cut.Manifest | None) -> None:
+        """Fold a partition from a state at a position on; it is read from here once it has come as far as the table."""
+        folding = self.foldings[partition.number] = Folding(partition, position, previous)
+        folding.attached = self._table.attach(partition)
+        folding.task = asyncio.create_task(self._guarded(self._read(folding)), name=f"partition {partition.number}")
+
+    async def stop(self, number: int) -> None:
+        """Fold a partition no more; its counts so far stay."""
+        folding = self.foldings.pop(number)
+        if folding.attached:
+            self._table.detach(number)
+        assert folding.task is not None
+        folding.task.cancel()
+        await asyncio.wait([folding.task])
+
+    async def _guarded(self, reading: Coroutine[Any, Any, None]) -> None:
+        try:
+            await reading
+        except IntegrityError as error:
+            if self.failure is None:
+                self.failure = error
+                logger.critical("counting has stopped: %s", error)
+
+    async def _read(self, folding: Folding) -> None:
+        partition = folding.partition
+        subjects = [VISITS_SUBJECT.format(partition=partition.number), CONTROL_SUBJECT]
+        async for delivery in self._log.read(subjects, folding.position):
+            slice_end_s = time.monotonic() + SLICE_S
+            for message in delivery.messages:
+                await self._fold(folding, message)
+                if time.monotonic() > slice_end_s:
+                    self._publish(folding)
+                    await asyncio.sleep(0)
+                    slice_end_s = time.monotonic() + SLICE_S
+            self._publish(folding)
+            self._measure(folding, delivery)
+
+    async def _fold(self, folding: Folding, message: Message) -> None:
+        partition = folding.partition
+        if message.subject != CONTROL_SUBJECT:
+            self._report(partition.fold(message.sequence, message.data, self.definitions))
+            return
+        if self.definitions_reached.sequence < message.sequence:
+            await self.definitions_reached.wait(message.sequence)
+        try:
+            ticked = partition.fold_control(message.sequence, control.decode(message.data))
+        except MalformedError:  # reported by the fold of the definitions
+            partition.sequence = message.sequence
+            return
+        if ticked:
+            self._cuts.take(cut.capture(partition), at(self._log.created, message), folding.writer)
+
+    def _publish(self, folding: Folding) -> None:
+        """Make what was folded readable."""
+        if folding.attached:
+            self._table.advance(folding.partition.number)
+        elif self._table.attach(folding.partition):
+            folding.attached = True
+            logger.info("partition %d is counted here now", folding.partition.number)
+        folding.reached.set(folding.partition.sequence)
+
+    def _measure(self, folding: Folding, delivery: Delivery) -> None:
+        """How far behind the log the fold is, with the log's clock and ours taken for equal but for a constant."""
+        now_s = time.monotonic()
+        if delivery.pending == 0:
+            folding.caught_up_s, folding.lag_s = now_s, 0.0
+        elif delivery.messages:
+            age_ns = time.time_ns() - delivery.messages[-1].time_ns
+            if self._clock_offset_ns is None or age_ns < self._clock_offset_ns:
+                self._clock_offset_ns = age_ns
+            # A clock that was set back by an hour must not look like an hour's lag: bounded by what was waited here.
+            folding.lag_s = min((age_ns - self._clock_offset_ns) / 1e9, now_s - folding.caught_up_s)
+
+    def _report(self, alarms: Iterable[Alarm]) -> None:
+        for alarm in alarms:
+            self.alarms[alarm.kind] = self.alarms.get(alarm.kind, 0) + 1
+            if sum(self.alarms.values()) <= ALARMS_LOGGED_MAX:
+                logger.error("%s at sequence %d: %s", alarm.kind, alarm.sequence, alarm.detail)
+
+    async def source_position(self, number: int, source: str, sequence: int, timeout_s: float) -> int:
+        """Where a source of a partition that is owned here stands, once it is folded up to ``sequence``.
+
+        Raises:
+            NotReadyError: It is not owned here, or is too far behind.
+        """
+        folding = self.foldings.get(number)
+        if folding is None or not folding.attached:
+            raise NotReadyError(f"partition {number} is not counted here")
+        try:
+            await asyncio.wait_for(folding.reached.wait(sequence), timeout_s)
+        except TimeoutError:
+            raise NotReadyError(f"partition {number} is behind the log; try again later") from None
+        return folding.partition.sources.get(source, 0)

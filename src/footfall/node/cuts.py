@@ -1,0 +1,183 @@
+"""Keeps consistent cuts: writes this node's parts, finds the newest complete one, drops old ones, trims the log."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from footfall.core import cut
+from footfall.core.definitions import Definitions
+from footfall.core.partition import Partition
+from footfall.core.position import Position, check
+from footfall.errors import CheckpointError, LogUnavailableError
+from footfall.log.protocol import Log, Store
+
+logger = logging.getLogger(__name__)
+
+KEPT = 2  # complete cuts: if the newest turns out to be damaged there is another
+FETCHES_MAX = 16  # at a time
+SECONDS_MAX = 60.0  # for one part; the next cut is tried then
+
+
+class LogAndStore(Log, Store, Protocol):
+    """The log with the store beside it."""
+
+
+class Found(NamedTuple):
+    """A complete cut."""
+
+    epoch: int
+    position: Position
+    manifests: dict[str, cut.Manifest]
+
+
+class Cuts:
+    """The cuts of one log, as one node sees them."""
+
+    def __init__(self, log: LogAndStore) -> None:
+        self.taken = self.failed = 0  # parts
+        self.bytes = 0
+        self.newest = 0  # epoch of the newest complete cut that is known here
+        self.duration_s = 0.0  # of the last part written
+        self._log = log
+        self._writing: dict[str, asyncio.Task[None]] = {}
+
+    def take(self, taken: cut.Capture, position: Position, writer: cut.Writer) -> None:
+        """Write a part in the background; if the last of its kind is still being written, this cut goes without it."""
+        busy = self._writing.get(taken.part)
+        if busy is not None and not busy.done():
+            logger.warning("cut %d goes without %s: the one before is still being written", taken.epoch, taken.part)
+            self.failed += 1
+            return
+        self._writing[taken.part] = asyncio.create_task(self._write(taken, position, writer), name=f"cut {taken.part}")
+
+    async def _write(self, taken: cut.Capture, position: Position, writer: cut.Writer) -> None:
+        started_s = time.monotonic()
+        try:
+            async with asyncio.timeout(SECONDS_MAX):
+                manifest, blobs = await asyncio.to_thread(writer.write, taken, position)
+                key = cut.manifest_key(taken.epoch, taken.part)
+                if await self._log.get(key) is None:  # another owner's is as good, and its blobs are known to be there
+                    for blob, data in blobs.items():
+                        await self._store(blob, data)
+                    await self._store(key, manifest)
+                    writer.stored()
+        except (LogUnavailableError, CheckpointError, TimeoutError) as error:
+            self.failed += 1
+            logger.warning("cut %d goes without %s: %s", taken.epoch, taken.part, error or "too slow")
+            return
+        self.taken += 1
+        self.bytes += len(manifest) + sum(map(len, blobs.values()))
+        self.duration_s = time.monotonic() - started_s
+
+    async def _store(self, key: str, data: bytes) -> None:
+        await self._log.put(key, data)
+        if await self._log.get(key) != data:
+            raise CheckpointError(f"{key} does not read back as it was stored")
+
+    async def settle(self) -> None:
+        """Wait until what is being written is written."""
+        if self._writing:
+            await asyncio.wait(self._writing.values())
+
+    async def find(self) -> list[Found]:
+        """The complete cuts of this log, newest first; one that cannot be read is left out.
+
+        Raises:
+            LogRewoundError: The log is not the one, or not any more, that the newest cut was taken of.
+            LogUnavailableError: The store cannot be read now.
+        """
+        found: list[Found] = []
+        for epoch in cut.complete(await self._log.keys("cut"), self._log.partitions):
+            try:
+                manifests = await self._manifests(epoch)
+                position = cut.check_parts(manifests, epoch, self._log.partitions)
+            except CheckpointError as error:
+                logger.error("%s", error)  # no traceback: it is expected, and an older one serves
+                continue
+            if not found:
+                await self.check(position)
+            found.append(Found(epoch, position, {manifest.part: manifest for manifest in manifests}))
+        if found:
+            self.newest = found[0].epoch
+        return found
+
+    async def check(self, position: Position) -> None:
+        """Raises LogRewoundError if the log no longer is the one that was counted up to ``position``."""
+        state = await self._log.state()
+        message = await self._log.message(position.sequence) if position.sequence else None
+        check(position, self._log.created, state.first_sequence, state.last_sequence, message)
+
+    async def _manifests(self, epoch: int) -> list[cut.Manifest]:
+        parts = [cut.DEFINITIONS, *map(str, range(self._log.partitions))]
+        fetched = await self._fetch([cut.manifest_key(epoch, part) for part in parts])
+        return [cut.read_manifest(data) for data in fetched.values()]
+
+    async def _fetch(self, keys: Iterable[str]) -> dict[str, bytes]:
+        gate = asyncio.Semaphore(FETCHES_MAX)
+
+        async def one(key: str) -> tuple[str, bytes]:
+            async with gate:
+                data = await self._log.get(key)
+            if data is None:
+                raise CheckpointError(f"{key} is missing")
+            return key, data
+
+        return dict(await asyncio.gather(*map(one, keys)))
+
+    async def _blobs(self, manifest: cut.Manifest) -> dict[str, bytes]:
+        return await self._fetch({cut.blob_key(ref) for ref in manifest.refs() if ref.digest not in manifest.inline})
+
+    async def definitions(self, found: Found) -> Definitions:
+        """The definitions of a cut. Raises CheckpointError."""
+        manifest = found.manifests[cut.DEFINITIONS]
+        return await asyncio.to_thread(cut.restore_definitions, manifest, await self._blobs(manifest))
+
+    async def partition(self, found: Found, number: int) -> Partition:
+        """A partition's state in a cut. Raises CheckpointError."""
+        manifest = found.manifests[str(number)]
+        return await asyncio.to_thread(cut.restore, manifest, await self._blobs(manifest))
+
+    async def newest_partition(self, number: int) -> tuple[Partition, Position, cut.Manifest | None]:
+        """The newest state that a partition can be folded from; an empty one if the log still holds everything.
+
+        Raises:
+            CheckpointError: No complete cut can be read, and the log was trimmed.
+            LogRewoundError: The log is not the one that the newest cut was taken of.
+            LogUnavailableError: The store cannot be read now.
+        """
+        for found in await self.find():
+            try:
+                return await self.partition(found, number), found.position, found.manifests[str(number)]
+            except CheckpointError as error:
+                logger.error("%s", error)
+        return Partition(number, self._log.partitions), await self.beginning(), None
+
+    async def beginning(self) -> Position:
+        """The position before the first message. Raises CheckpointError if the log no longer holds that."""
+        state = await self._log.state()
+        if state.first_sequence > 1 and state.last_sequence > 0:
+            raise CheckpointError(
+                f"the log starts at sequence {state.first_sequence} and no complete cut can be read: restore a backup"
+            )
+        return Position(self._log.created)
+
+    async def collect(self) -> None:
+        """Drop what no kept cut needs, and the log before them. Raises LogUnavailableError, LogRewoundError."""
+        kept = (await self.find())[:KEPT]
+        if len(kept) < KEPT:
+            return
+        newest, oldest = kept[0], kept[-1]
+        needed: set[str] = set()
+        for key in await self._log.keys("cut"):
+            epoch = int(key.split(".")[1])
+            if epoch < oldest.epoch:
+                await self._log.delete(key)
+            elif (data := await self._log.get(key)) is not None:
+                needed |= {cut.blob_key(ref) for ref in cut.read_manifest(data).refs()}
+        for key in await self._log.keys("blob"):
+            # Blobs are stored before the manifest that needs them: those of a cut under way are let be.
+            if int(key.split(".")[1]) < newest.epoch and key not in needed:
+                await self._log.delete(key)
+        await self._log.trim(oldest.position.sequence)

@@ -1,0 +1,29 @@
+"""Waiting until a sequence has been reached."""
+
+import asyncio
+import heapq
+
+
+class Reached:
+    """A sequence that only grows, and those who wait for it."""
+
+    def __init__(self, sequence: int = 0) -> None:
+        self.sequence = sequence
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._count = 0
+
+    def set(self, sequence: int) -> None:
+        """The sequence is reached; whoever waits for it or less goes on."""
+        self.sequence = sequence
+        while self._waiting and self._waiting[0][0] <= sequence:
+            future = heapq.heappop(self._waiting)[2]
+            if not future.done():
+                future.set_result(None)
+
+    async def wait(self, sequence: int) -> None:
+        """Return once ``sequence`` is reached."""
+        if sequence > self.sequence:
+            future = asyncio.get_running_loop().create_future()
+            self._count += 1
+            heapq.heappush(self._waiting, (sequence, self._count, future))
+            await future
