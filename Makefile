@@ -1,0 +1,64 @@
+# Everything is done inside .venv, from pinned dependencies; nothing is installed outside this directory.
+# `make demo` and `make test` set it up themselves; a second run finds the stamps and starts at once.
+
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
+UV ?= uv
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast check format bench lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV)/.footfall  ## Make .venv with pinned dependencies and footfall in it
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Footfall needs Python 3.11 or newer; none is on PATH (or say which: make setup PYTHON=/path/to/python3.11)" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+$(VENV)/.requirements: requirements-dev.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.footfall: pyproject.toml $(VENV)/.requirements
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup  ## Three nodes, generated traffic, live counts
+	@$(BIN)/footfall demo
+
+# The core is all that one must trust for the count: every branch of it is reached by its own tests, without a server.
+test: setup  ## Every test: unit, property, simulation, and real servers
+	$(BIN)/pytest tests/unit tests/simulation --cov=footfall.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
+	$(BIN)/pytest tests/integration
+
+test-fast: setup  ## Unit and property tests only
+	$(BIN)/pytest tests/unit
+
+check: setup  ## Format, lint, types, and the directions of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup  ## Format, and fix what the linter can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup  ## One table: Footfall beside Redis and NATS, in under three minutes
+	@$(BIN)/python -m benchmarks.run
+
+# Hashes of every platform's files, so that the same pins install everywhere; no index's address, so that any index serves.
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-build --quiet
+
+lock:  ## Pin the dependencies anew (needs uv; add LOCK_FLAGS=--upgrade to move them)
+	$(LOCK) $(LOCK_FLAGS) --output-file requirements.txt
+	$(LOCK) $(LOCK_FLAGS) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+
+clean:  ## Remove .venv and caches (data directories are left alone)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis .coverage dist
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
