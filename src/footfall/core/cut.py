@@ -173,8 +173,12 @@ class _Pages:
 
     def __init__(self, epoch: int, previous: Manifest | None) -> None:
         self._epoch = epoch
-        self._known = {ref.digest: ref for ref in previous.refs()} if previous else {}
         self._data = dict(previous.inline) if previous else {}  # they must go on being held somewhere
+        self._known = {ref.digest: self.again(ref) for ref in previous.refs()} if previous else {}
+
+    def again(self, ref: Ref) -> Ref:
+        """The ref of a blob of the manifest before; one that was held inline counts as stored now, if it is stored."""
+        return Ref(ref.digest, ref.size, self._epoch) if ref.digest in self._data else ref
 
     def refs(self, pages: Iterable[bytes]) -> Refs:
         """One ref a page."""
@@ -207,7 +211,8 @@ def _visitors(taken: Capture, previous: Manifest | None, pages: _Pages) -> tuple
     """The base and the segments of visitors, and the size of the base."""
     if previous is not None:
         segment = pages.refs(_sets({number: (added,) for number, added in taken.added.items()}))
-        visitors = (*previous.visitors, segment) if segment else previous.visitors
+        before = tuple(tuple(map(pages.again, refs)) for refs in previous.visitors)
+        visitors = (*before, segment) if segment else before
         added_bytes = sum(ref.size for refs in visitors[1:] for ref in refs)
         if len(visitors) <= SEGMENTS_MAX and 2 * added_bytes <= max(previous.base_bytes, BLOB_BYTES_MAX):
             return visitors, previous.base_bytes
@@ -306,7 +311,7 @@ def manifest_key(epoch: int, part: str) -> str:
 
 
 def blob_key(ref: Ref) -> str:
-    """Where a blob is stored: under the epoch that stored it, so that none of a cut under way is taken for an old one."""
+    """Where a blob is stored: under its epoch, so that none of a cut under way is taken for an old one."""
     return f"blob.{ref.epoch}.{ref.digest.hex()}"
 
 
