@@ -1,0 +1,261 @@
+"""The HTTP interface: each handler parses, calls the node once, and answers; what counts is the node's business."""
+
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from footfall.core.names import NAME_LENGTH_MAX, check_name
+from footfall.core.visit import BATCH_BYTES_MAX
+from footfall.errors import FootfallError, InvalidNameError, InvalidRequestError, TooLargeError
+from footfall.node.node import Node
+from footfall.node.readings import Added
+from footfall.web import problems, requests, wire
+from footfall.web.exposition import exposition
+from footfall.web.openapi import document
+from footfall.web.traffic import Traffic
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Api:
+    """The handlers of one node."""
+
+    def __init__(self, node: Node, traffic: Traffic) -> None:
+        self._node = node
+        self._traffic = traffic
+        self._document = _encode(document())
+        self._index = _encode(
+            wire.Index(
+                name="footfall",
+                version=version("footfall"),
+                links={
+                    "openapi": "/openapi.json",
+                    "counters": "/v1/counters",
+                    "nodes": "/v1/nodes",
+                    "health": "/healthz",
+                    "readiness": "/readyz",
+                    "metrics": "/metrics",
+                },
+            )
+        )
+
+    def routes(self) -> list[Route]:
+        """One route for each path, so that a 405 names all its methods."""
+        return [
+            Route("/v1/counters/{name}/visits", self.post_counter_visits, methods=["POST"]),
+            Route("/v1/counters/{name}", self.counter, methods=["GET", "PUT"]),
+            Route("/v1/counters", self.list_counters, methods=["GET"]),
+            Route("/v1/visits", self.post_visits, methods=["POST"]),
+            Route("/v1/sources/{id}", self.get_source, methods=["GET"]),
+            Route("/v1/nodes", self.get_nodes, methods=["GET"]),
+            Route("/healthz", self.get_health, methods=["GET"]),
+            Route("/readyz", self.get_readiness, methods=["GET"]),
+            Route("/metrics", self.get_metrics, methods=["GET"]),
+            Route("/openapi.json", self.get_openapi, methods=["GET"]),
+            Route("/problems/{slug}", self.get_problem, methods=["GET"]),
+            Route("/", self.get_index, methods=["GET"]),
+        ]
+
+    async def post_counter_visits(self, request: Request) -> Response:
+        """Take visits to one counter."""
+        durable = requests.parse_ack(_query(request, "ack").get("ack"))
+        name = check_name(_path(request, "name"))
+        key = requests.parse_key(_values(request, b"idempotency-key"))
+        asked = requests.parse_visits(name, await _body(request), key)
+        added = await self._node.add(asked.visits, durable)
+        return _json(_accepted(added, asked.single), 202)
+
+    async def post_visits(self, request: Request) -> Response:
+        """Take visits to any counters, of a source or of none."""
+        durable = requests.parse_ack(_query(request, "ack").get("ack"))
+        key = requests.parse_key(_values(request, b"idempotency-key"))
+        asked = requests.parse_batch(await _body(request), key)
+        if asked.chunk is None:
+            return _json(_accepted(await self._node.add(asked.visits, durable), single=False), 202)
+        if not durable:
+            raise InvalidRequestError("a chunk of a source is always stored durably; leave ack out")
+        added = await self._node.add_chunk(*asked.chunk, asked.visits)
+        return _json(_accepted(added, single=False), 202)
+
+    async def counter(self, request: Request) -> Response:
+        """Read or define one counter."""
+        name = check_name(_path(request, "name"))
+        if request.method != "PUT":
+            requests.check_consistency(_query(request, "consistency").get("consistency"))
+            return _json(self._node.read(name), headers={"cache-control": "no-store"})
+        _query(request)
+        definition, made = await self._node.define(name, requests.parse_definition(await _body(request)))
+        return _json(wire.CounterDefined(counter=definition.name, unit=definition.unit), 201 if made else 200)
+
+    async def list_counters(self, request: Request) -> Response:
+        """List counters by name."""
+        query = _query(request, "prefix", "limit", "after")
+        prefix, after = query.get("prefix", ""), query.get("after", "")
+        if prefix:
+            check_name(prefix)
+        if len(after) > NAME_LENGTH_MAX:
+            raise InvalidNameError(f"after has {len(after)} characters; a name has at most {NAME_LENGTH_MAX}")
+        limit = requests.parse_limit(query.get("limit"))
+        found = self._node.list(prefix, after, limit + 1)
+        continues = found[limit - 1].counter if len(found) > limit else None
+        return _json({"counters": found[:limit], "next": continues}, headers={"cache-control": "no-store"})
+
+    async def get_source(self, request: Request) -> Response:
+        """Say where a source stands in the log."""
+        _query(request)
+        position = await self._node.source_position(requests.parse_source(_path(request, "id")))
+        return _json(wire.SourcePosition(position))
+
+    async def get_nodes(self, request: Request) -> Response:
+        """List the nodes that were heard from."""
+        _query(request)
+        return _json({"nodes": self._node.nodes()})
+
+    async def get_health(self, request: Request) -> Response:
+        """Say that the process answers."""
+        return _json(wire.Health("ok"))
+
+    async def get_readiness(self, request: Request) -> Response:
+        """Say whether the node counts and answers."""
+        found = self._node.problems()
+        return _json(wire.Readiness(not found, list(found)), 503 if found else 200)
+
+    async def get_metrics(self, request: Request) -> Response:
+        """Expose metrics for Prometheus."""
+        content_type, body = exposition(self._node, self._traffic, request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type})
+
+    async def get_openapi(self, request: Request) -> Response:
+        """Describe this interface."""
+        return Response(self._document, media_type="application/json")
+
+    async def get_problem(self, request: Request) -> Response:
+        """Explain a problem's type."""
+        kind = problems.KINDS.get(request.path_params["slug"])
+        if kind is None:
+            raise HTTPException(404)
+        return PlainTextResponse(f"{kind.__doc__}\n")
+
+    async def get_index(self, request: Request) -> Response:
+        """Say what this server is."""
+        return Response(self._index, media_type="application/json")
+
+
+def application(node: Node, traffic: Traffic) -> ASGIApp:
+    """The ASGI application of a node."""
+    app = Starlette(
+        routes=Api(node, traffic).routes(),
+        exception_handlers={
+            FootfallError: _on_footfall_error,
+            HTTPException: _on_http_error,
+            ClientDisconnect: _on_disconnect,
+            Exception: _on_bug,
+        },
+    )
+    app.router.redirect_slashes = False
+    return _Outermost(app, traffic)
+
+
+class _Outermost:
+    """Routes by the path as it was sent, counts answers, and closes after an answer to a body that was not awaited."""
+
+    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
+        self._app = app
+        self._traffic = traffic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # A part of a path may hold %2F, and must not become two.
+        scope["path"] = scope["raw_path"].decode("ascii")
+        # A client that expects 100 Continue and gets another answer sends no body: nothing else may follow.
+        owes_body = any(name == b"expect" for name, _ in scope["headers"])
+
+        async def receive_body() -> Message:
+            nonlocal owes_body
+            owes_body = False
+            return await receive()
+
+        async def send_counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._traffic.answered(message["status"])
+                if owes_body:
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, receive_body, send_counted)
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body. Raises TooLargeError, and HTTPException for an encoding; the content's type does not matter."""
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise HTTPException(415, f"the content encoding {encoding[:60]!r} is not understood; send the body as it is")
+    length = int(request.headers.get("content-length", "0"))
+    if length > BATCH_BYTES_MAX:
+        raise TooLargeError(f"the body has {length} bytes; at most {BATCH_BYTES_MAX} are taken")
+    parts = bytearray()
+    async for part in request.stream():
+        parts += part
+        if len(parts) > BATCH_BYTES_MAX:
+            raise TooLargeError(f"the body has more than {BATCH_BYTES_MAX} bytes, which is the most that is taken")
+    return bytes(parts)
+
+
+def _query(request: Request, *allowed: str) -> dict[str, str]:
+    return requests.parse_query(request.query_params.multi_items(), allowed)
+
+
+def _path(request: Request, name: str) -> str:
+    return unquote(request.path_params[name], errors="replace")
+
+
+def _values(request: Request, name: bytes) -> list[bytes]:
+    return [value for header, value in request.scope["headers"] if header == name]
+
+
+def _accepted(added: Added, single: bool) -> wire.Accepted:
+    if not added.receipts:
+        return wire.Accepted(added.accepted, added.stored)
+    if single:
+        return wire.Accepted(added.accepted, added.stored, receipt=added.receipts[0])
+    return wire.Accepted(added.accepted, added.stored, receipts=added.receipts)
+
+
+def _json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(_encode(content), status, headers, "application/json")
+
+
+def _answer(problem: problems.Problem) -> Response:
+    return Response(problem.body, problem.status, problem.headers, problems.CONTENT_TYPE)
+
+
+async def _on_footfall_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, FootfallError)
+    return _answer(problems.problem(error))
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail, headers = error.detail, dict(error.headers or {})
+    if error.status_code == 404:
+        detail = f"there is nothing at {request.url.path[:200]}; /openapi.json lists what is"
+    elif error.status_code == 405:
+        allowed = ", ".join(sorted(headers.pop("Allow", "").split(", ")))
+        headers["allow"] = allowed
+        detail = f"{request.method} cannot be used here; {allowed} can"
+    return _answer(problems.plain_problem(error.status_code, detail)._replace(headers=headers))
+
+
+async def _on_disconnect(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    return _answer(problems.plain_problem(500, "this is a bug; the log of the server says more"))

@@ -1,0 +1,44 @@
+"""Metrics in Prometheus's text formats, baked when scraped from the node's and the server's plain integers."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from footfall.node.node import Node
+from footfall.web.traffic import Traffic
+
+
+class _Metrics(Collector):
+    def __init__(self, node: Node, traffic: Traffic) -> None:
+        self._node = node
+        self._traffic = traffic
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._node.metrics():
+            family = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+            labels = sorted(metric.samples[0][0]) if metric.samples else []
+            made = family(metric.name, metric.help, labels=labels)
+            for sample, value in metric.samples:
+                made.add_metric([sample[label] for label in labels], value)
+            yield made
+        answered = CounterMetricFamily(
+            "footfall_http_requests", "Requests answered, by who answered and status.", labels=["path", "status"]
+        )
+        answered.add_metric(["hot", "202"], self._traffic.hot_visits)
+        answered.add_metric(["hot", "200"], self._traffic.hot_reads)
+        for status, count in sorted(self._traffic.hot_failures.items()):
+            answered.add_metric(["hot", str(status)], count)
+        for status, count in sorted(self._traffic.statuses.items()):
+            answered.add_metric(["application", str(status)], count)
+        yield answered
+
+
+def exposition(node: Node, traffic: Traffic, accept: str) -> tuple[str, bytes]:
+    """Content type and body of the answer to a scrape that accepts ``accept``."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Metrics(node, traffic))
+    encode, content_type = choose_encoder(accept)
+    return content_type, encode(registry)

@@ -1,0 +1,78 @@
+"""Says an error as RFC 9457 problem details; knows the error tree, and nothing of how the answer is sent."""
+
+import http
+import re
+from typing import Any, NamedTuple
+
+import msgspec
+
+from footfall import errors
+from footfall.errors import FootfallError
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_S = 1  # a flush, an election or a reconnection takes about that long
+
+# The first class that fits decides: the special ones come before their bases.
+STATUSES: tuple[tuple[type[FootfallError], int], ...] = (
+    (errors.MalformedRequestError, 400),
+    (errors.UnitConflictError, 409),
+    (errors.SourcePositionError, 409),
+    (errors.TooLargeError, 413),
+    (errors.TooManyCountersError, 507),
+    (errors.CallerError, 422),
+    (errors.UnavailableError, 503),
+    (errors.FootfallError, 500),
+)
+
+
+class Problem(NamedTuple):
+    """An answer that is an error.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Headers besides the content's type and length.
+        body: Problem details in JSON.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def slug(kind: type[FootfallError]) -> str:
+    """The last part of a problem's type: InvalidNameError is ``invalid-name``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__.removesuffix("Error")).lower()
+
+
+KINDS: dict[str, type[FootfallError]] = {
+    slug(kind): kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, FootfallError)
+}
+
+
+def status_of(error: FootfallError) -> int:
+    """The HTTP status that an error is answered with."""
+    return next(status for kind, status in STATUSES if isinstance(error, kind))
+
+
+def problem(error: FootfallError) -> Problem:
+    """The answer to a request that failed with ``error``."""
+    status = status_of(error)
+    members: dict[str, Any] = {
+        "type": f"/problems/{slug(type(error))}",
+        "title": http.HTTPStatus(status).phrase,
+        "status": status,
+        "detail": str(error),
+    }
+    index = getattr(error, "index", None)
+    if index is not None:
+        members["index"] = index
+    if isinstance(error, errors.SourcePositionError):
+        members["position"] = error.position
+    headers = {"retry-after": str(RETRY_AFTER_S)} if status == 503 else {}
+    return Problem(status, headers, msgspec.json.encode(members))
+
+
+def plain_problem(status: int, detail: str) -> Problem:
+    """The answer where the status says it all: no such path, a method that is not there, a bug of ours."""
+    members = {"type": "about:blank", "title": http.HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return Problem(status, {}, msgspec.json.encode(members))

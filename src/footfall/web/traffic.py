@@ -1,0 +1,26 @@
+"""Counts what the HTTP server did, in plain integers; knows nothing of how they are shown."""
+
+
+class Traffic:
+    """Requests since the start. Plain attributes: a prometheus_client ``inc()`` costs 0.27 µs, this a tenth.
+
+    Attributes:
+        hot_visits: Single visits that the protocol answered itself.
+        hot_reads: Eventual reads that it answered.
+        hot_failures: Visits that it took and the log then did not store, by status.
+        statuses: Requests that the application answered, by status.
+    """
+
+    def __init__(self) -> None:
+        self.hot_visits = 0
+        self.hot_reads = 0
+        self.hot_failures: dict[int, int] = {}
+        self.statuses: dict[int, int] = {}
+
+    def failed(self, status: int) -> None:
+        """A visit taken on the hot path was not stored."""
+        self.hot_failures[status] = self.hot_failures.get(status, 0) + 1
+
+    def answered(self, status: int) -> None:
+        """The application answered a request."""
+        self.statuses[status] = self.statuses.get(status, 0) + 1

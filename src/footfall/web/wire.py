@@ -1,0 +1,179 @@
+"""The JSON that is sent and received, as types: they decode requests and, in openapi.py, describe themselves."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from footfall.core.names import NAME_LENGTH_MAX, PARTS_MAX, Unit
+from footfall.core.visit import BATCH_VISITS_MAX, COUNT_MAX, KEY_BYTES_MAX, VISITOR_BYTES_MAX
+
+NAME_PATTERN = rf"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){{0,{PARTS_MAX - 1}}}$"
+SOURCE_PATTERN = r"^[A-Za-z0-9_.:-]{1,200}$"
+OFFSET_MAX = 2**63 - 1
+
+# Schemas speak of characters where the limits are bytes of UTF-8; they are stricter than the code, so that what a
+# schema allows is always accepted.
+PRINTABLE = r"^[ -~]+$"
+HEADER_PATTERN = r"^[!-~]([ -~]*[!-~])?$"  # blanks around a header's value are not part of it
+Name = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=NAME_LENGTH_MAX, examples=["google.gmail"])]
+Visitor = Annotated[
+    str, Meta(pattern=PRINTABLE, max_length=VISITOR_BYTES_MAX, description="Who came.", examples=["203.0.113.7"])
+]
+Key = Annotated[
+    str,
+    Meta(pattern=PRINTABLE, max_length=KEY_BYTES_MAX, description="Idempotency key, unique within the counter."),
+]
+Count = Annotated[int, Meta(ge=1, le=COUNT_MAX, description="How many visits this is.")]
+Offset = Annotated[int, Meta(ge=0, le=OFFSET_MAX)]
+
+
+class OneVisit(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A visit, or ``count`` visits at once."""
+
+    visitor: Visitor | None = None
+    count: Count = 1
+
+
+class VisitorList(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One visit by each of these visitors; ``keys``, if given, has one key for each."""
+
+    visitors: Annotated[list[Visitor], Meta(min_length=1, max_length=BATCH_VISITS_MAX)]
+    keys: Annotated[list[Key], Meta(min_length=1, max_length=BATCH_VISITS_MAX)] | msgspec.UnsetType = msgspec.UNSET
+
+
+class VisitItem(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One visit of a list."""
+
+    visitor: Visitor | None = None
+    key: Key | None = None
+    count: Count = 1
+
+
+class VisitList(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Visits to one counter."""
+
+    visits: Annotated[list[VisitItem], Meta(min_length=1, max_length=BATCH_VISITS_MAX)]
+
+
+class CounterVisit(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One visit of a batch over many counters."""
+
+    counter: Name
+    visitor: Visitor | None = None
+    key: Key | None = None
+    count: Count = 1
+
+
+class Source(msgspec.Struct, forbid_unknown_fields=True):
+    """Which bytes of which source a batch was read from: ``from`` included, ``to`` excluded, and larger."""
+
+    id: Annotated[str, Meta(pattern=SOURCE_PATTERN)]
+    start: Offset = msgspec.field(name="from")
+    end: Offset = msgspec.field(name="to")
+
+
+class Batch(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Visits to many counters; none only where a source moves on without one."""
+
+    visits: Annotated[list[CounterVisit], Meta(max_length=BATCH_VISITS_MAX)]
+    source: Source | msgspec.UnsetType = msgspec.UNSET
+
+
+class CounterDefinition(msgspec.Struct, forbid_unknown_fields=True):
+    """What a counter counts: every request, or each distinct visitor once."""
+
+    unit: Unit
+
+
+class Accepted(msgspec.Struct, omit_defaults=True):
+    """Visits were taken, and are where ``stored`` says; ``receipt`` names one visit, ``receipts`` each of a list."""
+
+    accepted: Annotated[int, Meta(ge=0)]
+    stored: Annotated[str, Meta(examples=["log", "memory"])]
+    receipt: str | None = None
+    receipts: list[str] | None = None
+
+
+class CounterValue(msgspec.Struct):
+    """What a node knows of a counter. ``pending`` visits it holds itself, and has not counted yet."""
+
+    counter: Name
+    value: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    pending: Annotated[int, Meta(ge=0)]
+    unit: Unit
+    phase: Literal["ap", "cp"]
+    consistency: Literal["eventual"]
+    sequence: Annotated[int, Meta(ge=0)]
+    staleness_ms: Annotated[int, Meta(ge=0)]
+
+
+class CounterPage(msgspec.Struct):
+    """Counters in the order of their names; ``next`` continues the list as ``after``, and is null at its end."""
+
+    counters: list[CounterValue]
+    next: Name | None
+
+
+class CounterDefined(msgspec.Struct):
+    """A counter that exists."""
+
+    counter: Name
+    unit: Unit
+
+
+class SourcePosition(msgspec.Struct):
+    """Where a source stands in the log: the byte offset at which its next chunk must start."""
+
+    position: Offset
+
+
+class NodeEntry(msgspec.Struct):
+    """A node, as the answering node hears it."""
+
+    id: str
+    url: str
+    topology: Literal["replicated", "sharded"]
+    partitions: list[int]
+    sequence: int
+    lag_ms: int
+    heard_ms_ago: int
+    self: bool
+
+
+class NodeList(msgspec.Struct):
+    """The nodes that were heard from."""
+
+    nodes: list[NodeEntry]
+
+
+class Health(msgspec.Struct):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Readiness(msgspec.Struct):
+    """Whether the node counts and answers, and if not, why."""
+
+    ready: bool
+    problems: list[str]
+
+
+class Problem(msgspec.Struct, omit_defaults=True):
+    """RFC 9457 problem details. ``index`` says which visit of a batch; ``position`` where the source stands."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    index: int | None = None
+    position: int | None = None
+
+
+class Index(msgspec.Struct):
+    """What this server is, and where to look next."""
+
+    name: Literal["footfall"]
+    version: str
+    links: dict[str, str]

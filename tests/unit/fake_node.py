@@ -1,0 +1,123 @@
+"""A node without a log, for tests of the web layer alone: it takes what it is asked to, and stores when told."""
+
+import asyncio
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+
+from footfall.core.names import Unit, check_name
+from footfall.core.visit import Visit, check_visit
+from footfall.errors import FootfallError, SourcePositionError, UnitConflictError
+
+
+class Reading(msgspec.Struct, frozen=True):
+    counter: str
+    value: int
+    pending: int = 0
+    unit: Unit = Unit.VISITS
+    phase: str = "ap"
+    consistency: str = "eventual"
+    sequence: int = 5
+    staleness_ms: int = 12
+
+
+class FakeNode:
+    """Answers as the node facade does.
+
+    ``delay_s`` is how long storing takes; None: until ``flush``. ``full`` refuses the hot path, ``failure`` everything.
+    """
+
+    def __init__(self, delay_s: float | None = 0.001) -> None:
+        self.delay_s = delay_s
+        self.full = False
+        self.failure: FootfallError | None = None
+        self.counts: dict[str, int] = {}
+        self.visitors: list[str | None] = []
+        self.keys: list[str | None] = []
+        self.definitions: dict[str, Any] = {}
+        self.positions: dict[str, int] = {}
+        self.waiting: list[Any] = []
+        self.submitted = 0
+        self.unready: list[str] = []
+
+    def definition(self, name: str) -> Any:
+        return self.definitions.get(name)
+
+    def _count(self, name: str, visitor: str | None, key: str | None, count: int) -> None:
+        self.definitions.setdefault(name, SimpleNamespace(name=name, unit=Unit.VISITS, number=len(self.definitions)))
+        self.counts[name] = self.counts.get(name, 0) + count
+        self.visitors.append(visitor)
+        self.keys.append(key)
+
+    def submit(self, definition: Any, visitor: str | None, waiter: Any) -> bool:
+        if self.full:
+            return False
+        self.submitted += 1
+        self._count(definition.name, visitor, None, 1)
+        self._wait(waiter)
+        return True
+
+    def _wait(self, waiter: Any) -> None:
+        if not self.waiting and self.delay_s is not None:
+            asyncio.get_running_loop().call_later(self.delay_s, self.flush)
+        self.waiting.append(waiter)
+
+    def flush(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for waiter in waiting:
+            if self.failure is None:
+                waiter.stored("0123456789abcdef0123")
+            else:
+                waiter.failed(self.failure)
+
+    async def add(self, visits: Sequence[Visit], durable: bool = True) -> Any:
+        for index, visit in enumerate(visits):
+            check_visit(visit, index if len(visits) > 1 else None)
+        if self.failure is not None:
+            raise self.failure
+        for visit in visits:
+            self._count(visit.counter, visit.visitor, visit.key, visit.count)
+        accepted = sum(visit.count for visit in visits)
+        if not durable:
+            return SimpleNamespace(accepted=accepted, stored="memory", receipts=[])
+        stored = asyncio.get_running_loop().create_future()
+        self._wait(SimpleNamespace(stored=stored.set_result, failed=stored.set_exception))
+        receipt = await stored
+        return SimpleNamespace(accepted=accepted, stored="log", receipts=[receipt] * len(visits))
+
+    async def add_chunk(self, source: str, start: int, end: int, visits: Sequence[Visit]) -> Any:
+        if start != self.positions.get(source, 0):
+            raise SourcePositionError(source, start, self.positions.get(source, 0))
+        self.positions[source] = end
+        return await self.add(visits)
+
+    async def source_position(self, source: str) -> int:
+        return self.positions.get(source, 0)
+
+    async def define(self, name: str, unit: Unit) -> tuple[Any, bool]:
+        known = self.definitions.get(name)
+        if known is not None and known.unit is not unit:
+            raise UnitConflictError(f"{name} counts {known.unit}")
+        self.definitions[name] = known or SimpleNamespace(name=name, unit=unit, number=len(self.definitions))
+        return self.definitions[name], known is None
+
+    def read(self, name: str) -> Reading:
+        return Reading(check_name(name), self.counts.get(name, 0))
+
+    def list(self, prefix: str, after: str, limit: int) -> list[Reading]:
+        found = sorted(n for n in self.definitions if n > after and (not prefix or f"{n}.".startswith(f"{prefix}.")))
+        return [self.read(name) for name in found[:limit]]
+
+    def nodes(self) -> Sequence[Any]:
+        return []
+
+    def metrics(self) -> Sequence[Any]:
+        return [
+            SimpleNamespace(name="footfall_flushes", kind="counter", help="Flushes.", samples=[({}, 3.0)]),
+            SimpleNamespace(name="footfall_lag", kind="gauge", help="Lag.", samples=[({"partition": "1"}, 2.0)]),
+        ]
+
+    def problems(self) -> Sequence[str]:
+        return self.unready
