@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from footfall.core import control, cut
@@ -39,7 +39,15 @@ class Folding:
 class Aggregator:
     """The folds of a node. A failure that would make a count wrong ends them all and is kept in ``failure``."""
 
-    def __init__(self, log: Log, table: Table, cuts: Cuts, definitions: Definitions, position: Position) -> None:
+    def __init__(
+        self,
+        log: Log,
+        table: Table,
+        cuts: Cuts,
+        definitions: Definitions,
+        position: Position,
+        attached: Callable[[], None],
+    ) -> None:
         self.definitions = definitions
         self.definitions_reached = Reached(definitions.sequence)
         self.foldings: dict[int, Folding] = {}
@@ -50,12 +58,13 @@ class Aggregator:
         self._table = table
         self._cuts = cuts
         self._position = position
+        self._attached = attached
         self._writer = cut.Writer()
         self._clock_offset_ns: int | None = None  # this clock minus the log's, and the shortest way between them
 
     def owned(self) -> dict[int, int]:
         """The partitions counted here, and up to which sequence."""
-        return {number: f.partition.sequence for number, f in self.foldings.items() if f.attached}
+        return {number: self._table.reached[number] for number, f in self.foldings.items() if f.attached}
 
     def lags_s(self) -> dict[int, float]:
         """For the partitions that are behind here: since how long."""
@@ -103,12 +112,18 @@ class Aggregator:
         try:
             await reading
         except IntegrityError as error:
-            if self.failure is None:
-                self.failure = error
-                logger.critical("counting has stopped: %s", error)
+            self.fail(error)
+
+    def fail(self, error: IntegrityError) -> None:
+        """Count no more, and say why: whoever looks must not see a wrong count."""
+        if self.failure is None:
+            self.failure = error
+            logger.critical("counting has stopped: %s", error)
 
     async def _read(self, folding: Folding) -> None:
         partition = folding.partition
+        # A cut can be ahead of the definitions here: a batch after it may name what they do not know yet.
+        await self.definitions_reached.wait(folding.position.sequence)
         subjects = [VISITS_SUBJECT.format(partition=partition.number), CONTROL_SUBJECT]
         async for delivery in self._log.read(subjects, folding.position):
             slice_end_s = time.monotonic() + SLICE_S
@@ -127,6 +142,7 @@ class Aggregator:
             self._report(partition.fold(message.sequence, message.data, self.definitions))
             return
         if self.definitions_reached.sequence < message.sequence:
+            self._publish(folding)  # what others may see meanwhile must be as far as the table says
             await self.definitions_reached.wait(message.sequence)
         try:
             ticked = partition.fold_control(message.sequence, control.decode(message.data))
@@ -142,6 +158,7 @@ class Aggregator:
             self._table.advance(folding.partition.number)
         elif self._table.attach(folding.partition):
             folding.attached = True
+            self._attached()
             logger.info("partition %d is counted here now", folding.partition.number)
         folding.reached.set(folding.partition.sequence)
 

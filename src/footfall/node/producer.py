@@ -97,7 +97,7 @@ class Producer:
         in_flight = pending_in(self._flush.lots, number) if self._flush else 0
         return self._outbox.pending(number) + in_flight if self._outbox.visits or in_flight else 0
 
-    def submit(self, leaf: Definition, visitor: str, waiter: Waiter) -> bool:
+    def submit(self, leaf: Definition, visitor: str | None, waiter: Waiter) -> bool:
         """Take a single plain visit on the hot path; False if it cannot be taken there."""
         if self._hashed or self.full or self.away:
             return False

@@ -1,0 +1,53 @@
+"""Remembers on disk how far the log had acknowledged this node's writes, and refuses a log that has forgotten them."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from footfall.core.position import Position, check
+from footfall.errors import DataVersionError
+from footfall.log.protocol import Log
+
+
+class Acknowledged:
+    """The highest acknowledged position, in one small file of the data directory."""
+
+    def __init__(self, directory: Path, node: str) -> None:
+        self._path = directory / f"acknowledged-{node}.json"
+        self._written = 0
+
+    async def check(self, log: Log) -> None:
+        """Compare the log with what it had acknowledged.
+
+        Raises:
+            LogRewoundError: It was replaced, or has lost something that it had acknowledged to this node.
+            DataVersionError: The file cannot be read.
+        """
+        try:
+            position = msgspec.json.decode(self._path.read_bytes(), type=Position)
+        except FileNotFoundError:
+            return
+        except msgspec.MsgspecError as error:
+            raise DataVersionError(f"{self._path} is not of this version ({error}); move it away to go on") from None
+        state = await log.state()
+        message = await log.message(position.sequence)
+        if message is None and state.first_sequence > position.sequence:
+            position = Position(position.created)  # trimmed since: a cut covers it, and has its own position
+            check(position, log.created, 1, state.last_sequence, None)
+        else:
+            check(position, log.created, state.first_sequence, state.last_sequence, message)
+
+    def write(self, position: Position) -> None:
+        """Remember a position, if it is beyond the last; survives a crash at any moment."""
+        if position.sequence <= self._written:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.json.encode(position))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(self._path)
+        self._written = position.sequence

@@ -1,0 +1,288 @@
+"""The counting side of a node: which partitions it folds, how counts travel, when cuts are taken."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import numpy as np
+
+from footfall.config import Config, Topology
+from footfall.core.control import Barrier
+from footfall.core.cut import Manifest
+from footfall.core.definitions import Definitions
+from footfall.core.partition import Partition
+from footfall.core.position import Position
+from footfall.core.table import Table
+from footfall.errors import (
+    CheckpointError,
+    IntegrityError,
+    LogUnavailableError,
+    MalformedError,
+    NotReadyError,
+    TopologyMismatchError,
+)
+from footfall.log.protocol import Bus, Log, Store
+from footfall.node import messages
+from footfall.node.aggregator import Aggregator
+from footfall.node.cuts import Cuts, Found
+from footfall.node.members import Members, every
+from footfall.node.messages import NODE_SUBJECT, NODES_SUBJECT, SOURCE_SUBJECT, Beat, Digests, Done, Gather, Rows
+from footfall.node.sharing import Replicated, Sharded
+
+logger = logging.getLogger(__name__)
+
+LISTEN_S = 0.3  # at the start, before partitions are taken; taking too many costs work, not counts
+OWNER_TIMEOUT_S = 2.0
+
+Tick = Callable[[Callable[[str, int], Barrier]], Awaitable[int]]
+
+
+class Cluster(Log, Store, Bus, Protocol):
+    """The log, the store beside it and the bus between nodes, over one connection."""
+
+
+class Counting:
+    """Folds this node's partitions, and knows the counts of all."""
+
+    def __init__(self, config: Config, cluster: Cluster, node: str, run: str, url: str) -> None:
+        self.table = Table(cluster.partitions)
+        self.cuts = Cuts(cluster)
+        self.members = Members(node, run, cluster.partitions, config.silence_max_s, config.lag_max_s)
+        sharing = Sharded if config.topology is Topology.SHARDED else Replicated
+        self.sharing = sharing(node, run, cluster, self.table, lambda: self.aggregator.owned())
+        self.aggregator: Aggregator
+        self._config = config
+        self._cluster = cluster
+        self.url = url
+        self._node, self._run = node, run
+        self._tasks: list[asyncio.Task[None]] = []
+        self._taking: asyncio.Task[None] | None = None
+        self._unsubscribe: list[Callable[[], Awaitable[None]]] = []
+        self._serving: dict[int, Callable[[], Awaitable[None]]] = {}
+        self._paced_s = time.monotonic()
+
+    @property
+    def definitions(self) -> Definitions:
+        """All counters, as far as this node has read the log."""
+        return self.aggregator.definitions
+
+    async def load(self) -> dict[int, tuple[Partition, Position, Manifest | None]]:
+        """Load the newest complete cut into the table, and begin to read the definitions.
+
+        Returns:
+            For each partition its state in the cut, where it stands, and the manifest to build the next on.
+
+        Raises:
+            IntegrityError: The log or the cuts are not what they were.
+            LogUnavailableError: They cannot be read now.
+        """
+        for found in await self.cuts.find():
+            try:
+                definitions = await self.cuts.definitions(found)
+                states = [await self.cuts.partition(found, number) for number in range(self.table.partitions)]
+            except CheckpointError as error:
+                logger.error("an older cut is tried: %s", error)
+                continue
+            position = found.position
+            return self._begin(
+                definitions, position, {p.number: (p, position, self._manifest(found, p)) for p in states}
+            )
+        position = await self.cuts.beginning()
+        empty = {number: Partition(number, self.table.partitions) for number in range(self.table.partitions)}
+        return self._begin(Definitions(), position, {number: (p, position, None) for number, p in empty.items()})
+
+    @staticmethod
+    def _manifest(found: Found, partition: Partition) -> Manifest:
+        return found.manifests[str(partition.number)]
+
+    def _begin(
+        self,
+        definitions: Definitions,
+        position: Position,
+        states: dict[int, tuple[Partition, Position, Manifest | None]],
+    ) -> dict[int, tuple[Partition, Position, Manifest | None]]:
+        for number, (partition, _, _) in states.items():
+            counts = np.frombuffer(partition.counts, np.int64) if len(partition.counts) else np.empty(0, np.int64)
+            numbers = np.flatnonzero(counts).astype(np.int32)
+            self.table.merge_column(number, numbers, counts[numbers], partition.sequence)
+            self.table.confirm(number, partition.sequence)
+        self.aggregator = Aggregator(
+            self._cluster, self.table, self.cuts, definitions, position, self.sharing.changed_owner
+        )
+        self._spawn(self.aggregator.run_control(), "control")
+        logger.info("counting goes on from sequence %d", position.sequence)
+        return states
+
+    async def join(self, states: dict[int, tuple[Partition, Position, Manifest | None]], tick: Tick) -> None:
+        """Meet the other nodes, take this node's partitions, and start all that recurs.
+
+        Raises:
+            TopologyMismatchError: The others run the other topology.
+        """
+        self._unsubscribe = [
+            await self._cluster.subscribe(NODES_SUBJECT, self._heard),
+            await self._cluster.subscribe(NODE_SUBJECT.format(node=self._node), self._heard),
+        ]
+        await self._beat(asks=True)
+        await asyncio.sleep(LISTEN_S)
+        for beat in self.members.beats.values():
+            if beat.topology != self._config.topology:
+                raise TopologyMismatchError(
+                    f"node {beat.node} runs topology {beat.topology}, this one was started as {self._config.topology}: "
+                    "start all nodes with the same"
+                )
+        mine, _ = self.members.decide({}, {})
+        for number in mine:
+            self.aggregator.start(*states[number])
+            await self._serve(number)
+        self._spawn(every(self._config.beat_interval_s, self._look), "members")
+        self._spawn(every(self._config.anti_entropy_interval_s, self._repair), "anti-entropy")
+        self._spawn(every(min(self._config.cut_interval_s / 4, 1.0), lambda: self._pace(tick)), "cuts")
+        if isinstance(self.sharing, Sharded):
+            self._spawn(every(self._config.gather_interval_s, self.sharing.gather), "gather")
+        else:
+            self._spawn(every(self._config.broadcast_interval_s, self._broadcast), "broadcast")
+
+    def _spawn(self, work: Awaitable[None], name: str) -> None:
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(_log_death)
+        self._tasks.append(task)
+        if isinstance(task, asyncio.Task):
+            task.set_name(name)
+
+    async def _heard(self, data: bytes) -> None:
+        try:
+            said = messages.decode(data)
+            if said.node == self._node and not (isinstance(said, Beat) and said.run != self._run):
+                return
+            self.sharing.count_received(data)
+            if isinstance(said, Beat):
+                await self._heard_beat(said)
+            elif isinstance(said, Rows):
+                await self.sharing.rows(said)
+            elif isinstance(said, Done):
+                await self.sharing.done(said)
+            elif isinstance(said, Digests | Gather):
+                await self.sharing.asked(said)
+        except MalformedError as error:
+            logger.error("%s", error)
+
+    async def _heard_beat(self, beat: Beat) -> None:
+        self.members.hear(beat)
+        if beat.node == self._node:
+            return
+        if beat.leaves:
+            self.sharing.forget([beat.node])
+            return
+        await self.sharing.beat(beat)
+        if beat.asks:
+            await self._beat()
+
+    async def _beat(self, asks: bool = False, leaves: bool = False) -> None:
+        folded = {} if leaves else self.aggregator.owned()  # before the rows: they are as far, or further
+        if not isinstance(self.sharing, Sharded):
+            await self.sharing.tick(bool(self.members.beats))
+        sent, lags_s = self.sharing.sent, self.aggregator.lags_s()
+        topology = self._config.topology
+        await self.sharing.say(Beat(self._node, self._run, self.url, topology, sent, folded, lags_s, asks, leaves))
+
+    async def _broadcast(self) -> None:
+        await self.sharing.tick(bool(self.members.beats))
+
+    async def _repair(self) -> None:
+        await self.sharing.repair([peer.id for peer in self.members.alive()])
+
+    async def _look(self) -> None:
+        """One round of membership: beat, decide, let go, take over."""
+        if self.aggregator.failure is not None:
+            return  # a node that cannot count must not say that it does
+        self.members.look(self._cluster.connected)
+        await self._beat()
+        mine, free = self.members.decide(self.aggregator.owned(), self.aggregator.lags_s())
+        foldings = self.aggregator.foldings
+        for number in [n for n in foldings if n in free or (n not in mine and not foldings[n].attached)]:
+            await self._drop(number)
+        missing = mine - foldings.keys()
+        if missing and (self._taking is None or self._taking.done()):
+            self._taking = asyncio.create_task(self._take_over(missing), name="take over")
+
+    async def _take_over(self, numbers: set[int]) -> None:
+        for number in sorted(numbers):
+            try:
+                self.aggregator.start(*await self.cuts.newest_partition(number))
+                await self._serve(number)
+            except LogUnavailableError as error:
+                logger.warning("partition %d cannot be taken yet: %s", number, error)
+                return  # tried again at the next look
+            except IntegrityError as error:
+                self.aggregator.fail(error)
+                return
+
+    async def _serve(self, number: int) -> None:
+        """Answer other nodes' questions about a partition's sources."""
+
+        async def answer(data: bytes) -> bytes | None:
+            try:
+                query = messages.decode_query(data)
+                position = await self.aggregator.source_position(number, query.source, query.sequence, OWNER_TIMEOUT_S)
+            except (MalformedError, NotReadyError) as error:
+                logger.warning("%s", error)
+                return None
+            return messages.encode(position)
+
+        self._serving[number] = await self._cluster.subscribe(SOURCE_SUBJECT.format(partition=number), answer)
+
+    async def _drop(self, number: int) -> None:
+        await self.aggregator.stop(number)
+        if unsubscribe := self._serving.pop(number, None):
+            await unsubscribe()
+        logger.info("partition %d is counted elsewhere now", number)
+
+    async def source_position(self, number: int, source: str, sequence: int) -> int:
+        """Where a source stands, asked of an owner of its partition. Raises NotReadyError."""
+        if number in self.aggregator.owned():
+            return await self.aggregator.source_position(number, source, sequence, OWNER_TIMEOUT_S)
+        query = messages.encode(messages.SourceQuery(source, sequence))
+        try:
+            subject = SOURCE_SUBJECT.format(partition=number)
+            return messages.decode_position(await self._cluster.ask(subject, query, 2 * OWNER_TIMEOUT_S))
+        except LogUnavailableError:
+            raise NotReadyError(f"no node counts partition {number} now; try again later") from None
+
+    async def _pace(self, tick: Tick) -> None:
+        """Begin a new epoch when it is time and this node's turn, and tidy up after the one before."""
+        interval_s = max(self._config.cut_interval_s, self.cuts.duration_s)
+        if not self.members.is_first():
+            interval_s *= 2  # the first may be gone without anyone knowing
+        if time.monotonic() - max(self.aggregator.epoch_since_s, self._paced_s) < interval_s or self.aggregator.failure:
+            return
+        self._paced_s = time.monotonic()
+        try:
+            await self.cuts.collect()
+            epoch = self.definitions.epoch + 1
+            await tick(lambda producer, sequence: Barrier(producer, sequence, epoch))
+        except LogUnavailableError as error:
+            logger.warning("no cut now: %s", error)
+        except IntegrityError as error:
+            self.aggregator.fail(error)
+
+    async def stop(self) -> None:
+        """Leave: the others take over at once."""
+        with contextlib.suppress(LogUnavailableError):
+            await self._beat(leaves=True)
+        for task in (*self._tasks, *([self._taking] if self._taking else [])):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for number in list(self.aggregator.foldings):
+            await self._drop(number)
+        for unsubscribe in self._unsubscribe:
+            await unsubscribe()
+        await self.cuts.settle()
+
+
+def _log_death(task: "asyncio.Future[None]") -> None:
+    if not task.cancelled() and (error := task.exception()):
+        logger.critical("a part of the node died, and the node with it", exc_info=error)

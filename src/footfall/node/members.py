@@ -1,0 +1,94 @@
+"""Who is there, and who counts which partition: heartbeats in, decisions of the core out."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from footfall.core.routing import Peer, alive, ranking, released, wanted
+from footfall.node.messages import Beat
+
+logger = logging.getLogger(__name__)
+
+STALL_S = 1.0  # a loop that stood still for longer has not listened: nobody is silent because of that
+OVERLAP_S = 1.0  # a partition is let go once another owner is where this one was this long ago
+NODES_MAX = 1_000  # heard of; more are ignored
+
+
+class Members:
+    """The other nodes as this one hears them."""
+
+    def __init__(self, node: str, run: str, partitions: int, silence_max_s: float, lag_max_s: float) -> None:
+        self.node = node
+        self.beats: dict[str, Beat] = {}
+        self.rivals = 0  # beats of another process with this node's id
+        self._run = run
+        self._partitions = partitions
+        self._silence_max_s = silence_max_s
+        self._lag_max_s = lag_max_s
+        self._heard_s: dict[str, float] = {}
+        self._looked_s = time.monotonic()
+        self._connected = True
+        self._before: deque[tuple[float, Mapping[int, int]]] = deque()  # what was owned here, lately
+
+    def hear(self, beat: Beat) -> None:
+        """Take in another node's beat."""
+        if beat.node == self.node:
+            if beat.run != self._run:
+                self.rivals += 1
+                if self.rivals == 1:
+                    logger.error("another process calls itself node %s: give each node its own name", self.node)
+            return
+        if beat.leaves:
+            self.beats.pop(beat.node, None)
+            self._heard_s.pop(beat.node, None)
+        elif beat.node in self.beats or len(self.beats) < NODES_MAX:
+            self.beats[beat.node] = beat
+            self._heard_s[beat.node] = time.monotonic()
+
+    def heard_ago_s(self, node: str) -> float:
+        """How long a node has been silent."""
+        return time.monotonic() - self._heard_s[node]
+
+    def look(self, connected: bool) -> None:
+        """Note whether this node could hear the others at all since the last look."""
+        now_s = time.monotonic()
+        if not connected or not self._connected or now_s - self._looked_s > STALL_S:
+            for node in self._heard_s:
+                self._heard_s[node] = now_s
+        self._looked_s, self._connected = now_s, connected
+
+    def alive(self) -> list[Peer]:
+        """The other nodes that are there."""
+        peers = [Peer(b.node, self._heard_s[b.node], b.folded, b.lag_s) for b in self.beats.values()]
+        here = alive(peers, time.monotonic(), self._silence_max_s)
+        for gone in {peer.id for peer in peers} - {peer.id for peer in here}:
+            if self.heard_ago_s(gone) > 10 * self._silence_max_s:
+                del self.beats[gone], self._heard_s[gone]
+        return here
+
+    def is_first(self) -> bool:
+        """Whether it is this node's turn to do what one node should do: to pace and tidy cuts."""
+        return ranking(-1, [self.node, *(peer.id for peer in self.alive())])[0] == self.node
+
+    def decide(self, owned: Mapping[int, int], lag_s: Mapping[int, float]) -> tuple[set[int], set[int]]:
+        """The partitions to start counting here, and those to let go."""
+        now_s = time.monotonic()
+        self._before.append((now_s, dict(owned)))
+        while len(self._before) > 1 and now_s - self._before[1][0] >= OVERLAP_S:
+            self._before.popleft()
+        then_s, then = self._before[0]
+        others = self.alive()
+        mine = wanted(Peer(self.node, now_s, owned, lag_s), others, self._partitions, self._lag_max_s)
+        settled = {number: then[number] for number in owned if number in then} if now_s - then_s >= OVERLAP_S else {}
+        return mine, released(settled, mine, others)
+
+
+async def every(interval_s: float, work: Callable[[], object]) -> None:
+    """Call ``work`` at intervals for ever; awaits what it returns, if that can be awaited."""
+    while True:
+        await asyncio.sleep(interval_s)
+        result = work()
+        if asyncio.iscoroutine(result):
+            await result

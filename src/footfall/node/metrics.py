@@ -1,0 +1,79 @@
+"""A node's plain counters and gauges, named as Prometheus wants them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from footfall.node.readings import Metric
+
+if TYPE_CHECKING:
+    from footfall.node.node import Node
+
+Sample = tuple[dict[str, str], float]
+
+
+def metrics_of(node: Node) -> list[Metric]:
+    """All metrics of a node; reading them costs nothing on the hot path, which only adds to integers."""
+    counting, producer = node.counting, node.producer
+    aggregator, sharing, cuts = counting.aggregator, counting.sharing, counting.cuts
+    alarms: list[Sample] = [({"kind": kind}, count) for kind, count in sorted(aggregator.alarms.items())]
+    folded: list[Sample] = [({"partition": str(p)}, seq) for p, seq in sorted(aggregator.owned().items())]
+    lag: list[Sample] = [({"partition": str(p)}, f.lag_s) for p, f in sorted(aggregator.foldings.items())]
+    nothing: dict[str, str] = {}
+    return [
+        Metric(
+            "footfall_visits_stored_total", "counter", "Visits that the log acknowledged", [(nothing, producer.visits)]
+        ),
+        Metric("footfall_flushes_total", "counter", "Group commits", [(nothing, producer.flushes)]),
+        Metric(
+            "footfall_publish_retries_total",
+            "counter",
+            "Attempts that the log left unanswered",
+            [(nothing, producer.retries)],
+        ),
+        Metric(
+            "footfall_visits_gathered", "gauge", "Visits waiting for the next flush", [(nothing, producer.gathered)]
+        ),
+        Metric("footfall_counters", "gauge", "Counters defined", [(nothing, len(counting.definitions))]),
+        Metric("footfall_epoch", "gauge", "The present epoch", [(nothing, counting.definitions.epoch)]),
+        Metric(
+            "footfall_alarms_total",
+            "counter",
+            "Messages of the log that could not be counted, or that are missing",
+            alarms,
+        ),
+        Metric("footfall_partition_sequence", "gauge", "Sequence up to which a partition is counted here", folded),
+        Metric("footfall_partition_lag_seconds", "gauge", "How far the count of a partition is behind the log", lag),
+        Metric(
+            "footfall_nodes", "gauge", "Nodes heard from, this one too", [(nothing, 1 + len(counting.members.alive()))]
+        ),
+        Metric(
+            "footfall_rivals_total",
+            "counter",
+            "Beats of another process with this node's id",
+            [(nothing, counting.members.rivals)],
+        ),
+        Metric(
+            "footfall_bus_messages_sent_total", "counter", "Messages to other nodes", [(nothing, sharing.sent_messages)]
+        ),
+        Metric("footfall_bus_bytes_sent_total", "counter", "Bytes to other nodes", [(nothing, sharing.sent_bytes)]),
+        Metric(
+            "footfall_bus_messages_received_total",
+            "counter",
+            "Messages of other nodes",
+            [(nothing, sharing.received_messages)],
+        ),
+        Metric(
+            "footfall_bus_bytes_received_total", "counter", "Bytes of other nodes", [(nothing, sharing.received_bytes)]
+        ),
+        Metric("footfall_cut_parts_total", "counter", "Parts of cuts written", [(nothing, cuts.taken)]),
+        Metric(
+            "footfall_cut_parts_failed_total",
+            "counter",
+            "Parts of cuts that could not be written",
+            [(nothing, cuts.failed)],
+        ),
+        Metric("footfall_cut_bytes_total", "counter", "Bytes of cuts written", [(nothing, cuts.bytes)]),
+        Metric("footfall_cut_epoch", "gauge", "Epoch of the newest complete cut known here", [(nothing, cuts.newest)]),
+        Metric("footfall_ready", "gauge", "1 if this node counts and answers", [(nothing, float(not node.problems()))]),
+    ]

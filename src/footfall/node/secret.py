@@ -1,0 +1,32 @@
+"""The secret that keys receipts, kept in the data directory: one for all nodes that share it."""
+
+import os
+import secrets
+from pathlib import Path
+
+from footfall.errors import ConfigError
+
+SECRET_BYTES = 32
+
+
+def kept_secret(directory: Path) -> bytes:
+    """The directory's secret; made by whoever comes first.
+
+    Raises:
+        ConfigError: If the file is not what this function writes.
+    """
+    path = directory / "secret"
+    directory.mkdir(parents=True, exist_ok=True)
+    made = path.with_name(f"secret.{os.getpid()}")
+    made.write_bytes(secrets.token_hex(SECRET_BYTES).encode())
+    made.chmod(0o600)
+    try:
+        os.link(made, path)  # whole or not at all, and only if there is none
+    except FileExistsError:
+        pass
+    finally:
+        made.unlink()
+    secret = path.read_bytes()
+    if len(secret) != 2 * SECRET_BYTES:
+        raise ConfigError(f"{path} has {len(secret)} bytes instead of {2 * SECRET_BYTES}; put back the original")
+    return secret
