@@ -123,7 +123,7 @@ class Node:
                 logger.warning("the acknowledged position cannot be written: %s", error)
 
     def _local_partition(self) -> int:
-        """Where visits go that may go to any partition: to this node's own in turn, or to one that it ranks high for."""
+        """Where visits go that may go anywhere: to this node's partitions in turn, or to one that it ranks high for."""
         mine = sorted(self.counting.aggregator.owned())
         self._local += 1
         if mine:
