@@ -97,6 +97,8 @@ class Aggregator:
         """Fold a partition from a state at a position on; it is read from here once it has come as far as the table."""
         folding = self.foldings[partition.number] = Folding(partition, position, previous)
         folding.attached = self._table.attach(partition)
+        if folding.attached:
+            self._attached()
         folding.task = asyncio.create_task(self._guarded(self._read(folding)), name=f"partition {partition.number}")
 
     async def stop(self, number: int) -> None:

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -146,12 +146,19 @@ class Counting:
         else:
             self._spawn(every(self._config.broadcast_interval_s, self._broadcast), "broadcast")
 
-    def _spawn(self, work: Awaitable[None], name: str) -> None:
-        task = asyncio.ensure_future(work)
-        task.add_done_callback(_log_death)
-        self._tasks.append(task)
-        if isinstance(task, asyncio.Task):
-            task.set_name(name)
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(self.watched(asyncio.create_task(work, name=name)))
+
+    def watched(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
+        """The same task; if it dies of an error that nobody foresaw, the node says so and counts no more."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()):
+                logger.critical("%s died", task.get_name(), exc_info=error)
+                self.aggregator.fail(IntegrityError(f"{task.get_name()} died of {error!r}; restart this node"))
+
+        task.add_done_callback(ended)
+        return task
 
     async def _heard(self, data: bytes) -> None:
         try:
@@ -281,8 +288,3 @@ class Counting:
         for unsubscribe in self._unsubscribe:
             await unsubscribe()
         await self.cuts.settle()
-
-
-def _log_death(task: "asyncio.Future[None]") -> None:
-    if not task.cancelled() and (error := task.exception()):
-        logger.critical("a part of the node died, and the node with it", exc_info=error)

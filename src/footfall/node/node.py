@@ -90,10 +90,10 @@ class Node:
         secret = self.config.secret.encode() or await asyncio.to_thread(kept_secret, Path(self.config.data))
         hashed = self.topology is Topology.SHARDED
         self.producer = Producer(self._cluster, self.counting.definitions, secret, hashed, self._local_partition)
-        self._tasks.append(asyncio.create_task(self.producer.run(), name="producer"))
+        self._tasks.append(self.counting.watched(asyncio.create_task(self.producer.run(), name="producer")))
         await self.counting.join(states, self.producer.control)
         self._target = await self.producer.control(Barrier)
-        self._tasks.append(asyncio.create_task(every(FILL_CHECK_S, self._watch), name="watch"))
+        self._tasks.append(self.counting.watched(asyncio.create_task(every(FILL_CHECK_S, self._watch), name="watch")))
 
     async def stop(self) -> None:
         """Store what was taken, leave, and end."""
