@@ -1,1 +1,65 @@
-"""."""
+"""The command line: what ``footfall`` runs, and how every error ends it."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import CycloptsError
+
+from footfall.cli import output
+from footfall.errors import (
+    FootfallError,
+    InvalidNameError,
+    InvalidRequestError,
+    InvalidVisitError,
+    SetupError,
+    UnknownUnitError,
+)
+
+FAILED = 1
+WRONG_USE = 2
+INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
+PIPE_CLOSED = 141  # 128 and the number of SIGPIPE
+
+_WRONG_USE_ERRORS = (SetupError, InvalidNameError, InvalidRequestError, InvalidVisitError, UnknownUnitError)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code.
+
+    Args:
+        arguments: What follows ``footfall``; the process's own arguments if None.
+    """
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code. Says what went wrong in one line on stderr."""
+    from footfall.cli.app import app
+
+    try:
+        code = app(list(arguments), exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        output.error(f"{_plain(error)} (see footfall --help)")
+        return WRONG_USE
+    except _WRONG_USE_ERRORS as error:
+        output.error(error)
+        return WRONG_USE
+    except FootfallError as error:
+        output.error(error)
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read our output has enough. Python would flush, and fail, once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except OSError as error:
+        output.error(error)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0
+
+
+def _plain(error: CycloptsError) -> str:
+    return str(error).strip().rstrip(".")

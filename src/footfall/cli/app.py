@@ -1,0 +1,189 @@
+"""The commands, their arguments and their help. What they do is imported when they run: start-up stays quick."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter, Token
+from cyclopts.config import Env
+
+from footfall.cli.settings import Tuning, config_file
+
+
+def whole(kind: Any, tokens: Sequence[Token]) -> int:
+    """A whole number as written: cyclopts itself would round 1.5, and counting 2 for it is wrong."""
+    return int(tokens[0].value)
+
+
+Url = Annotated[str, Parameter(env_var="FOOTFALL_URL", help="The node to talk to.")]
+Json = Annotated[bool, Parameter(negative="", help="Print JSON, for machines.")]
+Counter = Annotated[str, Parameter(help="Name of a counter, such as google.gmail.")]
+URL = "http://127.0.0.1:8080"
+
+
+def version_text() -> str:
+    """The installed version."""
+    return version("footfall")
+
+
+app = App(
+    name="footfall",
+    help="Counts every visitor of every site, together and apart, on one machine or many.",
+    version=version_text,
+    help_format="markdown",
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
+
+
+# Flags stand over FOOTFALL_* variables, and these over the file that --config names. For serve alone: FOOTFALL_DATA is
+# not meant for the demo, which would fill it.
+@app.command(config=[Env("FOOTFALL_", command=False), config_file])
+def serve(
+    *,
+    data: Annotated[str, Parameter(help="Directory of everything that is kept.")] = "footfall-data",
+    http: Annotated[str, Parameter(help="HOST:PORT to listen at; loopback only, there is no authentication yet.")] = (
+        "127.0.0.1:8080"
+    ),
+    nodes: Annotated[int, Parameter(converter=whole, help="Processes on this machine, at consecutive ports.")] = 1,
+    nats: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", help="nats://HOST:PORT,... of a cluster; without it the embedded engine runs."),
+    ] = (),
+    topology: Annotated[
+        Literal["replicated", "sharded"], Parameter(help="Counts are pushed to every node, or pulled at intervals.")
+    ] = "replicated",
+    partitions: Annotated[int, Parameter(converter=whole, help="Parts of the log; fixed when it is made.")] = 16,
+    config: Annotated[str | None, Parameter(help="TOML file with any of these settings.")] = None,
+    tuning: Tuning | None = None,
+) -> None:
+    """Run a node, or several, until stopped."""
+    from footfall.cli.serve import serve as run
+    from footfall.cli.settings import to_config
+
+    run(to_config(data, http, nats, topology, partitions, tuning), nodes)
+
+
+@app.command
+def demo(
+    *,
+    seconds: Annotated[float, Parameter(help="How long visits are sent.")] = 20.0,
+    topology: Annotated[Literal["replicated", "sharded"], Parameter(help="As for serve.")] = "replicated",
+    data: Annotated[str | None, Parameter(help="Keep the data here; otherwise it is thrown away at the end.")] = None,
+) -> int:
+    """Watch three nodes count generated visits, and check that they all counted exactly."""
+    from footfall.cli.demo import run
+
+    return run(seconds, topology, data)
+
+
+@app.command
+def ingest(
+    file: Annotated[str, Parameter(allow_leading_hyphen=True, help="A log file, or - for standard input.")],
+    /,
+    *,
+    format: Annotated[  # noqa: A002 - it is the flag's name
+        Literal["combined", "common", "jsonl", "lines"] | None,
+        Parameter(help="What the lines are; by default found out from the first ones. lines: each is a visitor."),
+    ] = None,
+    counter: Annotated[str | None, Parameter(help="Where visits count; JSON lines may name their own.")] = None,
+    follow: Annotated[bool, Parameter(negative="", help="Wait for more lines, over rotation, until stopped.")] = False,
+    source: Annotated[
+        str | None, Parameter(help="Name of the source; by default made from the file's first lines.")
+    ] = None,
+    timeout: Annotated[float, Parameter(help="Give up when the node was away for so many seconds.")] = 60.0,
+    json: Json = False,
+    url: Url = URL,
+) -> int:
+    """Count the visits in a log, each exactly once, however often this is run.
+
+    The log keeps how far each file was read, so running it again, after a crash or when the file has grown or was
+    rotated, adds what is new and nothing else. A last line without an end is counted if it can be read; what is
+    written to it later belongs to it. Lines that cannot be read are reported and not counted.
+    """
+    from footfall.cli.formats import Format
+    from footfall.cli.ingest import Options, run
+
+    return run(
+        Options(
+            file=file,
+            url=url,
+            form=Format(format) if format else None,
+            counter=counter,
+            follow=follow,
+            source=source,
+            timeout_s=timeout,
+            json=json,
+        )
+    )
+
+
+@app.command
+def hit(
+    counter: Counter,
+    /,
+    *,
+    visitor: Annotated[str | None, Parameter(help="Who came.")] = None,
+    count: Annotated[int, Parameter(converter=whole, help="How many visits.")] = 1,
+    key: Annotated[
+        str | None, Parameter(help="Idempotency key: a visit with the same one does not count again.")
+    ] = None,
+    json: Json = False,
+    url: Url = URL,
+) -> None:
+    """Count one visit, or several, durably."""
+    from footfall.cli.queries import hit as run
+
+    run(url, counter, visitor, count, key, json)
+
+
+@app.command
+def read(
+    counter: Counter,
+    /,
+    *,
+    exact: Annotated[bool, Parameter(negative="", help="Ask for the exact count of this moment.")] = False,
+    watch: Annotated[bool, Parameter(negative="", help="Go on, and show every change.")] = False,
+    json: Json = False,
+    url: Url = URL,
+) -> None:
+    """Read a counter."""
+    from footfall.cli.queries import read as run
+
+    run(url, counter, exact, watch, json)
+
+
+@app.command
+def counters(
+    prefix: Annotated[str, Parameter(help="Only this counter and those below it.")] = "",
+    /,
+    *,
+    json: Json = False,
+    url: Url = URL,
+) -> None:
+    """List counters."""
+    from footfall.cli.queries import counters as run
+
+    run(url, prefix, json)
+
+
+@app.command
+def define(
+    counter: Counter,
+    /,
+    *,
+    unit: Annotated[Literal["visits", "visitors"], Parameter(help="Count every visit, or each visitor once.")],
+    url: Url = URL,
+) -> None:
+    """Define a counter, for ever."""
+    from footfall.cli.queries import define as run
+
+    run(url, counter, unit)
+
+
+@app.command
+def nodes(*, json: Json = False, url: Url = URL) -> None:
+    """List the nodes."""
+    from footfall.cli.queries import nodes as run
+
+    run(url, json)

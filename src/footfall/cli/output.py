@@ -1,0 +1,118 @@
+"""How the command line looks: errors, notes, tables, progress. Rich is imported only where something moves."""
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+REFRESH_PER_S = 8
+
+
+def error(message: object) -> None:
+    """One clear line on stderr."""
+    text = " ".join(str(message).split())
+    print(f"{_paint('footfall:', '1;31')} {text}", file=sys.stderr)
+
+
+def note(message: str) -> None:
+    """Something worth knowing, on stderr, out of the way of what is printed for machines."""
+    print(f"{_paint('footfall:', '2')} {message}", file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    """One value, for machines, on a line of its own."""
+    print(msgspec.json.encode(value).decode(), flush=True)
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+    """Aligned columns; those in ``right`` are numbers. Without a terminal: tabs, and no header."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            print("\t".join(row))
+        return
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        cells = (
+            text.rjust(width) if column in right else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        return "  ".join(cells).rstrip()
+
+    print(f"\x1b[2m{line(header)}\x1b[0m")
+    for row in rows:
+        print(line(row))
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """``1 visit``, ``2,000 visits``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+class ProgressView:
+    """A moving line on stderr while visits are sent; nothing at all where stderr is no terminal."""
+
+    def __init__(self, label: str, shown: bool) -> None:
+        """
+        Args:
+            label: What is read.
+            shown: False to show nothing.
+        """
+        self._label = label
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._troubled = False
+        self._shown = shown and sys.stderr.isatty()
+        self._begun = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._shown:
+            self._progress, self._task = self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def update(self, position: int, size: int | None, visits: int) -> None:
+        """How far it has come; ``size`` is None where there is no end."""
+        if self._progress is not None and self._task is not None:
+            rate = visits / max(time.monotonic() - self._begun, 0.001)
+            self._progress.update(self._task, completed=position, total=size, visits=visits, rate=f"{rate:,.0f}")
+
+    def trouble(self, message: str) -> None:
+        """Say once that something is wrong, and, with an empty message, that it is over."""
+        if message and not self._troubled:
+            note(f"{message} (trying again)")
+        elif not message and self._troubled:
+            note("going on")
+        self._troubled = bool(message)
+
+    def _start(self) -> "tuple[Progress, TaskID]":
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+        progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("[bold]{task.fields[visits]:,}[/] visits"),
+            TextColumn("[dim]{task.fields[rate]}/s[/]"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            refresh_per_second=REFRESH_PER_S,
+            transient=True,
+        )
+        progress.start()
+        return progress, progress.add_task(self._label, total=None, visits=0, rate="0")
+
+
+def _paint(text: str, style: str) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m" if sys.stderr.isatty() else text

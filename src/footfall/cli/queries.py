@@ -1,0 +1,155 @@
+"""The short commands: each asks a node one thing and prints the answer."""
+
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+from footfall.cli import output
+from footfall.cli.client import Client, Reading
+from footfall.cli.delivery import Patience
+from footfall.core.names import check_name, check_unit
+from footfall.core.visit import Visit, check_visit
+
+HIT_PATIENCE_S = 15.0
+WATCH_INTERVAL_S = 0.25
+WATCH_PATIENCE_S = 60.0
+
+
+def hit(url: str, counter: str, visitor: str | None, count: int, key: str | None, json: bool) -> None:
+    """Count a visit.
+
+    It carries a key even if none was given, so that it can be sent again when an answer is lost, and counts once.
+    """
+    visit = Visit(counter, visitor, key if key is not None else secrets.token_urlsafe(18), count)
+    check_visit(visit)
+    with Client(url) as client:
+        accepted = _patience(HIT_PATIENCE_S).call(lambda: client.hit(visit))
+    assert accepted is not None, "nothing stops it"
+    receipt = accepted.receipts[0] if accepted.receipts else accepted.receipt
+    if json:
+        answer = {"counter": counter, "accepted": accepted.accepted, "stored": accepted.stored, "receipt": receipt}
+        output.print_json(answer)
+    else:
+        stored = {"log": "durable in the log"}.get(accepted.stored, f"stored in {accepted.stored}")
+        print(f"{output.count(accepted.accepted, 'visit')} to {counter}, {stored}; receipt {receipt}")
+
+
+def read(url: str, counter: str, exact: bool, watch: bool, json: bool) -> None:
+    """Print a counter's value, once or at every change."""
+    check_name(counter)
+    consistency = "linearizable" if exact else "eventual"
+    with Client(url) as client:
+        if not watch:
+            _show(client.read(counter, consistency), json)
+            return
+        changes = _changes(client, counter, consistency)
+        if json or not sys.stdout.isatty():
+            for reading in changes:
+                _show(reading, json)
+        else:
+            _watch_live(changes)
+
+
+def counters(url: str, prefix: str, json: bool) -> None:
+    """Print all counters, or those at and below a prefix."""
+    if prefix:
+        check_name(prefix)
+    with Client(url) as client:
+        found = list(client.counters(prefix))
+    if json:
+        output.print_json(found)
+        return
+    if not found and sys.stdout.isatty():
+        print("no counters yet" if not prefix else f"no counters at {prefix}")
+        return
+    grouping = "," if sys.stdout.isatty() else ""
+    rows = [(reading.counter, f"{reading.value:{grouping}}", reading.unit) for reading in found]
+    output.print_table(("counter", "value", "unit"), rows, right=(1,))
+
+
+def define(url: str, counter: str, unit: str) -> None:
+    """Define a counter."""
+    check_name(counter)
+    with Client(url) as client:
+        made = client.define(counter, check_unit(unit))
+    print(f"{counter} counts {unit}" if made else f"{counter} counts {unit} already")
+
+
+def nodes(url: str, json: bool) -> None:
+    """Print the nodes."""
+    with Client(url) as client:
+        found = client.nodes()
+    if json:
+        output.print_json(found)
+        return
+    rows = [
+        (
+            node.id + (" *" if node.self and sys.stdout.isatty() else ""),
+            node.url,
+            node.topology,
+            _ranges(node.partitions),
+            str(node.sequence),
+            f"{node.lag_ms} ms",
+            f"{node.heard_ms_ago} ms ago",
+        )
+        for node in found
+    ]
+    output.print_table(("node", "url", "topology", "partitions", "sequence", "lag", "heard"), rows, right=(4, 5, 6))
+
+
+def _patience(patience_s: float) -> Patience:
+    troubled = output.ProgressView("", shown=False)
+    return Patience(patience_s, threading.Event(), troubled.trouble)
+
+
+def _show(reading: Reading, json: bool) -> None:
+    if json:
+        output.print_json(reading)
+    elif sys.stdout.isatty():
+        print(f"{reading.counter}  \x1b[1m{output.count(reading.value, reading.unit[:-1])}\x1b[0m")
+    else:
+        print(reading.value, flush=True)
+
+
+def _changes(client: Client, counter: str, consistency: str) -> Iterator[Reading]:
+    """Every reading whose value differs from the one before."""
+    patience = _patience(WATCH_PATIENCE_S)
+    last = None
+    while True:
+        reading = patience.call(lambda: client.read(counter, consistency))
+        assert reading is not None, "nothing stops it"
+        if reading.value != last:
+            last = reading.value
+            yield reading
+        time.sleep(WATCH_INTERVAL_S)
+
+
+def _watch_live(changes: Iterator[Reading]) -> None:
+    from rich.live import Live
+    from rich.text import Text
+
+    began = time.monotonic()
+    first: int | None = None
+    with Live(refresh_per_second=output.REFRESH_PER_S) as live:
+        for reading in changes:
+            first = reading.value if first is None else first
+            rate = (reading.value - first) / max(time.monotonic() - began, 1.0)
+            text = Text(f"{reading.counter}  ")
+            text.append(output.count(reading.value, reading.unit[:-1]), style="bold")
+            text.append(
+                f"  +{reading.value - first:,} since {time.monotonic() - began:,.0f} s, {rate:,.1f}/s", style="dim"
+            )
+            live.update(text)
+
+
+def _ranges(numbers: list[int]) -> str:
+    """``0-3,7``."""
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and parts[-1][1] == number - 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts) or "-"

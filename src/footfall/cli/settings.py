@@ -1,0 +1,99 @@
+"""Where settings come from: turns flags, variables and a TOML file into a Config."""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, ArgumentCollection, Group, Parameter
+
+from footfall.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from footfall.config import Config
+
+LOOPBACK = ("localhost", "::1")
+
+
+@Parameter(name="*", group=Group("Tuning", help="Defaults are right for most; see the documentation.", sort_key=9))
+@dataclass(frozen=True)
+class Tuning:
+    """Settings of a node that seldom need changing; None leaves the default."""
+
+    node: Annotated[str | None, Parameter(help="Name of the node.")] = None
+    secret: Annotated[str | None, Parameter(help="Keys the receipts; the same on every node of a cluster.")] = None
+    replicas: Annotated[int | None, Parameter(help="Copies of the log, on a cluster.")] = None
+    log_bytes_max: Annotated[int | None, Parameter(help="Size at which the log refuses visits.")] = None
+    cut_interval_s: Annotated[float | None, Parameter(help="Seconds between checkpoints.")] = None
+    beat_interval_s: Annotated[float | None, Parameter(help="Seconds between heartbeats.")] = None
+    silence_max_s: Annotated[float | None, Parameter(help="Seconds of silence after which a node is replaced.")] = None
+    lag_max_s: Annotated[float | None, Parameter(help="Seconds behind after which a node is passed over.")] = None
+    broadcast_interval_s: Annotated[float | None, Parameter(help="Seconds between broadcasts (replicated).")] = None
+    anti_entropy_interval_s: Annotated[
+        float | None, Parameter(help="Seconds between full comparisons (replicated).")
+    ] = None
+    gather_interval_s: Annotated[float | None, Parameter(help="Seconds between gatherings (sharded).")] = None
+
+
+def config_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Fill in what neither a flag nor a variable gave from the TOML file that ``--config`` names, if it does."""
+    from pathlib import Path
+
+    from cyclopts.config import Toml
+
+    named = [argument for argument in arguments if argument.name == "--config" and argument.tokens]
+    if not named:
+        return
+    path = Path(named[0].tokens[0].value)
+    if not path.is_file():
+        raise InputError(f"there is no settings file {path}")
+    try:
+        Toml(path, must_exist=True, use_commands_as_keys=False)(app, commands, arguments)
+    except (ValueError, OSError) as error:  # tomllib's errors are ValueErrors
+        raise InputError(f"{path} cannot be read as TOML: {error}") from None
+
+
+def to_config(
+    data: str, http: str, nats: tuple[str, ...], topology: str, partitions: int, tuning: Tuning | None = None
+) -> "Config":
+    """The settings of a node. Raises ConfigError."""
+    from footfall.config import Config, Topology
+
+    host, port = parse_address(http)
+    others: dict[str, Any] = {} if tuning is None else asdict(tuning)
+    return Config(
+        data=data,
+        http_host=host,
+        http_port=port,
+        nats=tuple(url.strip() for group in nats for url in group.split(",") if url.strip()),
+        topology=Topology(topology),
+        partitions=partitions,
+        **{name: value for name, value in others.items() if value is not None},
+    )
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Host and port of HOST:PORT or [IPv6]:PORT. Raises ConfigError, also for a host that is not loopback."""
+    host, _, digits = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if (
+        not host
+        or not (digits.isascii() and digits.isdigit())
+        or int(digits) > 65535
+        or (":" in host and not bracketed)
+    ):
+        raise ConfigError(f"{text!r} is not HOST:PORT: write something like 127.0.0.1:8080")
+    host = host[1:-1] if bracketed else host
+    if host not in LOOPBACK and not _is_loopback(host):
+        raise ConfigError(
+            f"{text} could be reached by anyone, and there is no authentication yet: "
+            "listen at 127.0.0.1, behind a proxy that decides who may count"
+        )
+    return host, int(digits)
+
+
+def _is_loopback(host: str) -> bool:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
