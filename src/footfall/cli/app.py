@@ -12,7 +12,10 @@ from footfall.cli.settings import Tuning, config_file
 
 def whole(kind: Any, tokens: Sequence[Token]) -> int:
     """A whole number as written: cyclopts itself would round 1.5, and counting 2 for it is wrong."""
-    return int(tokens[0].value)
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"{tokens[0].value!r} is not a whole number") from None
 
 
 Url = Annotated[str, Parameter(env_var="FOOTFALL_URL", help="The node to talk to.")]

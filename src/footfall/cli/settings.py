@@ -46,7 +46,8 @@ def config_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollecti
     if not path.is_file():
         raise InputError(f"there is no settings file {path}")
     try:
-        Toml(path, must_exist=True, use_commands_as_keys=False)(app, commands, arguments)
+        # No commands: the file is one flat table, in which "nodes" is the setting and not the command.
+        Toml(path, must_exist=True)(app, (), arguments)
     except (ValueError, OSError) as error:  # tomllib's errors are ValueErrors
         raise InputError(f"{path} cannot be read as TOML: {error}") from None
 
