@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from footfall.core.names import Unit, check_unit
+from footfall.core.names import Unit, check_unit, is_name
 from footfall.core.visit import BATCH_VISITS_MAX, COUNT_MAX, Visit, check_text
 from footfall.errors import InvalidRequestError, InvalidVisitError, MalformedRequestError, TooLargeError
 
@@ -123,6 +123,9 @@ def parse_visits(counter: str, body: bytes, key: str | None) -> CounterRequest:
 def parse_batch(body: bytes, key: str | None) -> BatchRequest:
     """The visits of a request to any counters. Raises what ``parse_visits`` raises."""
     batch = _decode(_decode_batch, body)
+    for index, visit in enumerate(batch.visits):
+        if not is_name(visit.counter):
+            raise InvalidRequestError(f"{visit.counter[:60]!r} cannot name a counter; write it as google.gmail", index)
     if batch.source is not UNSET:
         if key is not None:
             raise InvalidRequestError("a chunk of a source takes no Idempotency-Key: its offsets make it repeatable")

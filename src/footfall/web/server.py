@@ -16,7 +16,35 @@ from footfall.web.traffic import Traffic
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 75  # above the 60 s of common proxies, which must be the first to close
-STOP_S = 5  # how long answers may take that are outstanding at a stop: a flush is given up after that time too
+STOP_S = 12  # how long answers may take that are outstanding at a stop; a node gives up a visit after 10 s
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket bound to an address, before anything else is started.
+
+    Raises:
+        PortInUseError: If the address cannot be had.
+    """
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setblocking(False)
+    try:
+        bound.bind((host, port))
+        bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(
+                f"port {port} at {host} is in use by another program; stop it, or choose another with --http HOST:PORT"
+            ) from None
+        raise PortInUseError(f"cannot listen at {host}:{port}: {error.strerror}") from None
+    return bound
+
+
+def url_of(host: str, port: int) -> str:
+    """Where a server that listens at an address can be reached from this machine."""
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class _Server(uvicorn.Server):
@@ -44,7 +72,8 @@ class HttpServer:
         port: The port, or 0 for any that is free.
         hot: Whether the protocol answers single visits and eventual reads by itself.
         keep_alive_s: How long an idle connection is kept; at most twice as long.
-        traffic: Where to count requests.
+        stop_s: How long a stop waits for answers that are outstanding.
+        bound: What ``bind`` returned, if it was called for this address before.
     """
 
     def __init__(
@@ -55,11 +84,13 @@ class HttpServer:
         *,
         hot: bool = True,
         keep_alive_s: int = KEEP_ALIVE_S,
-        traffic: Traffic | None = None,
+        stop_s: int = STOP_S,
+        bound: socket.socket | None = None,
     ) -> None:
         self.host = host
         self.port = port
-        self.traffic = traffic or Traffic()
+        self.traffic = Traffic()
+        self._bound = bound
         self._keep_alive_s = keep_alive_s
         self._uvicorn = _Server(
             uvicorn.Config(
@@ -73,7 +104,7 @@ class HttpServer:
                 proxy_headers=False,
                 backlog=BACKLOG,
                 timeout_keep_alive=keep_alive_s,
-                timeout_graceful_shutdown=STOP_S,
+                timeout_graceful_shutdown=stop_s,
             )
         )
         self._serving: asyncio.Task[None] | None = None
@@ -82,8 +113,7 @@ class HttpServer:
     @property
     def url(self) -> str:
         """Where it can be reached from this machine."""
-        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - read, not bound
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return url_of(self.host, self.port)
 
     async def start(self) -> None:
         """Listen.
@@ -91,14 +121,14 @@ class HttpServer:
         Raises:
             PortInUseError: If the address cannot be had.
         """
-        listening = self._bind()
-        self.port = listening.getsockname()[1]
-        self._serving = asyncio.create_task(self._uvicorn.serve([listening]), name="http")
+        bound = self._bound or bind(self.host, self.port)
+        self.port = bound.getsockname()[1]
+        self._serving = asyncio.create_task(self._uvicorn.serve([bound]), name="http")
         await self._uvicorn.listening.wait()
         self._sweeping = asyncio.create_task(self._sweep(), name="http-sweep")
 
     async def stop(self) -> None:
-        """Accept nothing more, answer what is outstanding, for STOP_S at most, and close."""
+        """Accept nothing more, answer what is outstanding, within ``stop_s``, and close."""
         if self._serving is None or self._sweeping is None:
             return
         self._sweeping.cancel()
@@ -107,24 +137,6 @@ class HttpServer:
         self._serving = None
         for connection in self._connections():
             connection.transport.abort()
-
-    def _bind(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((self.host, self.port))
-            listening.listen(BACKLOG)
-        except OSError as error:
-            listening.close()
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUseError(
-                    f"port {self.port} at {self.host} is in use by another program; "
-                    "stop it, or choose another port with --http HOST:PORT"
-                ) from None
-            raise PortInUseError(f"cannot listen at {self.host}:{self.port}: {error.strerror}") from None
-        listening.setblocking(False)
-        return listening
 
     def _connections(self) -> list[HotProtocol]:
         return [one for one in self._uvicorn.server_state.connections if isinstance(one, HotProtocol)]

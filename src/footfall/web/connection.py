@@ -1,0 +1,173 @@
+"""One HTTP connection: uvicorn's, with its gaps closed; knows nothing of what is asked over it.
+
+Uvicorn answers bytes that are no request before it has answered what came ahead of them, loses the body of a request
+that offers an upgrade, bounds neither heads nor what is pipelined, and times out only what is idle after an answer.
+It is pinned, because this leans on its internals; tests/unit/test_hot.py is the conformance test.
+"""
+
+from asyncio import AbstractEventLoop
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from footfall.web.answers import Answers
+from footfall.web.problems import plain_problem
+
+OFFERS_MAX = 4  # of another protocol, in one packet
+HEAD_BYTES_MAX = 65_536  # common servers take 8 to 64 KB
+PIPELINED_MAX = 10_000  # requests that wait behind others of their connection; a packet can hold 4,000
+
+
+class Connection(HttpToolsProtocol):
+    """A connection that gathers a request's head before uvicorn begins with it.
+
+    Attributes:
+        active: Whether anything came since the last sweep.
+        partial: Whether a request has begun to come, and not ended.
+        begun: Requests in the packet that is parsed now; set to 0 by who wants to know.
+    """
+
+    answers: ClassVar[Answers] = Answers([])
+
+    def __init__(
+        self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: AbstractEventLoop | None = None
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.active = True
+        self.partial = False
+        self.begun = 0
+        self._head_bytes = 0
+        self._headed = False  # the head of the request has ended
+        self._passed = False  # the request was passed to uvicorn, and has not ended
+        self._offered = b""  # the method of a request that offers another protocol
+        self._refusal = b""  # to be sent when all requests before it are answered
+
+    # What comes
+
+    def data_received(self, data: bytes) -> None:
+        """Parse."""
+        self.active = True
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        self.feed(data)
+
+    def feed(self, data: bytes) -> None:
+        """Parse, within bounds."""
+        if len(self.pipeline) > PIPELINED_MAX:
+            self.transport.abort()
+            return
+        begun, in_head = self.begun, self.partial and not self._headed
+        for _ in range(OFFERS_MAX):
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._decline(data[upgrade.args[0] :])
+            except httptools.HttpParserError:
+                break
+            else:
+                if in_head and not self._headed and self.begun == begun:  # all of it is of one head
+                    self._head_bytes += len(data)
+                    if self._head_bytes > HEAD_BYTES_MAX:
+                        self.refuse(431, f"the head of the request has more than {HEAD_BYTES_MAX} bytes")
+                return
+        self.refuse(400, "this is not an HTTP request that can be understood")
+
+    def _decline(self, rest: bytes) -> bytes:
+        """Ignore an offer to speak another protocol, as Java's HTTP client makes with its first request.
+
+        The parser does not parse the body of such a request, so it gets the request again, without the offer.
+        """
+        offer = (b"upgrade", b"connection", b"http2-settings")
+        lines = [b"%b %b HTTP/1.1\r\n" % (self._offered, self.url)]
+        lines += [b"%b: %b\r\n" % header for header in self.headers if header[0] not in offer]
+        self._offered = b""
+        self.parser = httptools.HttpRequestParser(self)
+        return b"".join(lines) + b"\r\n" + rest
+
+    def on_message_begin(self) -> None:
+        """Begin to gather."""
+        self.partial = True
+        self.begun += 1
+        self._head_bytes = 0
+        self._headed = False
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
+    def on_headers_complete(self) -> None:
+        """Pass the request to uvicorn, unless it must come again."""
+        self._headed = True
+        if self.parser.should_upgrade():
+            self._offered = self.parser.get_method()
+        else:
+            self.pass_on()
+
+    def pass_on(self) -> None:
+        """Let uvicorn begin with the request."""
+        self._passed = True
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url = url
+        self.headers.extend(headers)  # in place: the scope holds this list
+        self.expect_100_continue = expects
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body."""
+        if not self._offered:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request has ended."""
+        if not self._offered:
+            self.partial = self._passed = False
+            super().on_message_complete()
+
+    # What goes
+
+    @property
+    def answered(self) -> bool:
+        """Whether all requests so far are answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def refuse(self, status: int, detail: str) -> None:
+        """Answer bytes that are no request, once everything before them is answered, and close."""
+        failure = plain_problem(status, detail)._replace(headers={"connection": "close"})
+        self._refusal = self.current().failed(failure)
+        if self._passed and self.pipeline:
+            self.pipeline.popleft()  # the newest, whose body they were to be
+        elif self.answered or self._passed:
+            self.send_refusal()
+            return
+        self.flow.pause_reading()
+
+    def send_refusal(self) -> None:
+        """Send what ``refuse`` has prepared, if there is anything."""
+        if self._refusal and not self.transport.is_closing():
+            self.transport.write(self._refusal)
+            self.transport.close()
+
+    def on_response_complete(self) -> None:
+        """The application has answered: go on with what is pipelined, and take more only behind it."""
+        super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()
+        elif self._refusal and (self.answered or self._passed):
+            self.send_refusal()
+
+    def current(self) -> Answers:
+        """Heads of answers with the date of now."""
+        defaults = self.server_state.default_headers
+        if self.answers.defaults is not defaults:
+            type(self).answers = Answers(defaults)
+        return self.answers
+
+    def sweep(self) -> None:
+        """Close a connection over which nothing came since the last sweep, unless an answer is on its way."""
+        if self.active:
+            self.active = False
+        elif self.flow.write_paused:
+            self.transport.abort()  # it does not read: there is no other way to be rid of what is buffered for it
+        elif self.partial or self.answered:
+            self.transport.close()

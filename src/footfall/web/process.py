@@ -1,0 +1,157 @@
+"""One node as one process: puts engine, log, node and HTTP server together, and takes them apart in order."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import uvloop
+
+from footfall.config import Config
+from footfall.errors import FootfallError
+from footfall.log import jetstream
+from footfall.log.engine import Engine
+from footfall.node.node import Node
+from footfall.web.server import HttpServer, bind, url_of
+
+logger = logging.getLogger(__name__)
+
+ORPHAN_STOP_S = 30  # a node whose supervisor has died stops cleanly within this time, or at once after it
+
+
+READY_CHECK_S = 0.02
+
+
+class Running(NamedTuple):
+    """A node that was started, and its HTTP server."""
+
+    node: Node
+    server: HttpServer
+
+    async def ready(self) -> None:
+        """Return once it counts and answers."""
+        while self.node.problems():  # noqa: ASYNC110 - what makes a node ready is spread over it: there is no event
+            await asyncio.sleep(READY_CHECK_S)
+
+
+@contextlib.asynccontextmanager
+async def running(config: Config) -> AsyncIterator[Running]:
+    """A node with everything that it needs, started; stopped at the end.
+
+    Raises:
+        SetupError: Something of it cannot be had.
+        IntegrityError: The log or the checkpoints are not what they were.
+        UnavailableError: The log is away.
+    """
+    bound = bind(config.http_host, config.http_port)
+    config = msgspec.structs.replace(config, http_port=bound.getsockname()[1])
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(bound.close)
+        urls = config.nats
+        if not urls:
+            engine = Engine(Path(config.data), config.log_bytes_max)
+            urls = (await engine.start(),)
+            stack.push_async_callback(engine.stop)
+        log = await jetstream.connect(config, urls, name=config.node or "footfall")
+        stack.push_async_callback(log.close)
+        node = Node(config, log, url_of(config.http_host, config.http_port))
+        server = HttpServer(node, config.http_host, config.http_port, bound=bound)
+        await server.start()
+        stack.push_async_callback(server.stop)
+        await node.start()
+        stack.push_async_callback(node.stop)
+        # Once more, and first: what the server has yet to answer needs the node.
+        stack.push_async_callback(server.stop)
+        yield Running(node, server)
+
+
+def run_node(config: Config, ready: Callable[[str], None] | None = None) -> None:
+    """Run one node until SIGTERM or SIGINT.
+
+    Args:
+        config: Its settings.
+        ready: Called with the node's URL once it counts and answers.
+
+    Raises:
+        FootfallError: It cannot start; one line of explanation.
+    """
+    log_to_stderr()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(config, ready))
+
+
+async def _run(config: Config, ready: Callable[[str], None] | None) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(_serve(config, ready))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+    stopping.cancel()
+
+
+async def _serve(config: Config, ready: Callable[[str], None] | None) -> None:
+    async with running(config) as one:
+        await one.ready()
+        logger.info("ready at %s (%s, %d partitions)", one.server.url, config.topology, config.partitions)
+        if ready is not None:
+            ready(one.server.url)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            logger.info("stopping")
+
+
+def log_to_stderr() -> None:
+    """One line for each event."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+    )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+
+
+def follow(lifeline: int) -> None:
+    """Stop this process when the other end of ``lifeline`` is closed: its supervisor is gone, however it ended."""
+
+    def watch() -> None:
+        while os.read(lifeline, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(ORPHAN_STOP_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def main() -> None:
+    """Run one node of a supervisor: settings in the first line of stdin, the URL to stdout once it is ready."""
+    config = msgspec.json.decode(_line(sys.stdin.fileno()), type=Config)
+    follow(sys.stdin.fileno())
+    try:
+        run_node(config, lambda url: print(url, flush=True))  # noqa: T201 - the supervisor reads it
+    except FootfallError as error:
+        sys.exit(f"footfall: {error}")
+
+
+def _line(descriptor: int) -> bytes:
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        part = os.read(descriptor, 1)
+        if not part:
+            sys.exit("footfall: no settings on stdin; start nodes with footfall serve")
+        line += part
+    return bytes(line)
+
+
+if __name__ == "__main__":
+    main()
