@@ -164,7 +164,7 @@ def is_stream(name: str) -> bool:
         return True
     try:
         mode = Path(name).stat().st_mode
-    except OSError:
+    except (OSError, ValueError):  # what is wrong with it is said when it is opened
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
 
