@@ -32,7 +32,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     node: str = ""  # empty: made from the host's name and a random part
     secret: str = ""  # keys the receipts; empty: kept in the data directory
     replicas: int = 0  # of the log; 0: 1 embedded or on a single server, 3 on a cluster
-    log_bytes_max: int = 64 << 30
+    log_bytes_max: int = 10 << 30  # the log is trimmed at every cut: minutes at 5 million visits/s
     cut_interval_s: float = 10.0
     beat_interval_s: float = 0.25
     silence_max_s: float = 2.0  # a node unheard for longer has lost its partitions
@@ -48,7 +48,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"the HTTP port is {self.http_port}; it must be from 0 to 65535")
         if self.replicas not in (0, 1, 3, 5):
             raise ConfigError(f"replicas is {self.replicas}; it must be 1, 3 or 5")
-        for name in ("cut_interval_s", "beat_interval_s", "silence_max_s", "lag_max_s", "broadcast_interval_s", "gather_interval_s"):
+        for name in (
+            "cut_interval_s",
+            "beat_interval_s",
+            "silence_max_s",
+            "lag_max_s",
+            "broadcast_interval_s",
+            "gather_interval_s",
+        ):
             value = getattr(self, name)
             if not 0.01 <= value <= 3600:
                 raise ConfigError(f"{name} is {value}; it must be from 0.01 to 3600 seconds")

@@ -97,7 +97,7 @@ class Store(Protocol):
         """Forget the key and its data; nothing to do is no error. Raises LogUnavailableError."""
 
     async def keys(self, prefix: str) -> list[str]:
-        """The keys stored whose first parts are ``prefix`` ("a.b" covers "a.b.c", not "a.bc"), sorted. Raises LogUnavailableError."""
+        """The keys stored below ``prefix`` ("a.b" covers "a.b.c", not "a.bc"), sorted. Raises LogUnavailableError."""
 
 
 Handler = Callable[[bytes], Awaitable[bytes | None]]
@@ -118,6 +118,3 @@ class Bus(Protocol):
 
     async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """The first answer. Raises LogUnavailableError if none comes in time."""
-
-    async def ask_all(self, subject: str, data: bytes, timeout_s: float, answers_max: int) -> list[bytes]:
-        """The answers that come within the time, at most ``answers_max`` (then it returns at once)."""

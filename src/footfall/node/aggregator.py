@@ -47,6 +47,7 @@ class Aggregator:
         definitions: Definitions,
         position: Position,
         attached: Callable[[], None],
+        watched: Callable[[asyncio.Task[None]], asyncio.Task[None]],
     ) -> None:
         self.definitions = definitions
         self.definitions_reached = Reached(definitions.sequence)
@@ -59,6 +60,7 @@ class Aggregator:
         self._cuts = cuts
         self._position = position
         self._attached = attached
+        self._watched = watched
         self._writer = cut.Writer()
         self._clock_offset_ns: int | None = None  # this clock minus the log's, and the shortest way between them
 
@@ -99,16 +101,17 @@ class Aggregator:
         folding.attached = self._table.attach(partition)
         if folding.attached:
             self._attached()
-        folding.task = asyncio.create_task(self._guarded(self._read(folding)), name=f"partition {partition.number}")
+        reading = asyncio.create_task(self._guarded(self._read(folding)), name=f"partition {partition.number}")
+        folding.task = self._watched(reading)
 
     async def stop(self, number: int) -> None:
         """Fold a partition no more; its counts so far stay."""
         folding = self.foldings.pop(number)
-        if folding.attached:
-            self._table.detach(number)
         assert folding.task is not None
         folding.task.cancel()
         await asyncio.wait([folding.task])
+        if folding.attached:  # only now: what is folded after it would be in the column, and not in the totals
+            self._table.detach(number)
 
     async def _guarded(self, reading: Coroutine[Any, Any, None]) -> None:
         try:
@@ -161,7 +164,6 @@ class Aggregator:
         elif self._table.attach(folding.partition):
             folding.attached = True
             self._attached()
-            logger.info("partition %d is counted here now", folding.partition.number)
         folding.reached.set(folding.partition.sequence)
 
     def _measure(self, folding: Folding, delivery: Delivery) -> None:

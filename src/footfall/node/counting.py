@@ -110,7 +110,7 @@ class Counting:
             self.table.merge_column(number, numbers, counts[numbers], partition.sequence)
             self.table.confirm(number, partition.sequence)
         self.aggregator = Aggregator(
-            self._cluster, self.table, self.cuts, definitions, position, self.sharing.changed_owner
+            self._cluster, self.table, self.cuts, definitions, position, self.sharing.changed_owner, self.watched
         )
         self._spawn(self.aggregator.run_control(), "control")
         logger.info("counting goes on from sequence %d", position.sequence)
@@ -210,8 +210,11 @@ class Counting:
         await self._beat()
         mine, free = self.members.decide(self.aggregator.owned(), self.aggregator.lags_s())
         foldings = self.aggregator.foldings
-        for number in [n for n in foldings if n in free or (n not in mine and not foldings[n].attached)]:
+        dropped = [n for n in foldings if n in free or (n not in mine and not foldings[n].attached)]
+        for number in dropped:
             await self._drop(number)
+        if dropped:
+            logger.info("partitions %s are counted elsewhere now", ", ".join(map(str, dropped)))
         missing = mine - foldings.keys()
         if missing and (self._taking is None or self._taking.done()):
             self._taking = asyncio.create_task(self._take_over(missing), name="take over")
@@ -227,6 +230,7 @@ class Counting:
             except IntegrityError as error:
                 self.aggregator.fail(error)
                 return
+        logger.info("partitions %s are counted here now", ", ".join(map(str, sorted(numbers))))
 
     async def _serve(self, number: int) -> None:
         """Answer other nodes' questions about a partition's sources."""
@@ -244,9 +248,9 @@ class Counting:
 
     async def _drop(self, number: int) -> None:
         await self.aggregator.stop(number)
+        self.sharing.dropped_partition()
         if unsubscribe := self._serving.pop(number, None):
             await unsubscribe()
-        logger.info("partition %d is counted elsewhere now", number)
 
     async def source_position(self, number: int, source: str, sequence: int) -> int:
         """Where a source stands, asked of an owner of its partition. Raises NotReadyError."""

@@ -31,6 +31,11 @@ class Link:
         self.asked_s = 0.0
         self.parts: dict[int, int] = {}  # exchange → rows received
 
+    def doubt(self) -> None:
+        """Some of what came may not have been merged."""
+        self.gap_before = self.last + 1
+        self.version = -1
+
     def receive(self, serial: int) -> None:
         """Note that rows came."""
         if serial > self.last + 1:
@@ -83,6 +88,11 @@ class Sharing:
         if link is None or link.run != run:
             link = self._links[node] = Link(run)
         return link
+
+    def dropped_partition(self) -> None:
+        """A partition is folded here no more. What others said of it meanwhile was not merged: ask again."""
+        for link in self._links.values():
+            link.doubt()
 
     def forget(self, nodes: Iterable[str]) -> None:
         """These nodes are gone."""
