@@ -73,11 +73,12 @@ def demo(
     seconds: Annotated[float, Parameter(help="How long visits are sent.")] = 20.0,
     topology: Annotated[Literal["replicated", "sharded"], Parameter(help="As for serve.")] = "replicated",
     data: Annotated[str | None, Parameter(help="Keep the data here; otherwise it is thrown away at the end.")] = None,
+    kill: Annotated[bool, Parameter(negative="", help="End one node with kill -9 half-way.")] = False,
 ) -> int:
     """Watch three nodes count generated visits, and check that they all counted exactly."""
     from footfall.cli.demo import run
 
-    return run(seconds, topology, data)
+    return run(seconds, topology, data, kill)
 
 
 @app.command
