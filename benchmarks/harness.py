@@ -49,6 +49,23 @@ def scratch() -> contextlib.AbstractContextManager[str]:
     )
 
 
+@contextlib.contextmanager
+def quiet_children() -> Iterator[None]:
+    """Keep what processes started meanwhile write to stderr, and show its end only if the measurement fails."""
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(kept, said.read()[-4000:])
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 def free_ports(count: int = 1) -> int:
     """The first of ``count`` consecutive free ports on loopback."""
     for _ in range(100):

@@ -44,7 +44,7 @@ class _Connection(asyncio.Protocol):
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's does not derive from it
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's does not derive from it
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.run.over:
