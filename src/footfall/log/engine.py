@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -60,7 +60,7 @@ class Engine:
         self._password = ""
         self._supervisor: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Engine":
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -142,7 +142,7 @@ class Engine:
         found = path.read_text().strip()
         if found != DATA_VERSION:
             raise DataVersionError(
-                f"the data in {self._data} is of version {found[:20]!r}, and this Footfall reads version {DATA_VERSION}: "
+                f"the data in {self._data} is of version {found[:20]!r}, and this Footfall reads {DATA_VERSION}: "
                 "use the version that wrote it, or another --data"
             )
 
@@ -152,7 +152,7 @@ class Engine:
             if not self._port or attempt:
                 self._port, self._monitor_port = _free_ports()
             _write_private(self._data / "nats.conf", self._configuration())
-            self._process = await asyncio.to_thread(self._spawn)
+            self._process = self._spawn()  # by this thread: the child is told when the thread that made it ends
             self.pid = self._process.pid
             deadline_s = time.monotonic() + START_TIMEOUT_S
             while self._process.poll() is None and time.monotonic() < deadline_s:
@@ -162,9 +162,8 @@ class Engine:
             await self._end(signal.SIGKILL)
             if self.restarts:
                 break  # whoever is connected knows the port: it must stay
-        raise EngineFailedError(
-            f"the nats-server does not come up; its last words in {self._data / 'nats.log'}: {self._last_words()}"
-        )
+        where = self._data / "nats.log"
+        raise EngineFailedError(f"the nats-server does not come up; its last words in {where}: {self._last_words()}")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         assert self._lock is not None
@@ -303,7 +302,7 @@ def _new_enough(binary: str) -> str:
     if tuple(map(int, found.groups())) < SERVER_OLDEST:
         raise EngineTooOldError(
             f"{binary} is nats-server {found[0]}, which can lose acknowledged messages: "
-            f"use {'.'.join(map(str, SERVER_OLDEST))} or newer, or unset FOOTFALL_NATS_SERVER for the one that comes with us"
+            f"use {'.'.join(map(str, SERVER_OLDEST))} or newer, or the one that comes with Footfall"
         )
     return binary
 

@@ -54,6 +54,9 @@ class JetStreamLog:
         self.created = ""
         self._client = client
         self._loops: set[PullLoop] = set()
+        self._inbox = ""  # where acknowledgements come
+        self._publishing: dict[str, asyncio.Future[bytes]] = {}  # by the reply's subject
+        self._published = 0
 
     @property
     def connected(self) -> bool:
@@ -69,16 +72,35 @@ class JetStreamLog:
         for loop in self._loops:
             loop.reconnected()
 
+    def disconnected(self) -> None:
+        """The connection is lost, and with it the acknowledgements under way: whoever waits may retry at once."""
+        for waiting in self._publishing.values():
+            if not waiting.done():
+                waiting.set_exception(LogUnavailableError("the connection was lost"))
+
     # The log
 
     async def publish(self, subject: str, data: bytes, timeout_s: float = PUBLISH_TIMEOUT_S) -> int:
         """See ``Log.publish``."""
         if not self._client.is_connected:  # the client would wait for the connection, and for as long as it likes
             raise LogUnavailableError("the log cannot be reached")
+        self._published += 1
+        reply = f"{self._inbox}.{self._published}"
+        loop = asyncio.get_running_loop()
+        waiting = self._publishing[reply] = loop.create_future()
+        timer = loop.call_later(timeout_s, _time_out, waiting)
         try:
-            answer = json.loads((await self._client.request(subject, data, timeout=timeout_s)).data)
-        except (nats.errors.Error, TimeoutError, OSError) as error:
+            await self._client.publish(subject, data, reply=reply)
+            acknowledgement = await waiting
+        except (nats.errors.Error, OSError) as error:
             raise LogUnavailableError(f"no acknowledgement: {_said(error)}") from None
+        finally:
+            timer.cancel()
+            del self._publishing[reply]
+        try:
+            answer = json.loads(acknowledgement)
+        except ValueError:
+            raise LogUnavailableError("nobody stores this: the log is being made, or has no leader now") from None
         if "error" in answer:
             code, text = answer["error"].get("err_code"), answer["error"].get("description")
             raise (LogFullError if code in FULL else LogUnavailableError)(f"the log refused: {text} ({code})")
@@ -218,6 +240,16 @@ class JetStreamLog:
         data = base64.b64decode(found.get("data", ""))
         return Message(found["seq"], found["subject"], data, _unix_ns(found["time"]))
 
+    async def _acknowledged(self, message: Msg) -> None:
+        waiting = self._publishing.get(message.subject)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(message.data)
+
+    async def listen(self) -> None:
+        """Begin to take acknowledgements."""
+        self._inbox = self._client.new_inbox()
+        await self._client.subscribe(self._inbox + ".*", cb=self._acknowledged)
+
     async def open(self, config: Config, replicas: int) -> None:
         """Find the streams, or make them, and see that they are what this node was started for."""
         info = await self._info(STREAM)
@@ -267,6 +299,7 @@ async def connect(config: Config, urls: Sequence[str], *, name: str) -> JetStrea
         log.reconnected()
 
     async def disconnected() -> None:
+        log.disconnected()
         if not client.is_closed:
             logger.warning("the connection to the log was lost")
 
@@ -294,6 +327,7 @@ async def connect(config: Config, urls: Sequence[str], *, name: str) -> JetStrea
         raise ConnectError(f"no nats-server answers at {shown}: {_said(error)}; is it running?") from None
     try:
         _check_version(str(client.connected_server_version))
+        await log.listen()
         replicas = config.replicas or (CLUSTER_REPLICAS if _clustered(client) else 1)
         async with asyncio.timeout(4 * CONNECT_TIMEOUT_S):
             while True:
@@ -371,6 +405,11 @@ def _without_password(url: str) -> str:
         parts = urlsplit(url)
         return f"{parts.scheme}://{parts.hostname}:{parts.port or 4222}"
     return "that URL"
+
+
+def _time_out(waiting: asyncio.Future[bytes]) -> None:
+    if not waiting.done():
+        waiting.set_exception(LogUnavailableError("the log did not acknowledge in time"))
 
 
 def _said(error: BaseException) -> str:
