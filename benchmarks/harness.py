@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 READY_S = 20.0
@@ -156,14 +157,14 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table, as wide as it needs."""
+    """Print a table, as wide as it needs, wherever it goes."""
     table = Table(title=title, title_justify="left", show_edge=False)
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)
+    needed = Measurement.get(Console(width=500), Console(width=500).options, table).maximum
+    console.width = max(console.width, needed)
     console.print(table)
     console.print(machine(), style="dim", soft_wrap=True)
