@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 
@@ -18,6 +19,7 @@ class FakeHttp:
         self.positions: dict[str, int] = {}
         self.counts: Counter[str] = Counter()
         self.visitors: list[str | None] = []
+        self.keys: set[tuple[str, str]] = set()
         self.visitors_only: set[str] = set()
         self.chunks: list[tuple[str, int, int]] = []
         self.bodies: list[int] = []
@@ -45,13 +47,18 @@ class FakeHttp:
 
     def _count(self, body: bytes) -> httpx.Response:
         asked = json.loads(body)
+        if "source" not in asked:
+            return self._count_keyed(asked["visits"])
         source, start, end = asked["source"]["id"], asked["source"]["from"], asked["source"]["to"]
         self.bodies.append(len(body))
         for index, visit in enumerate(asked["visits"]):
+            if "key" in visit:
+                return self._problem(
+                    422, "invalid-visit", f"visit {index}: a visit of a source has no key", index=index
+                )
             if visit["counter"] in self.visitors_only and "visitor" not in visit:
                 return self._problem(422, "visitor-required", f"visit {index}: it names no visitor", index=index)
         position = self.positions.get(source, 0)
-        assert asked["visits"], "a chunk without visits"
         assert start < end
         if start != position:
             return self._problem(409, "source-position", f"source stands at byte {position}", position=position)
@@ -61,6 +68,16 @@ class FakeHttp:
             self.counts[visit["counter"]] += visit.get("count", 1)
             self.visitors.append(visit.get("visitor"))
         return httpx.Response(202, json={"accepted": len(asked["visits"]), "stored": "log", "receipts": []})
+
+    def _count_keyed(self, visits: list[dict[str, Any]]) -> httpx.Response:
+        for index, visit in enumerate(visits):
+            if visit["counter"] in self.visitors_only and "visitor" not in visit:
+                return self._problem(422, "visitor-required", f"visit {index}: it names no visitor", index=index)
+        for visit in visits:
+            if (visit["counter"], visit["key"]) not in self.keys:
+                self.keys.add((visit["counter"], visit["key"]))
+                self.counts[visit["counter"]] += visit.get("count", 1)
+        return httpx.Response(202, json={"accepted": len(visits), "stored": "log"})
 
     def _problem(self, status: int, kind: str, detail: str, **members: int) -> httpx.Response:
         return httpx.Response(status, json={"type": f"/problems/{kind}", "status": status, "detail": detail, **members})

@@ -82,7 +82,12 @@ def test_a_line_that_is_not_in_the_combined_format_has_a_reason(line: bytes) -> 
 
 
 def test_hostile_lines_take_linear_time() -> None:
-    for line in (b'a - [] "' * 100_000, b'a - - [x] "' + b'\\"' * 500_000, b'a - [x] "" 200 1 "' * 60_000, b"[" * 10**6):
+    for line in (
+        b'a - [] "' * 100_000,
+        b'a - - [x] "' + b'\\"' * 500_000,
+        b'a - [x] "" 200 1 "' * 60_000,
+        b"[" * 10**6,
+    ):
         for form in Format:
             parser(form, "shop")(line)
 

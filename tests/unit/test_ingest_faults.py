@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ingesting import ingest, lines
 
 from footfall.cli import delivery, follow
+from footfall.cli.formats import Format
 from footfall.errors import FootfallError, TooManyCountersError, UnavailableError, UnreachableError
 
 
@@ -116,3 +117,31 @@ def test_an_error_that_no_single_visit_causes_ends_the_run(http: FakeHttp, tmp_p
     http._count = lambda body: http._problem(507, "too-many-counters", "full")  # type: ignore[method-assign]
     with pytest.raises(TooManyCountersError, match="full"):
         ingest(http, log)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["shop", "members"]), st.integers(0, 9) | st.none()), max_size=60),
+    st.lists(st.sampled_from(["lost", "down", ""]), max_size=8),
+)
+def test_visits_with_keys_count_once_a_key_beside_those_without(
+    visits: list[tuple[str, int | None]], faults: list[str]
+) -> None:
+    http = FakeHttp()
+    http.faults = faults
+    http.visitors_only = {"members"}
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "log"
+        path.write_text(
+            "".join(
+                f'{{"counter": "{counter}"' + (f', "key": "{key}"' if key is not None else "") + "}\n"
+                for counter, key in visits
+            )
+        )
+        summary = ingest(http, path, form=Format.JSONL)
+        again = ingest(http, path, form=Format.JSONL)
+    shop = [key for counter, key in visits if counter == "shop"]
+    assert http.counts["shop"] == shop.count(None) + len(set(shop) - {None})
+    assert http.counts["members"] == 0
+    assert summary.bad == len(visits) - len(shop)
+    assert again.visits == 0

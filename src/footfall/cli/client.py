@@ -135,6 +135,10 @@ class Client:
         """Count one visit (or ``visit.count`` of them), durably. With a key, the same call may safely be made again."""
         return self._call("POST", "/v1/visits", Accepted, body=encode_visits([visit]))
 
+    def send_keyed(self, visits: Sequence[Visit]) -> None:
+        """Count visits that have keys, durably; the same call may safely be made again."""
+        self._request("POST", "/v1/visits", encode_visits(visits), {})
+
     def send_chunk(self, body: bytes) -> None:
         """Count the part of a source that ``encode_chunk`` made. Raises SourcePositionError if it is not its turn."""
         self._request("POST", "/v1/visits", body, {})

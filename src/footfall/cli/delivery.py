@@ -1,14 +1,16 @@
 """Brings one chunk of a source to a node, whatever happens on the way; knows nothing of files.
 
 Sending the same chunk again is always safe: the log holds the source's position, stored together with the visits, and
-refuses a chunk that does not begin there. So every doubt is settled by sending again.
+refuses a chunk that does not begin there. So every doubt is settled by sending again. Visits with keys of their own
+count once by these, for as long as the log remembers them.
 """
 
+import contextlib
 import random
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from footfall.cli.chunks import Cut
@@ -116,13 +118,13 @@ class Courier:
             UnavailableError: The node stayed away for too long.
             CallerError: The node refuses the chunk, and not because of single visits.
         """
-        piece, body = chunk.piece, chunk.body
+        piece = chunk.piece
         attempts = refusals = 0
 
         def attempt() -> int:
             nonlocal attempts
             attempts += 1
-            self._client.send_chunk(body)
+            self._send(chunk, piece)
             return piece.end
 
         while True:
@@ -140,7 +142,34 @@ class Courier:
                 attempts = 0
                 if not piece.visits:
                     return Delivered(chunk.start, piece, counted=False)
-                body = encode_chunk(chunk.source, chunk.start, piece.end, piece.visits)
+
+    def _send(self, chunk: Chunk, piece: Cut) -> None:
+        keyed = [index for index, visit in enumerate(piece.visits) if visit.key is not None]
+        if not keyed:
+            unchanged = piece is chunk.piece
+            body = chunk.body if unchanged else encode_chunk(chunk.source, chunk.start, piece.end, piece.visits)
+            self._client.send_chunk(body)
+            return
+        # Keys belong to other partitions than the source, so these visits cannot be stored together with its position.
+        # They go first: if they are sent again because what follows failed, their keys let them count once.
+        with _index_in(keyed):
+            self._client.send_keyed([piece.visits[index] for index in keyed])
+        plain = [index for index, visit in enumerate(piece.visits) if visit.key is None]
+        with _index_in(plain):
+            visits = [piece.visits[index] for index in plain]
+            self._client.send_chunk(encode_chunk(chunk.source, chunk.start, piece.end, visits))
+
+
+@contextlib.contextmanager
+def _index_in(indices: Sequence[int]) -> Iterator[None]:
+    """Make an error about one of some visits one about that visit among all."""
+    try:
+        yield
+    except CallerError as error:
+        index = getattr(error, "index", None)
+        if index is not None and 0 <= index < len(indices):
+            error.index = indices[index]  # type: ignore[attr-defined]
+        raise
 
 
 def _without_refused(piece: Cut, error: CallerError) -> Cut:

@@ -140,10 +140,8 @@ class _Demo:
         sent = sum(_leaves(traffic.acknowledged))
         rate = traffic.visits / max(elapsed_s, 0.001)
         again = f"; {output.count(traffic.resent, 'chunk')} sent again" if traffic.resent else ""
-        print(
-            f"\n{traffic.visits:,} visits in {elapsed_s:.1f} s, {rate:,.0f}/s, each durable before it was acknowledged"
-            f"{again}; all nodes agreed {converged_s:.1f} s later"
-        )
+        agreed = f"all nodes agreed {converged_s:.1f} s after the last" if exact == NODES else "the nodes do not agree"
+        print(f"\n{rate:,.0f} visits/s for {elapsed_s:.1f} s, each durable before it was acknowledged{again}\n{agreed}")
         verdict = f"sent {sent:,} · counted {counted:,} · exact on "
         if exact == NODES and not self._fell:
             print(f"{verdict}all {NODES} nodes")

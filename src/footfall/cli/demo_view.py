@@ -78,7 +78,7 @@ class LiveView:
         self._units = units
         self._seconds = seconds
         self._rates: deque[float] = deque(maxlen=RATES_SHOWN)
-        self._live = Live(auto_refresh=False)
+        self._live = Live(auto_refresh=False, redirect_stderr=False)  # stderr goes to a file
 
     def __enter__(self) -> Self:
         self._live.start()

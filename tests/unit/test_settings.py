@@ -1,0 +1,116 @@
+"""Settings come from flags, over variables, over a file; what is wrong is told in one line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from footfall import cli
+from footfall.cli import settings
+from footfall.config import Config, Topology
+from footfall.errors import ConfigError
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Config, int]]:
+    """What would have been served."""
+    calls: list[tuple[Config, int]] = []
+    monkeypatch.setattr("footfall.cli.serve.serve", lambda config, nodes: calls.append((config, nodes)))
+    return calls
+
+
+def test_the_defaults_are_those_of_the_config(served: list[tuple[Config, int]]) -> None:
+    assert cli.run(["serve"]) == 0
+    assert served == [(Config(), 1)]
+
+
+def test_flags_stand_over_variables_and_these_over_the_file(
+    served: list[tuple[Config, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "footfall.toml"
+    file.write_text(
+        'data = "of the file"\nnodes = 2\npartitions = 4\nnats = ["nats://a:1", "nats://b:2"]\ncut_interval_s = 3.5\n'
+    )
+    monkeypatch.setenv("FOOTFALL_NODES", "5")
+    monkeypatch.setenv("FOOTFALL_PARTITIONS", "8")
+    arguments = ["serve", "--config", str(file), "--partitions", "32", "--topology", "sharded"]
+    assert cli.run(arguments) == 0
+    expected = Config(
+        data="of the file",
+        nats=("nats://a:1", "nats://b:2"),
+        topology=Topology.SHARDED,
+        partitions=32,
+        cut_interval_s=3.5,
+    )
+    assert served == [(expected, 5)]
+
+
+def test_the_file_may_be_named_by_a_variable(
+    served: list[tuple[Config, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "footfall.toml").write_text('nats = "nats://a:1,nats://b:2"\n')
+    monkeypatch.setenv("FOOTFALL_CONFIG", str(tmp_path / "footfall.toml"))
+    assert cli.run(["serve"]) == 0
+    assert served[0][0].nats == ("nats://a:1", "nats://b:2")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("dta = 'x'", "dta"),
+        ("nodes = 1.5", "'1.5' is not a whole number"),
+        ("cut_interval_s = 'often'", "often"),
+        ("nodes =", "TOML"),
+        ("topology = 'star'", "star"),
+        ("partitions = 1000", "1000"),
+    ],
+)
+def test_a_wrong_file_is_told_in_one_line(
+    served: list[tuple[Config, int]], tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, said: str
+) -> None:
+    (tmp_path / "footfall.toml").write_text(content)
+    assert cli.run(["serve", "--config", str(tmp_path / "footfall.toml")]) == cli.WRONG_USE
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert served == []
+
+
+def test_a_missing_file_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["serve", "--config", str(tmp_path / "missing.toml")]) == cli.WRONG_USE
+    assert "missing.toml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("127.0.0.1:8080", ("127.0.0.1", 8080)),
+        ("127.9.9.9:0", ("127.9.9.9", 0)),
+        ("localhost:80", ("localhost", 80)),
+        ("[::1]:8080", ("::1", 8080)),
+    ],
+)
+def test_loopback_addresses_may_be_listened_at(text: str, expected: tuple[str, int]) -> None:
+    assert settings.parse_address(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "::1:80", "0.0.0.0:80", "a.b:1"],
+)
+def test_no_other_address_may(text: str) -> None:
+    with pytest.raises(ConfigError):
+        settings.parse_address(text)
+
+
+def test_interrupts_and_closed_pipes_have_their_own_exit_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("footfall.cli.serve.serve", interrupted)
+    assert cli.run(["serve"]) == cli.INTERRUPTED
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["--version"]) == 0
+    assert capsys.readouterr().out.strip()
