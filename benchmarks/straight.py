@@ -31,7 +31,7 @@ from footfall.log.protocol import VISITS_SUBJECT
 from footfall.node.producer import Producer
 
 SECONDS_MAX = 60.0
-LISTS = 64  # of visitors, sent in turn: as many distinct ones as fit a cache do not flatter
+VISITORS = 64_000  # distinct ones, sent in turn: those that a cache holds would flatter
 SINGLES_WAITING = 20_000
 VISITS_WAITING = 100_000
 LANES = 8  # partitions that are written side by side
@@ -43,7 +43,7 @@ class _Singles:
     def __init__(self, producer: Producer, leaf: Definition, ends_s: float) -> None:
         self.producer, self.leaf, self.ends_s = producer, leaf, ends_s
         self.sent = self.stored_count = 0
-        self.visitors = itertools.cycle(_visitors(LISTS * 1000))
+        self.visitors = itertools.cycle(_visitors(VISITORS))
 
     def send(self) -> None:
         if self.producer.submit(self.leaf, next(self.visitors), self):
@@ -60,6 +60,11 @@ class _Singles:
 
 def _visitors(count: int) -> list[str]:
     return [f"{n * 7 & 255}.{n >> 8 & 255}.{n * 13 & 255}.{n & 255}" for n in range(count)]
+
+
+def _lists(size: int) -> list[list[str]]:
+    names = _visitors(VISITORS)
+    return [names[at : at + size] for at in range(0, VISITORS, size)]
 
 
 def _leaf(counter: str) -> tuple[Definitions, Definition]:
@@ -83,13 +88,13 @@ async def through_producer(log: JetStreamLog, counter: str, size: int, seconds: 
             singles.send()
         await asyncio.sleep(seconds)
     else:
-        lists = [[(leaf, Visit(counter, name)) for name in _visitors(size)] for _ in range(LISTS)]
+        lists = [[(leaf, Visit(counter, name)) for name in names] for names in _lists(size)]
 
         async def send(pairs: list[tuple[Definition, Visit]]) -> None:
             while time.perf_counter() < ends_s:
                 await producer.add(pairs, durable=True)
 
-        await asyncio.gather(*(send(lists[n % LISTS]) for n in range(VISITS_WAITING // size)))
+        await asyncio.gather(*(send(lists[n % len(lists)]) for n in range(VISITS_WAITING // size)))
     await producer.drain(10.0)
     running.cancel()
     return producer.visits
@@ -125,7 +130,7 @@ def _hashed(lists: list[list[str]], counter: str, partitions: int) -> Callable[[
 
 async def straight(log: JetStreamLog, counter: str, size: int, seconds: float, hashed: bool) -> int:
     """Batches of ``size`` visits straight to the log; returns how many visits were acknowledged."""
-    lists = [_visitors(LISTS * size)[n * size : (n + 1) * size] for n in range(LISTS)]
+    lists = _lists(size)
     merged, take = _merged(lists, counter), _hashed(lists, counter, log.partitions)
     name, ends_s, stored = secrets.token_hex(8), time.perf_counter() + seconds, 0
 
