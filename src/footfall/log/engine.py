@@ -96,7 +96,8 @@ class Engine:
         """End it cleanly, or by force if that takes too long."""
         if self._supervisor is not None:
             self._supervisor.cancel()
-            await asyncio.wait([self._supervisor])
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._supervisor
             self._supervisor = None
         await self._end(signal.SIGTERM)
         if self._lock is not None:

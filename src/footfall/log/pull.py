@@ -144,7 +144,8 @@ class PullLoop:
                 await self._ask(request)
             if not self._arrived:
                 self._woken.clear()
-                await asyncio.wait_for(self._woken.wait(), SILENCE_MAX_S)
+                async with asyncio.timeout(SILENCE_MAX_S):
+                    await self._woken.wait()
             arrived = self._arrived[:]
             self._arrived.clear()
             messages: list[Message] = []

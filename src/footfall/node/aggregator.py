@@ -14,7 +14,7 @@ from footfall.core.table import Table
 from footfall.errors import IntegrityError, MalformedError, NotReadyError
 from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Delivery, Log, Message
 from footfall.node.cuts import Cuts
-from footfall.node.waiting import Reached
+from footfall.node.waiting import Reached, ended
 
 logger = logging.getLogger(__name__)
 
@@ -107,9 +107,7 @@ class Aggregator:
     async def stop(self, number: int) -> None:
         """Fold a partition no more; its counts so far stay."""
         folding = self.foldings.pop(number)
-        assert folding.task is not None
-        folding.task.cancel()
-        await asyncio.wait([folding.task])
+        await ended([folding.task])
         if folding.attached:  # only now: what is folded after it would be in the column, and not in the totals
             self._table.detach(number)
 
@@ -194,7 +192,8 @@ class Aggregator:
         if folding is None or not folding.attached:
             raise NotReadyError(f"partition {number} is not counted here")
         try:
-            await asyncio.wait_for(folding.reached.wait(sequence), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await folding.reached.wait(sequence)
         except TimeoutError:
             raise NotReadyError(f"partition {number} is behind the log; try again later") from None
         return folding.partition.sources.get(source, 0)

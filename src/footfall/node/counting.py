@@ -31,6 +31,7 @@ from footfall.node.cuts import Cuts, Found
 from footfall.node.members import Members, every
 from footfall.node.messages import NODE_SUBJECT, NODES_SUBJECT, SOURCE_SUBJECT, Beat, Digests, Done, Gather, Rows
 from footfall.node.sharing import Replicated, Sharded
+from footfall.node.waiting import ended
 
 logger = logging.getLogger(__name__)
 
@@ -284,11 +285,9 @@ class Counting:
         """Leave: the others take over at once."""
         with contextlib.suppress(LogUnavailableError):
             await self._beat(leaves=True)
-        for task in (*self._tasks, *([self._taking] if self._taking else [])):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended([*self._tasks, self._taking])
         for number in list(self.aggregator.foldings):
             await self._drop(number)
         for unsubscribe in self._unsubscribe:
             await unsubscribe()
-        await self.cuts.settle()
+        await self.cuts.stop()

@@ -12,6 +12,7 @@ from footfall.core.partition import Partition
 from footfall.core.position import Position, check
 from footfall.errors import CheckpointError, LogUnavailableError
 from footfall.log.protocol import Log, Store
+from footfall.node.waiting import ended
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +77,9 @@ class Cuts:
         if await self._log.get(key) != data:
             raise CheckpointError(f"{key} does not read back as it was stored")
 
-    async def settle(self) -> None:
-        """Wait until what is being written is written."""
-        if self._writing:
-            await asyncio.wait(self._writing.values())
+    async def stop(self) -> None:
+        """Write no more; a cut without a part is as if it had not been begun."""
+        await ended(self._writing.values())
 
     async def find(self) -> list[Found]:
         """The complete cuts of this log, newest first; one that cannot be read is left out.

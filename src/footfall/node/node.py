@@ -35,6 +35,7 @@ from footfall.node.metrics import metrics_of
 from footfall.node.producer import Producer, Waiter
 from footfall.node.readings import Added, Metric, NodeInfo, Phase, Reading
 from footfall.node.secret import kept_secret
+from footfall.node.waiting import ended
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ FILL_MAX = 0.9  # of the log, for visits; the rest is for control messages, or a
 FILL_CHECK_S = 1.0
 DRAIN_TIMEOUT_S = 5.0
 SOURCE_BYTES_MAX = 256
+DEFINED_TIMEOUT_S = 10.0  # for a definition that is stored to come back
 DEFINE_MAX = 1_000  # of one message
 FRESHNESS_S = 0.005  # for how long a sequence and a staleness once worked out serve other reads
 
@@ -103,9 +105,7 @@ class Node:
                 "%d visits could not be stored in time; their senders were not told so", self.producer.gathered
             )
         await self.counting.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         self._remember()
 
     async def _watch(self) -> None:
@@ -170,7 +170,8 @@ class Node:
                 part = tuple(missing[start : start + DEFINE_MAX])
                 sequence = await self.producer.control(lambda name, at, part=part: Define(name, at, part))  # type: ignore[misc]
                 try:
-                    await asyncio.wait_for(self.counting.aggregator.definitions_reached.wait(sequence), 10.0)
+                    async with asyncio.timeout(DEFINED_TIMEOUT_S):
+                        await self.counting.aggregator.definitions_reached.wait(sequence)
                 except TimeoutError:
                     raise LogUnavailableError("the definition is stored but does not come back; try again") from None
             return True

@@ -130,7 +130,8 @@ class Producer:
         self._chunks.append(job)
         self._wake.set()
         try:
-            return await asyncio.wait_for(job.stored, ANSWER_TIMEOUT_S)
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                return await job.stored
         except TimeoutError:
             raise LogUnavailableError("the log did not acknowledge the chunk in time; ask for the position") from None
 

@@ -1,7 +1,8 @@
-"""Waiting until a sequence has been reached."""
+"""Waiting: until a sequence has been reached, and until tasks have ended."""
 
 import asyncio
 import heapq
+from collections.abc import Iterable
 
 
 class Reached:
@@ -27,3 +28,19 @@ class Reached:
             self._count += 1
             heapq.heappush(self._waiting, (sequence, self._count, future))
             await future
+
+
+CANCEL_AGAIN_S = 0.2
+
+
+async def ended(tasks: Iterable[asyncio.Task[None] | None]) -> None:
+    """Cancel tasks, and return once they have ended.
+
+    Again and again, if need be: before Python 3.12 ``asyncio.wait_for``, which the client of NATS uses, swallows a
+    cancellation that comes in the same turn of the loop as what it waits for.
+    """
+    left = {task for task in tasks if task is not None and not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)

@@ -1,0 +1,209 @@
+"""Real processes for tests: nats-servers alone or in a cluster, and Footfall's nodes; each can be killed and come back.
+
+Every process is ended by its own id. Ports are asked of the system, data lives in the test's directory.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from footfall.log.engine import find_binary
+
+START_TIMEOUT_S = 30.0
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def eventually(check: Callable[[], Any], timeout_s: float = 20.0, what: str = "it") -> Any:
+    """What ``check`` returns, once that is true; it may raise httpx errors and assertion errors until then."""
+    deadline_s = time.monotonic() + timeout_s
+    last: object = None
+    while time.monotonic() < deadline_s:
+        try:
+            last = check()
+            if last:
+                return last
+        except (httpx.HTTPError, AssertionError) as error:
+            last = repr(error)
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not come about in {timeout_s} s; last: {last}")
+
+
+class Process:
+    """A child process that can be killed and started again."""
+
+    def __init__(self, command: list[str], log: Path, env: dict[str, str] | None = None) -> None:
+        self._command = command
+        self._log = log
+        self._env = {**os.environ, **(env or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The running process's id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it, and return once it is ready."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._env)
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Return once it is ready."""
+
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to it, and wait for its end."""
+        assert self._process is not None
+        self._process.send_signal(how)
+        self._process.wait(timeout=30)
+
+    def pause(self) -> None:
+        """Stop it without ending it."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def running(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def said(self) -> str:
+        """All that it has written."""
+        return self._log.read_text(errors="replace")
+
+    def stop(self) -> None:
+        """End it if it runs."""
+        if self.running():
+            self.resume()
+            self.kill(signal.SIGTERM)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+
+class NatsServer(Process):
+    """A nats-server with JetStream that syncs before it acknowledges."""
+
+    def __init__(self, directory: Path, name: str, port: int, monitor: int, cluster: str = "") -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.url = f"nats://127.0.0.1:{port}"
+        self.store = directory / "jetstream"
+        self._monitor = monitor
+        config = directory / "nats.conf"
+        config.write_text(
+            f'server_name: {name}\nlisten: "127.0.0.1:{port}"\nhttp: "127.0.0.1:{monitor}"\nmax_payload: 1048576\n'
+            f'jetstream {{ store_dir: "{self.store}", sync_interval: always, max_file_store: 100GB }}\n{cluster}'
+        )
+        super().__init__([find_binary(), "-c", str(config)], directory / "nats.log")
+
+    def wait_ready(self) -> None:
+        """Healthy, JetStream included; a member of a cluster only once that has a leader: see ``NatsCluster``."""
+        url = f"http://127.0.0.1:{self._monitor}/healthz?js-server-only=true"
+        eventually(lambda: httpx.get(url).status_code == 200, START_TIMEOUT_S, "the nats-server")
+
+
+class NatsCluster:
+    """Three nats-servers that replicate."""
+
+    def __init__(self, directory: Path) -> None:
+        ports = free_ports(9)
+        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports[6:])
+        self.servers = [
+            NatsServer(
+                directory / f"s{n}",
+                f"s{n}",
+                ports[n],
+                ports[3 + n],
+                f'cluster {{ name: test, listen: "127.0.0.1:{ports[6 + n]}", routes: [{routes}] }}\n',
+            )
+            for n in range(3)
+        ]
+
+    @property
+    def urls(self) -> str:
+        """All servers, as --nats takes them."""
+        return ",".join(server.url for server in self.servers)
+
+    def __enter__(self) -> Self:
+        for server in self.servers:
+            server.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for server in self.servers:
+            server.stop()
+
+
+class NodeProcess(Process):
+    """``footfall serve``: one node as a process."""
+
+    def __init__(self, directory: Path, *arguments: str, port: int = 0, log: str = "node.log") -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.port = port or free_ports(1)[0]
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [sys.executable, "-m", "footfall.cli", "serve", "--http", f"127.0.0.1:{self.port}"]
+        super().__init__([*command, "--data", str(directory), *arguments], directory / log)
+
+    def wait_ready(self) -> None:
+        """Ready to count and to answer."""
+
+        def ready() -> bool:
+            assert self.running(), self.said()[-2000:]
+            return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
+
+        eventually(ready, START_TIMEOUT_S, "the node")
+
+    def value(self, counter: str) -> int:
+        """The counter's value as this node answers it."""
+        answer = httpx.get(f"{self.url}/v1/counters/{counter}", timeout=5)
+        assert answer.status_code == 200, answer.text
+        value: int = answer.json()["value"]
+        return value
+
+    def owned(self) -> list[int]:
+        """The partitions that it counts."""
+        nodes = httpx.get(f"{self.url}/v1/nodes", timeout=5).json()["nodes"]
+        return next(node["partitions"] for node in nodes if node["self"])
+
+    def metric(self, name: str) -> float:
+        """A metric's value, all labels summed."""
+        lines = httpx.get(f"{self.url}/metrics", timeout=5).text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
+
+
+class Ingest(Process):
+    """``footfall ingest`` of a file, in the background."""
+
+    def __init__(self, file: Path, counter: str, url: str, log: Path, *arguments: str) -> None:
+        command = [sys.executable, "-m", "footfall.cli", "ingest", str(file), "--counter", counter, "--url", url]
+        super().__init__([*command, "--format", "lines", *arguments], log)
+
+    def finish(self, timeout_s: float = 90.0) -> int:
+        """Wait for its end; returns its exit code."""
+        assert self._process is not None
+        return self._process.wait(timeout=timeout_s)
