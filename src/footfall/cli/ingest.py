@@ -191,7 +191,8 @@ class Ingest:
         before = self._follower.tally.visits if self._follower else 0
 
         def progress(reached: int, tally: Tally) -> None:
-            self._view.update(reached, sized.size if sized else None, before + tally.visits)
+            size = None if sized is None or self._options.follow else sized.size
+            self._view.update(reached, size, before + tally.visits)
 
         progress(position, Tally())
         parse = parser(self._form, self._options.counter)
@@ -257,8 +258,9 @@ def _sentence(summary: Summary, options: Options) -> str:
         return f"nothing to count in {name}"
     rate = summary.lines / max(summary.seconds, 0.001)
     begin = f", from byte {summary.begin:,} on" if summary.begin else ""
+    stopped = "" if summary.complete or options.follow else "; not all: run it again to go on"
     target = f" in {summary.counter}" if summary.counter else ""
     return (
         f"{output.count(summary.visits, 'visit')} counted{target} from {name} ({summary.form}{begin}) "
-        f"in {summary.seconds:.1f} s, {rate:,.0f} lines/s"
+        f"in {summary.seconds:.1f} s, {rate:,.0f} lines/s{stopped}"
     )

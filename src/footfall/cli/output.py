@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -54,6 +55,36 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+class Rate:
+    """How fast something grew lately."""
+
+    def __init__(self, over_s: float = 3.0) -> None:
+        """
+        Args:
+            over_s: What lately means.
+        """
+        self._over_s = over_s
+        self._samples: deque[tuple[float, int]] = deque()
+
+    def add(self, value: int) -> None:
+        """It is ``value`` now."""
+        self._samples.append((time.monotonic(), value))
+        self._forget()
+
+    def per_s(self) -> float:
+        """By how much it grows in a second."""
+        self._forget()
+        if not self._samples:
+            return 0.0
+        begin, first = self._samples[0]
+        return (self._samples[-1][1] - first) / max(time.monotonic() - begin, 0.5)
+
+    def _forget(self) -> None:
+        # One sample from before the time is kept: what was added since then counts from there.
+        while len(self._samples) > 1 and time.monotonic() - self._samples[1][0] > self._over_s:
+            self._samples.popleft()
+
+
 class ProgressView:
     """A moving line on stderr while visits are sent; nothing at all where stderr is no terminal."""
 
@@ -68,7 +99,7 @@ class ProgressView:
         self._task: TaskID | None = None
         self._troubled = False
         self._shown = shown and sys.stderr.isatty()
-        self._begun = time.monotonic()
+        self._rate = Rate()
 
     def __enter__(self) -> Self:
         if self._shown:
@@ -82,9 +113,9 @@ class ProgressView:
 
     def update(self, position: int, size: int | None, visits: int) -> None:
         """How far it has come; ``size`` is None where there is no end."""
+        self._rate.add(visits)
         if self._progress is not None and self._task is not None:
-            rate = visits / max(time.monotonic() - self._begun, 0.001)
-            self._progress.update(self._task, completed=position, total=size, visits=visits, rate=f"{rate:,.0f}")
+            self._progress.update(self._task, completed=position, total=size, visits=visits)
 
     def trouble(self, message: str) -> None:
         """Say once that something is wrong, and, with an empty message, that it is over."""
@@ -96,22 +127,37 @@ class ProgressView:
 
     def _start(self) -> "tuple[Progress, TaskID]":
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            ProgressColumn,
+            SpinnerColumn,
+            Task,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+        from rich.text import Text
+
+        rate = self._rate
+
+        class RateColumn(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                """Also while nothing comes in: then it falls to 0."""
+                return Text(f"{rate.per_s():,.0f}/s", style="dim")
 
         progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            TaskProgressColumn(),
             TextColumn("[bold]{task.fields[visits]:,}[/] visits"),
-            TextColumn("[dim]{task.fields[rate]}/s[/]"),
+            RateColumn(),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             refresh_per_second=REFRESH_PER_S,
             transient=True,
         )
         progress.start()
-        return progress, progress.add_task(self._label, total=None, visits=0, rate="0")
+        return progress, progress.add_task(self._label, total=None, visits=0)
 
 
 def _paint(text: str, style: str) -> str:

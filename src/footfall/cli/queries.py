@@ -44,12 +44,12 @@ def read(url: str, counter: str, exact: bool, watch: bool, json: bool) -> None:
         if not watch:
             _show(client.read(counter, consistency), json)
             return
-        changes = _changes(client, counter, consistency)
-        if json or not sys.stdout.isatty():
-            for reading in changes:
-                _show(reading, json)
+        readings = _readings(client, counter, consistency)
+        if not json and sys.stdout.isatty():
+            _watch_live(readings)
         else:
-            _watch_live(changes)
+            for reading in _changes(readings):
+                _show(reading, json)
 
 
 def counters(url: str, prefix: str, json: bool) -> None:
@@ -113,35 +113,36 @@ def _show(reading: Reading, json: bool) -> None:
         print(reading.value, flush=True)
 
 
-def _changes(client: Client, counter: str, consistency: str) -> Iterator[Reading]:
-    """Every reading whose value differs from the one before."""
+def _readings(client: Client, counter: str, consistency: str) -> Iterator[Reading]:
+    """A reading every so often, for ever."""
     patience = _patience(WATCH_PATIENCE_S)
-    last = None
     while True:
         reading = patience.call(lambda: client.read(counter, consistency))
         assert reading is not None, "nothing stops it"
-        if reading.value != last:
-            last = reading.value
-            yield reading
+        yield reading
         time.sleep(WATCH_INTERVAL_S)
 
 
-def _watch_live(changes: Iterator[Reading]) -> None:
+def _changes(readings: Iterator[Reading]) -> Iterator[Reading]:
+    last = None
+    for reading in readings:
+        if reading.value != last:
+            last = reading.value
+            yield reading
+
+
+def _watch_live(readings: Iterator[Reading]) -> None:
     from rich.live import Live
     from rich.text import Text
 
-    began = time.monotonic()
-    first: int | None = None
-    with Live(refresh_per_second=output.REFRESH_PER_S) as live:
-        for reading in changes:
-            first = reading.value if first is None else first
-            rate = (reading.value - first) / max(time.monotonic() - began, 1.0)
+    rate = output.Rate(over_s=5.0)
+    with Live(auto_refresh=False) as live:
+        for reading in readings:
+            rate.add(reading.value)
             text = Text(f"{reading.counter}  ")
             text.append(output.count(reading.value, reading.unit[:-1]), style="bold")
-            text.append(
-                f"  +{reading.value - first:,} since {time.monotonic() - began:,.0f} s, {rate:,.1f}/s", style="dim"
-            )
-            live.update(text)
+            text.append(f"  {rate.per_s():,.1f}/s", style="dim")
+            live.update(text, refresh=True)
 
 
 def _ranges(numbers: list[int]) -> str:
