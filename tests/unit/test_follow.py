@@ -102,6 +102,18 @@ def test_following_goes_over_rotation_by_renaming_and_finishes_the_old_file(http
     assert http.counts["shop"] == 4
 
 
+def test_a_rotated_file_ends_with_its_last_line_even_if_that_has_no_end(http: FakeHttp, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("alice\nbob")
+    following = Following(http, log)
+    following.until(lambda: len(http.visitors) == 1)
+    log.rename(tmp_path / "log.1")
+    log.write_text("carol\n")
+    following.until(lambda: len(http.visitors) == 3)
+    following.end()
+    assert http.visitors == ["alice", "bob", "carol"]
+
+
 def test_following_waits_while_there_is_no_file_after_a_rotation(http: FakeHttp, tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("alice\n")

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from fake_http import FakeHttp
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ingesting import ingest, lines
 
 from footfall.cli import delivery, follow
 from footfall.cli.formats import Format
+from footfall.cli.ingest import Summary
 from footfall.errors import FootfallError, TooManyCountersError, UnavailableError, UnreachableError
 
 
@@ -66,16 +67,18 @@ def test_two_ingesters_of_one_source_count_it_once(http: FakeHttp, tmp_path: Pat
     log = tmp_path / "log"
     log.write_text(lines(0, 40_000))
     again = [True]
+    summaries: list[Summary] = []
 
     def other() -> None:
         if again and len(http.chunks) == 1:
             again.clear()
             with log.open("a") as file:
                 file.write(lines(40_000, 40_005))
-            ingest(http, log)
+            summaries.append(ingest(http, log))
 
     http.before_chunk = other
-    ingest(http, log)
+    summaries.append(ingest(http, log))
+    assert sum(summary.visits for summary in summaries) == 40_005
     assert http.visitors == [f"visitor-{number}" for number in range(40_005)]
 
 
@@ -124,6 +127,7 @@ def test_an_error_that_no_single_visit_causes_ends_the_run(http: FakeHttp, tmp_p
     st.lists(st.tuples(st.sampled_from(["shop", "members"]), st.integers(0, 9) | st.none()), max_size=60),
     st.lists(st.sampled_from(["lost", "down", ""]), max_size=8),
 )
+@example([("shop", 1), ("members", None), ("shop", None)], [])
 def test_visits_with_keys_count_once_a_key_beside_those_without(
     visits: list[tuple[str, int | None]], faults: list[str]
 ) -> None:

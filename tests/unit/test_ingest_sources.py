@@ -151,3 +151,13 @@ def test_binary_data_in_a_stream_is_refused(http: FakeHttp, feed: Feed) -> None:
     feed(b"\x1f\x8b\x08\0")
     with pytest.raises(InputError, match="compressed"):
         ingest(http, "-", source="pipe")
+
+
+def test_a_stream_goes_on_after_a_chunk_of_which_the_node_refuses_everything(http: FakeHttp, feed: Feed) -> None:
+    http.visitors_only = {"members"}
+    good, refused = b'{"counter": "shop"}\n', b'{"counter": "members"}\n'
+    feed(good * 10_000 + refused * 10_000 + good)
+    summary = ingest(http, "-", form=Format.JSONL, source="pipe")
+    assert http.counts == {"shop": 10_001}
+    assert (summary.lines, summary.bad) == (20_001, 10_000)
+    assert summary.bad_lines[0].line == 10_001
