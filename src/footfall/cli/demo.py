@@ -78,7 +78,7 @@ class _Demo:
             async with httpx.AsyncClient(trust_env=False, timeout=2.0) as http:
                 with view(urls, UNITS, self._seconds) as shown:
                     elapsed_s = await self._count(http, urls, traffic, shown)
-                    nodes, converged_s = await self._converge(http, urls, traffic, shown)
+                    nodes, converged_s = await self._converge(http, urls, traffic, shown, elapsed_s)
             return self._verdict(traffic, nodes, elapsed_s, converged_s)
 
     async def _count(self, http: httpx.AsyncClient, urls: Sequence[str], traffic: Traffic, shown: View) -> float:
@@ -103,7 +103,7 @@ class _Demo:
         return time.monotonic() - began
 
     async def _converge(
-        self, http: httpx.AsyncClient, urls: Sequence[str], traffic: Traffic, shown: View
+        self, http: httpx.AsyncClient, urls: Sequence[str], traffic: Traffic, shown: View, elapsed_s: float
     ) -> tuple[Sequence[Values], float]:
         """Wait until every node shows what was acknowledged, or for so long that something must be wrong."""
         began = time.monotonic()
@@ -112,7 +112,7 @@ class _Demo:
             took_s = time.monotonic() - began
             exact = all(node == traffic.acknowledged for node in nodes)
             state = "all nodes agree" if exact else "no more visits: waiting for every node"
-            shown.show(Sample(self._seconds + took_s, state, dict(traffic.acknowledged), nodes, 0.0))
+            shown.show(Sample(elapsed_s + took_s, state, dict(traffic.acknowledged), nodes, 0.0))
             if exact or took_s > CONVERGED_WITHIN_S:
                 return nodes, took_s
             await asyncio.sleep(SAMPLE_S / 4)

@@ -256,11 +256,12 @@ def _sentence(summary: Summary, options: Options) -> str:
         return f"nothing new in {name}: its first {summary.begin:,} bytes were counted before{again}"
     if not summary.lines:
         return f"nothing to count in {name}"
-    rate = summary.lines / max(summary.seconds, 0.001)
+    # Following is mostly waiting: a rate over it would say nothing.
+    speed = "" if options.follow else f", {summary.lines / max(summary.seconds, 0.001):,.0f} lines/s"
     begin = f", from byte {summary.begin:,} on" if summary.begin else ""
     stopped = "" if summary.complete or options.follow else "; not all: run it again to go on"
     target = f" in {summary.counter}" if summary.counter else ""
     return (
         f"{output.count(summary.visits, 'visit')} counted{target} from {name} ({summary.form}{begin}) "
-        f"in {summary.seconds:.1f} s, {rate:,.0f} lines/s{stopped}"
+        f"in {summary.seconds:.1f} s{speed}{stopped}"
     )
