@@ -5,6 +5,7 @@ that offers an upgrade, bounds neither heads nor what is pipelined, and times ou
 It is pinned, because this leans on its internals; tests/unit/test_hot.py is the conformance test.
 """
 
+import logging
 from asyncio import AbstractEventLoop
 from typing import Any, ClassVar
 
@@ -13,6 +14,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from footfall.web.answers import Answers
 from footfall.web.problems import plain_problem
+
+logger = logging.getLogger(__name__)
 
 OFFERS_MAX = 4  # of another protocol, in one packet
 HEAD_BYTES_MAX = 65_536  # common servers take 8 to 64 KB
@@ -63,6 +66,12 @@ class Connection(HttpToolsProtocol):
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
                 data = self._decline(data[upgrade.args[0] :])
+            except httptools.HttpParserCallbackError as error:
+                if not isinstance(error.__context__, (UnicodeDecodeError, httptools.HttpParserInvalidURLError)):
+                    logger.error("a request could not be handled", exc_info=error.__context__)
+                    self.refuse(500, "this is a bug; the log of the server says more")
+                    return
+                break  # of the URL
             except httptools.HttpParserError:
                 break
             else:

@@ -21,7 +21,7 @@ from footfall.log.engine import Engine
 from footfall.node.node import Node
 from footfall.web.server import HttpServer, bind, url_of
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("footfall.web.process")  # also where it is run as __main__
 
 ORPHAN_STOP_S = 30  # a node whose supervisor has died stops cleanly within this time, or at once after it
 
@@ -62,13 +62,11 @@ async def running(config: Config) -> AsyncIterator[Running]:
         log = await jetstream.connect(config, urls, name=config.node or "footfall")
         stack.push_async_callback(log.close)
         node = Node(config, log, url_of(config.http_host, config.http_port))
-        server = HttpServer(node, config.http_host, config.http_port, bound=bound)
-        await server.start()
-        stack.push_async_callback(server.stop)
         await node.start()
         stack.push_async_callback(node.stop)
-        # Once more, and first: what the server has yet to answer needs the node.
-        stack.push_async_callback(server.stop)
+        server = HttpServer(node, config.http_host, config.http_port, bound=bound)
+        await server.start()
+        stack.push_async_callback(server.stop)  # ahead of the node, which stores what the server has yet to answer
         yield Running(node, server)
 
 

@@ -20,7 +20,7 @@ STOP_S = 12  # how long answers may take that are outstanding at a stop; a node 
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket bound to an address, before anything else is started.
+    """A socket bound to an address, so that it is had before anything else is started.
 
     Raises:
         PortInUseError: If the address cannot be had.
@@ -30,15 +30,18 @@ def bind(host: str, port: int) -> socket.socket:
     bound.setblocking(False)
     try:
         bound.bind((host, port))
-        bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortInUseError(
-                f"port {port} at {host} is in use by another program; stop it, or choose another with --http HOST:PORT"
-            ) from None
-        raise PortInUseError(f"cannot listen at {host}:{port}: {error.strerror}") from None
+        raise _refused(host, port, error) from None
     return bound
+
+
+def _refused(host: str, port: int, error: OSError) -> PortInUseError:
+    if error.errno == errno.EADDRINUSE:
+        return PortInUseError(
+            f"port {port} at {host} is in use by another program; stop it, or choose another with --http HOST:PORT"
+        )
+    return PortInUseError(f"cannot listen at {host}:{port}: {error.strerror}")
 
 
 def url_of(host: str, port: int) -> str:
@@ -67,7 +70,7 @@ class HttpServer:
     """HTTP for one node.
 
     Args:
-        node: The node; started before or after the server, which answers 503 until then.
+        node: The node, started.
         host: The address to listen at.
         port: The port, or 0 for any that is free.
         hot: Whether the protocol answers single visits and eventual reads by itself.
@@ -124,7 +127,15 @@ class HttpServer:
         bound = self._bound or bind(self.host, self.port)
         self.port = bound.getsockname()[1]
         self._serving = asyncio.create_task(self._uvicorn.serve([bound]), name="http")
-        await self._uvicorn.listening.wait()
+        listening = asyncio.create_task(self._uvicorn.listening.wait())
+        await asyncio.wait({self._serving, listening}, return_when=asyncio.FIRST_COMPLETED)
+        if self._serving.done():
+            listening.cancel()
+            bound.close()
+            try:
+                self._serving.result()
+            except OSError as error:
+                raise _refused(self.host, self.port, error) from None
         self._sweeping = asyncio.create_task(self._sweep(), name="http-sweep")
 
     async def stop(self) -> None:
