@@ -19,8 +19,9 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Footfall needs Python 3.11 or newer; none is on PATH (or say which: make setup PYTHON=/path/to/python3.11)" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
+# --no-deps: the file names everything. Otherwise pip before 23.3 asks for the newest coverage[toml], whatever is pinned.
 $(VENV)/.requirements: requirements-dev.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
 $(VENV)/.footfall: pyproject.toml $(VENV)/.requirements
