@@ -1,4 +1,4 @@
-"""The settings of a node and their defaults, each with the reason beside it; knows nothing of where they are read from."""
+"""The settings of a node and their defaults, with reasons; knows nothing of where they are read from."""
 
 import enum
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from processes import Ingest, NatsCluster, NodeProcess, eventually, free_ports
 
 VISITORS = 20_000
@@ -76,7 +77,9 @@ def test_an_engine_killed_in_mid_ingest_comes_back_and_nothing_is_lost(tmp_path:
             for _ in range(3):
                 before = begun(node, "site.page")
                 os.kill(engine_pid(node), signal.SIGKILL)
-                eventually(lambda before=before: node.value("site.page") > before or not ingest.running(), 30, "progress")
+                eventually(
+                    lambda before=before: node.value("site.page") > before or not ingest.running(), 30, "progress"
+                )
             ingest.finish()
         ingest_until_done(log_file, "site.page", node.url, tmp_path / "ingest.log")
         eventually(lambda: node.value("site.page") == 150_000, what="the exact count")
@@ -161,8 +164,10 @@ def test_a_paused_node_that_wakes_up_changes_no_count(tmp_path: Path, log_file: 
 
 def _listens(pid: int, port: int) -> bool:
     """Whether a process listens on a port of IPv4."""
-    inodes = re.findall(rf"0100007F:{port:04X} 00000000:0000 0A .*?\d+:\S+ \d+\s+\d+\s+\d+ (\d+)", Path("/proc/net/tcp").read_text())
-    links = [os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()]
+    inodes = re.findall(
+        rf"0100007F:{port:04X} 00000000:0000 0A .*?\d+:\S+ \d+\s+\d+\s+\d+ (\d+)", Path("/proc/net/tcp").read_text()
+    )
+    links = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()]
     return any(f"socket:[{inode}]" in links for inode in inodes)
 
 

@@ -61,6 +61,9 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     chunk: Chunk | None = None
 
 
+# RecursionError: arrays nested a thousand deep. One such message must not end the counting of all the others.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Batch).decode
 _decode_texts = msgspec.msgpack.Decoder(list[str]).decode
@@ -77,7 +80,7 @@ def unpack(data: bytes) -> list[str]:
     """The list that ``pack`` was given. Raises MalformedError."""
     try:
         return _decode_texts(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise MalformedError(f"visitors or keys are not a list of texts: {error}") from None
 
 
@@ -95,7 +98,7 @@ def decode(data: bytes) -> Batch:
     """
     try:
         return _decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise explain(data, TAG, error) from None
 
 
@@ -103,7 +106,7 @@ def explain(data: bytes, known: str, error: Exception) -> FormatError:
     """Whether bytes that did not decode are of a newer version (FormatError) or of none (MalformedError)."""
     try:
         kind, _, version = _decode_tag(_decode_any(data)[0]).partition("/")
-    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError):
+    except (*UNREADABLE, IndexError):
         return MalformedError(f"{data[:24]!r} ({len(data)} bytes) is not a message of the log: {error}")
     if (
         kind in {text.partition("/")[0] for text in known.split()}

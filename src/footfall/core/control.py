@@ -2,7 +2,7 @@
 
 import msgspec
 
-from footfall.core.batch import explain
+from footfall.core.batch import UNREADABLE, explain
 from footfall.core.names import Unit
 
 
@@ -51,6 +51,6 @@ def decode(data: bytes) -> Control:
     """The control message of these bytes. Raises MalformedError or FormatError, as ``batch.decode`` does."""
     try:
         decoded: Control = _decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise explain(data, TAGS, error) from None
     return decoded

@@ -11,6 +11,7 @@ import xxhash
 
 from footfall.core.partition import Partition
 from footfall.core.vector import ENTRY_MAX, Vector
+from footfall.errors import LogRewoundError
 
 BUCKET_ROWS = 1024  # anti-entropy compares and sends tables in buckets: 128 KB at 16 partitions
 
@@ -48,12 +49,21 @@ class Table:
         return min(self.reached)
 
     def attach(self, fold: Partition) -> bool:
-        """Read a partition from this fold from now on, if it has come as far as the column; returns whether it has."""
+        """Read a partition from this fold from now on, if it has come as far as the column; returns whether it has.
+
+        Raises:
+            LogRewoundError: It has come as far, and counts less: others counted visits that the log no longer holds.
+        """
         number = fold.number
         if fold.sequence < self.beyond[number]:
             return False
         length = max(len(self._columns[number]), len(fold.counts))
         raised = _padded(fold.counts, length) - _padded(self._columns[number], length)
+        if (raised < 0).any():
+            raise LogRewoundError(
+                f"partition {number} counts less at sequence {fold.sequence} than another node had counted by sequence "
+                f"{self.beyond[number]}: the log lost its tail; restore it"
+            )
         fold.touched.clear()
         self._columns[number] = fold.counts
         self.folds[number] = fold
@@ -141,8 +151,7 @@ class Table:
             if bucket >= len(theirs) or theirs[bucket] != digest:
                 start = bucket * BUCKET_ROWS
                 stop = min(start + BUCKET_ROWS, len(self.totals))
-                here = np.frombuffer(self.totals, np.int64)[start:stop]
-                yield (np.flatnonzero(here) + start).astype(np.int32)
+                yield (np.flatnonzero(self.totals[start:stop]) + start).astype(np.int32)  # a copy: totals may grow
 
     def take_changed(self) -> Numbers:
         """The counters that this node's folds have raised since the last call, in order."""
@@ -156,7 +165,8 @@ class Table:
         if len(column) < len(self.totals):
             column.frombytes(bytes(8 * (len(self.totals) - len(column))))
         here = np.frombuffer(column, np.int64)
-        raised = np.maximum(entries - here[numbers], 0)
+        before = here[numbers]
+        raised = np.maximum(entries, before) - before  # in this order: a difference could pass 2**63
         here[numbers] += raised
         self._raise(numbers, raised)
 

@@ -1,0 +1,263 @@
+"""A history: a cluster, its clients and its faults, all drawn from one seed; then it heals and must converge."""
+
+from random import Random
+from typing import Any
+
+from footfall.core.batch import Chunk
+from footfall.core.names import Unit
+from footfall.core.visit import Visit
+
+from .checks import Checks
+from .faults import FAULTS
+from .log import Bus, Log, Message, Store
+from .node import Node
+from .oracle import Oracle
+
+PARTITIONS = 4
+STEPS = 220
+ROUNDS_MAX = 60  # of healing
+NAMES = ("a", "a.b", "a.b.c", "a.d", "w", "w.x", "w.x.y", "z")
+SOURCES = ("s0", "s1")
+SOURCE_VISITS = 12
+# What a node does next, and how often.
+ACTIONS = (
+    ("traffic", 10),
+    ("store", 16),
+    ("read_control", 8),
+    ("read_partitions", 12),
+    ("beat", 6),
+    ("look", 6),
+    ("share", 6),
+    ("repair", 2),
+    ("tick", 3),
+    ("write_part", 9),
+    ("collect", 1),
+)
+
+
+class World:
+    """Everything there is, and what happens next."""
+
+    def __init__(self, seed: int, steps: int = STEPS) -> None:
+        self.random = Random(seed)
+        self.steps = steps
+        self.partitions = PARTITIONS
+        self.sharded = self.random.random() < 0.5
+        self.now_s = 0.0
+        self.log = Log()
+        self.store = Store()
+        self.bus = Bus(self.random)
+        self.oracle = Oracle(self.partitions)
+        self.checks = Checks(self)
+        self.rewound = False  # the log has lost acknowledged messages: nodes that know of it must refuse
+        self.healing = False
+        self.paused: dict[str, float] = {}
+        self.isolated: dict[str, float] = {}
+        self.late: list[tuple[str, bytes]] = []  # copies of messages that are still on their way to the log
+        self.keyed: list[Visit] = []
+        self.written = dict.fromkeys(SOURCES, 0)  # visits in each source's file
+        self.visitors = 0
+        self.nodes = [Node(self, f"n{number}") for number in range(self.random.randint(1, 4))]
+        self._names, self._weights = zip(*ACTIONS, strict=True)
+        self._faults, self._fault_weights = zip(*FAULTS, strict=True)
+
+    def run(self) -> None:
+        """The history: trouble, then healing."""
+        for node in self.nodes:
+            node.start()
+        for _ in range(self.steps):
+            self._step()
+        self._heal()
+        self.checks.end()
+
+    def fails(self, probability: float) -> bool:
+        return not self.healing and self.random.random() < probability
+
+    # The log and the bus, as nodes see them
+
+    def publish(self, subject: str, data: bytes) -> Message | None:
+        """Store a message; None if no acknowledgement comes, whatever became of the message."""
+        if self.fails(0.12):
+            self.late.append((subject, data))
+            return None
+        if self.fails(0.08):
+            return None
+        message = self._append(subject, data)
+        if self.fails(0.08):
+            self.late.append((subject, data))
+        return None if self.fails(0.12) else message
+
+    def _append(self, subject: str, data: bytes) -> Message:
+        message = self.log.append(subject, data)
+        self.oracle.truth.take(message)
+        return message
+
+    def say(self, sender: Node, said: Any, to: str | None = None) -> None:
+        for node in self.nodes:
+            if node is not sender and to in (None, node.name):
+                self.bus.send(node.name, said)
+
+    def _deliver(self) -> None:
+        to, said = self.bus.take()
+        node = next(node for node in self.nodes if node.name == to)
+        if node.counting and not self._is(self.isolated, node):
+            node.guarded(node.hear, said)
+            self.checks.node(node)
+
+    # What happens
+
+    def _is(self, states: dict[str, float], node: Node) -> bool:
+        return states.get(node.name, 0) > self.now_s
+
+    def serving(self) -> list[Node]:
+        return [node for node in self.nodes if node.counting]
+
+    def _step(self) -> None:
+        self.now_s += self.random.uniform(0, 0.2)
+        if self.late and self.random.random() < 0.05:
+            self._append(*self.late.pop(self.random.randrange(len(self.late))))
+        for _ in range(min(len(self.bus.on_their_way), self.random.choice((0, 1, 2, 4)))):
+            self._deliver()
+        if self.random.random() < 0.08:
+            fault = self.random.choices(self._faults, self._fault_weights)[0]
+            fault(self, self.random.choice(self.nodes))
+        node = self.random.choice(self.nodes)
+        if self._is(self.paused, node):
+            return
+        if not node.counting:
+            if self.random.random() < 0.1:
+                node.start()
+            return
+        for action in self.random.choices(self._names, self._weights, k=3):
+            node.guarded(self._act, node, action)
+            if not node.counting:
+                return
+        self.checks.node(node)
+
+    def _act(self, node: Node, action: str) -> None:
+        if action == "traffic":
+            self._traffic(node)
+        elif action == "store":
+            node.producing.store()
+        elif action == "read_partitions":
+            for number in list(node.foldings):
+                if self.random.random() < 0.7:
+                    node.read_partition(number)
+        else:
+            getattr(node, action)()
+
+    # Clients
+
+    def unit_wished(self, name: str) -> Unit:
+        return Unit.VISITORS if name[0] == "w" and self.random.random() < 0.7 else Unit.VISITS
+
+    def _visitor(self) -> str:
+        return f"visitor {self.random.randrange(40)}"
+
+    def _traffic(self, node: Node) -> None:
+        if not node.ready:
+            return
+        kind = self.random.random()
+        name = self.random.choice(NAMES)
+        if kind < 0.3:
+            node.visit([Visit(self.random.choice(NAMES), self._visitor()) for _ in range(self.random.randint(1, 4))])
+        elif kind < 0.4:
+            leaf = node.definitions.find(name)
+            if leaf and not leaf.visitors and not self.sharded:
+                node.producing.add_single(leaf, self._visitor() if self.random.random() < 0.5 else None)
+        elif kind < 0.5:
+            leaf = node.definitions.find(name)
+            if leaf and not leaf.visitors:
+                node.visit([Visit(name, None, None, self.random.choice((1, 2, 1000)))])
+        elif kind < 0.75:
+            self._keyed(node, name)
+        else:
+            self._ingest(node)
+
+    def _keyed(self, node: Node, name: str) -> None:
+        """A visit with a key, or a client that sends one again, through whichever node."""
+        if self.keyed and self.random.random() < 0.6:
+            node.visit([self.random.choice(self.keyed)])
+            return
+        visit = Visit(name, self._visitor(), f"key {len(self.keyed)}", self.random.choice((1, 1, 3)))
+        self.keyed.append(visit)
+        node.visit([visit])
+
+    def _ingest(self, node: Node) -> None:
+        """Somebody sends a source's next chunk, through whichever node, as far as the file goes now."""
+        source = self.random.choice(SOURCES)
+        self.written[source] = max(self.written[source], self.random.randint(0, SOURCE_VISITS))
+        owner = self.random.choice(self.nodes)
+        start = owner.source_position(source, 0) if owner.counting else None
+        if start is None or start >= self.written[source]:
+            return
+        self._send(node, source, start, self.random.randint(start + 1, self.written[source]))
+
+    def _send(self, node: Node, source: str, start: int, end: int) -> None:
+        visits = [self.line(source, at) for at in range(start, end)]
+        if node.ingest(Chunk(source, start, end), visits, lambda _: None):
+            self.oracle.ingested(source, start, visits, whole=False)
+        else:
+            for visit in visits:
+                if node.definitions.find(visit.counter) is None:
+                    node.define(visit.counter, self.unit_wished(visit.counter))
+
+    @staticmethod
+    def line(source: str, at: int) -> Visit:
+        """The visit at a place of a source: the same whoever reads it."""
+        return Visit(NAMES[(at * 5 + len(source)) % len(NAMES)], f"visitor {at * 3 % 50}")
+
+    # Healing
+
+    def _heal(self) -> None:
+        """Faults stop, damage is restored, what is on its way arrives; soon all nodes show what the log holds."""
+        self.healing = True
+        self.bus.loss = self.bus.repeat = 0.0
+        self.bus.on_their_way.clear()
+        self.paused.clear()
+        self.isolated.clear()
+        self.store.blobs = dict(self.store.sound)
+        for copy in self.late:
+            self._append(*copy)
+        if self.rewound:
+            for node in self.nodes:
+                node.start()
+                self.checks.refusal(node)
+        for _ in range(ROUNDS_MAX):
+            self._round()
+            if self._quiet() and self.checks.converged() and self._sources_done():
+                return
+        states = [(n.name, n.failure, n.ready, n.owned()) for n in self.nodes]
+        raise AssertionError(f"no convergence in {ROUNDS_MAX} rounds: {states}")
+
+    def _quiet(self) -> bool:
+        """Whether nothing is to be stored or read, and each partition is counted once."""
+        serving = self.serving()
+        counted = sorted(number for node in serving for number in node.foldings)
+        return all(node.producing.idle and not node.behind for node in serving) and (
+            counted == list(range(self.partitions)) or not serving
+        )
+
+    def _sources_done(self) -> bool:
+        """Send what is left of the sources; whether nothing is."""
+        done = True
+        for source, written in self.written.items():
+            start = self.oracle.truth.sources[source]
+            if start < written and self.serving():
+                self._send(self.serving()[0], source, start, written)
+                done = False
+        return done
+
+    def _round(self) -> None:
+        self.now_s += 0.5
+        for node in self.nodes:
+            if not node.counting and not self.rewound:
+                node.start()
+        for action in ("beat", "look", "store", "read_control", "read_partitions", "share", "repair", "write_part"):
+            for node in self.serving():
+                for _ in range(6 if action == "store" else 1):
+                    node.guarded(self._act, node, action)
+            while self.bus.on_their_way:
+                self._deliver()
+        for node in self.serving():
+            self.checks.node(node)
