@@ -9,9 +9,10 @@ from footfall.core.definitions import Definitions
 from footfall.core.partition import Partition
 from footfall.core.position import at
 from footfall.errors import CheckpointError
+from footfall.log.protocol import CONTROL_SUBJECT
 
 from . import keeping
-from .log import CONTROL, subject_of
+from .log import subject_of
 
 if TYPE_CHECKING:
     from .node import Node
@@ -102,7 +103,7 @@ class Checks:
         partitions = [Partition(number, world.partitions) for number in range(world.partitions)]
         folds = {subject_of(number): partition for number, partition in enumerate(partitions)}
         for message in world.log.archive:
-            if message.subject != CONTROL:
+            if message.subject != CONTROL_SUBJECT:
                 folds[message.subject].fold(message.sequence, message.data, definitions)
                 continue
             decoded = control.decode(message.data)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .log import Log
-
 if TYPE_CHECKING:
     from .node import Node
     from .world import World
@@ -51,8 +49,8 @@ def damage_cut(world: World, node: Node) -> None:
         return
     key = world.random.choice(keys)
     data = world.store.blobs[key]
-    at = world.random.randrange(len(data))
-    kind = world.random.randrange(4)
+    at = world.random.randrange(len(data) or 1)
+    kind = world.random.randrange(4) if data else 2
     if kind == 0:
         world.store.blobs[key] = data[:at]
     elif kind == 1:
@@ -78,9 +76,7 @@ def lose_tail(world: World, node: Node) -> None:
 def replace_log(world: World) -> None:
     """Someone starts an empty log in the log's place."""
     world.rewound = True
-    restarts = world.log.restarts
-    Log.__init__(world.log)
-    world.log.created, world.log.restarts = "2026-01-02", restarts + 1
+    world.log.replace("2026-01-02")
     world.oracle.rewind([])
 
 
@@ -91,6 +87,6 @@ FAULTS = (
     (step_clock, 1),
     (double, 2),
     (change_links, 3),
-    (damage_cut, 1),
+    (damage_cut, 2),
     (lose_tail, 1),
 )

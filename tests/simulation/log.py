@@ -2,61 +2,37 @@
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
-from footfall.core.position import Position, at, check
-
-CONTROL = "footfall.control"
+from footfall.core.position import Position, at
+from footfall.log.memory import Storage
+from footfall.log.protocol import VISITS_SUBJECT, Message
 
 
 def subject_of(partition: int) -> str:
-    return f"footfall.visits.{partition}"
+    return VISITS_SUBJECT.format(partition=partition)
 
 
-class Message(NamedTuple):
-    sequence: int
-    subject: str
-    data: bytes
+class Log(Storage):
+    """The log. ``archive`` holds also what was trimmed, for the oracle."""
 
-
-class Log:
-    """The log. ``messages`` are those it holds; ``archive`` also those that were trimmed, for the oracle."""
-
-    def __init__(self) -> None:
-        self.created = "2026-01-01"
-        self.first = 1
-        self.messages: list[Message] = []
+    def __init__(self, partitions: int, created: str = "2026-01-01") -> None:
+        super().__init__(partitions, created=created)
         self.archive: list[Message] = []
-        self.restarts = 0  # whoever read before must check his position again
 
-    @property
-    def last(self) -> int:
-        return self.first + len(self.messages) - 1
-
-    def append(self, subject: str, data: bytes) -> Message:
-        message = Message(self.last + 1, subject, data)
-        self.messages.append(message)
+    def append(self, subject: str, data: bytes, time_ns: int = 0) -> Message:
+        message = super().append(subject, data, time_ns)
         self.archive.append(message)
         return message
 
-    def message(self, sequence: int) -> Message | None:
-        return self.messages[sequence - self.first] if self.first <= sequence <= self.last else None
+    def truncate(self, last_sequence: int) -> None:
+        self.archive = [message for message in self.archive if message.sequence <= last_sequence]
+        super().truncate(last_sequence)
 
-    def trim(self, before: int) -> None:
-        dropped = max(0, min(before, self.last + 1) - self.first)
-        del self.messages[:dropped]
-        self.first += dropped
-
-    def truncate(self, after: int) -> list[Message]:
-        """The tail vanishes, as if a disk had lied; returns it."""
-        lost = [message for message in self.archive if message.sequence > after]
-        self.messages = [message for message in self.messages if message.sequence <= after]
-        self.archive = [message for message in self.archive if message.sequence <= after]
-        self.restarts += 1
-        return lost
-
-    def check(self, position: Position) -> None:
-        check(position, self.created, self.first, self.last, self.message(position.sequence))
+    def replace(self, created: str) -> None:
+        """Someone starts an empty log in this one's place; the blobs stay."""
+        self.created, self.first = created, 1
+        self.truncate(0)
 
 
 class Reader:
@@ -86,10 +62,11 @@ class Reader:
 
 
 class Store:
-    """Blobs by key. ``sound`` is what was stored, to be restored from after the world has damaged ``blobs``."""
+    """The log's blobs. ``sound`` is what was stored, to be restored from after the world has damaged ``blobs``."""
 
-    def __init__(self) -> None:
-        self.blobs: dict[str, bytes] = {}
+    def __init__(self, log: Log) -> None:
+        self.blobs = log.blobs
+        self.keys = log.keys
         self.sound: dict[str, bytes] = {}
 
     def put(self, key: str, data: bytes) -> None:
@@ -99,12 +76,9 @@ class Store:
         self.blobs.pop(key, None)
         self.sound.pop(key, None)
 
-    def keys(self, prefix: str) -> list[str]:
-        return sorted(key for key in self.blobs if key.startswith(prefix + "."))
-
-    @property
-    def damaged(self) -> bool:
-        return self.blobs != self.sound
+    def repair(self) -> None:
+        self.blobs.clear()
+        self.blobs.update(self.sound)
 
 
 @dataclass

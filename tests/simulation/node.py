@@ -17,9 +17,10 @@ from footfall.core.routing import Peer, alive, partition_of, released, wanted, w
 from footfall.core.table import Table
 from footfall.core.visit import Visit
 from footfall.errors import CheckpointError, IntegrityError
+from footfall.log.protocol import CONTROL_SUBJECT, Message
 
 from . import keeping
-from .log import CONTROL, Message, Reader, subject_of
+from .log import Reader, subject_of
 from .producing import Producing
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Folding:
 
     def __init__(self, node: Node, partition: Partition, position: Position, previous: cut.Manifest | None) -> None:
         self.partition = partition
-        self.reader = Reader(node.world.log, (subject_of(partition.number), CONTROL), position)
+        self.reader = Reader(node.world.log, (subject_of(partition.number), CONTROL_SUBJECT), position)
         self.writer = cut.Writer(previous)
         self.begins = position.sequence
         self.attached = node.table.attach(partition)
@@ -150,7 +151,7 @@ class Node:
             self.table.merge_column(state.number, numbers, np.array(state.counts, np.int64), state.sequence)
             self.table.confirm(state.number, state.sequence)
         self.definitions = definitions
-        self.control = Reader(world.log, (CONTROL,), position)
+        self.control = Reader(world.log, (CONTROL_SUBJECT,), position)
         self.definitions_writer = cut.Writer()
 
     @property
@@ -190,7 +191,7 @@ class Node:
             if message is None:
                 folding.caught_up_s = self.clock_s
                 break
-            if message.subject != CONTROL:
+            if message.subject != CONTROL_SUBJECT:
                 self.alarms += partition.fold(message.sequence, message.data, self.definitions)
                 reader.advance(message)
             elif self.definitions.sequence < message.sequence:
@@ -247,10 +248,9 @@ class Node:
         owned = self.owned()
         me = Peer(self.name, self.clock_s, owned, self.lags_s())
         mine = wanted(me, others, self.world.partitions, LAG_MAX_S)
-        free = released(owned, mine, others)
-        for number in list(self.foldings):
-            if number in free or (number not in mine and not self.foldings[number].attached):
-                self.drop(number)
+        folded = {number: folding.partition.sequence for number, folding in self.foldings.items()}
+        for number in released(folded | owned, mine, others):
+            self.drop(number)
         for number in sorted(mine - self.foldings.keys()):
             self.take_over(number)
 

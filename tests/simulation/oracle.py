@@ -8,8 +8,7 @@ from msgspec import structs
 
 from footfall.core.definitions import Definition
 from footfall.core.visit import Visit
-
-from .log import CONTROL, Message
+from footfall.log.protocol import CONTROL_SUBJECT, Message
 
 
 def path_of(name: str) -> list[str]:
@@ -30,14 +29,14 @@ class Truth:
 
     def take(self, message: Message) -> None:
         raw = msgspec.msgpack.decode(message.data)
-        sequence = raw[2] if message.subject == CONTROL else raw[3]
+        sequence = raw[2] if message.subject == CONTROL_SUBJECT else raw[3]
         if self._again(message.subject, raw[1], sequence):
             return
         if self.rewound:  # what a producer stored before the tail vanished may now come after what it stored later
             if self._last[message.subject, raw[1]] > sequence:
                 return
             self._last[message.subject, raw[1]] = sequence
-        if message.subject == CONTROL:
+        if message.subject == CONTROL_SUBJECT:
             for name, unit in raw[3] if raw[0] == "define/1" else ():
                 for ancestor in path_of(name)[:-1]:
                     self.units.setdefault(ancestor, "visits")

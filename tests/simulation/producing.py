@@ -12,8 +12,9 @@ from footfall.core.control import Control
 from footfall.core.definitions import Definition
 from footfall.core.outbox import Flush, Outbox, Sealed
 from footfall.core.visit import Visit
+from footfall.log.protocol import CONTROL_SUBJECT
 
-from .log import CONTROL, subject_of
+from .log import subject_of
 
 if TYPE_CHECKING:
     from .node import Node
@@ -71,7 +72,7 @@ class Producing:
         """Publish one message of each kind that waits; whatever is not acknowledged is tried again, as it is."""
         if self._controls:
             data, done = self._controls[0]
-            if (sequence := self._publish(CONTROL, data)) is not None:
+            if (sequence := self._publish(CONTROL_SUBJECT, data)) is not None:
                 self._controls.popleft()
                 done(sequence)
         if not self._stages:

@@ -4,12 +4,14 @@ from random import Random
 from typing import Any
 
 from footfall.core.batch import Chunk
+from footfall.core.cut import complete
 from footfall.core.names import Unit
 from footfall.core.visit import Visit
+from footfall.log.protocol import Message
 
 from .checks import Checks
 from .faults import FAULTS
-from .log import Bus, Log, Message, Store
+from .log import Bus, Log, Store
 from .node import Node
 from .oracle import Oracle
 
@@ -44,8 +46,8 @@ class World:
         self.partitions = PARTITIONS
         self.sharded = self.random.random() < 0.5
         self.now_s = 0.0
-        self.log = Log()
-        self.store = Store()
+        self.log = Log(self.partitions)
+        self.store = Store(self.log)
         self.bus = Bus(self.random)
         self.oracle = Oracle(self.partitions)
         self.checks = Checks(self)
@@ -56,7 +58,7 @@ class World:
         self.late: list[tuple[str, bytes]] = []  # copies of messages that are still on their way to the log
         self.keyed: list[Visit] = []
         self.written = dict.fromkeys(SOURCES, 0)  # visits in each source's file
-        self.visitors = 0
+        self._last_epoch = 0  # begun when all else was healed
         self.nodes = [Node(self, f"n{number}") for number in range(self.random.randint(1, 4))]
         self._names, self._weights = zip(*ACTIONS, strict=True)
         self._faults, self._fault_weights = zip(*FAULTS, strict=True)
@@ -216,7 +218,7 @@ class World:
         self.bus.on_their_way.clear()
         self.paused.clear()
         self.isolated.clear()
-        self.store.blobs = dict(self.store.sound)
+        self.store.repair()
         for copy in self.late:
             self._append(*copy)
         if self.rewound:
@@ -225,7 +227,7 @@ class World:
                 self.checks.refusal(node)
         for _ in range(ROUNDS_MAX):
             self._round()
-            if self._quiet() and self.checks.converged() and self._sources_done():
+            if self._quiet() and self.checks.converged() and self._sources_done() and self._cut_done():
                 return
         states = [(n.name, n.failure, n.ready, n.owned()) for n in self.nodes]
         raise AssertionError(f"no convergence in {ROUNDS_MAX} rounds: {states}")
@@ -247,6 +249,17 @@ class World:
                 self._send(self.serving()[0], source, start, written)
                 done = False
         return done
+
+    def _cut_done(self) -> bool:
+        """Begin epochs until the cut of one is complete: that of one that begins while parts are written may not be."""
+        serving = self.serving()
+        done = complete(self.store.keys("cut"), self.partitions)
+        if not serving or (self._last_epoch and done and done[0] >= self._last_epoch):
+            return True
+        if not any(node.parts for node in serving):
+            self._last_epoch = self._last_epoch or serving[0].definitions.epoch + 1
+            serving[0].tick()
+        return False
 
     def _round(self) -> None:
         self.now_s += 0.5

@@ -48,28 +48,34 @@ def alive(peers: Iterable[Peer], now_s: float, silence_max_s: float) -> list[Pee
 
 
 def wanted(me: Peer, others: Iterable[Peer], partitions: int, lag_max_s: float) -> set[int]:
-    """The partitions that this node should own: those that it ranks highest for among the nodes that keep up.
+    """The partitions that this node should fold.
+
+    Those that it ranks first for; and as a substitute those whose first in rank has been behind for too long. The first
+    goes on catching up beside its substitute: giving up and beginning again, it might never get there.
 
     Args:
         me: This node.
         others: The others that are alive.
         partitions: P.
-        lag_max_s: An owner that has been behind in a partition for longer is passed over, unless all have.
+        lag_max_s: A node that has been behind in a partition for longer gets a substitute, or is none.
     """
     nodes = {peer.id: peer for peer in (*others, me)}
     mine = set()
     for partition in range(partitions):
-        ranked = ranking(partition, nodes)
-        fit = [node for node in ranked if nodes[node].lag_s.get(partition, 0.0) <= lag_max_s]
-        if (fit or ranked)[0] == me.id:
+        first, *rest = ranking(partition, nodes)
+        if first != me.id and nodes[first].lag_s.get(partition, 0.0) > lag_max_s:
+            fit = [node for node in rest if nodes[node].lag_s.get(partition, 0.0) <= lag_max_s]
+            owners = [node for node in fit if partition in nodes[node].folded]
+            first = (owners or fit or [first])[0]
+        if first == me.id:
             mine.add(partition)
     return mine
 
 
-def released(owned: Mapping[int, int], wanted_now: set[int], others: Iterable[Peer]) -> set[int]:
-    """The partitions to let go: not wanted any more, and another node has folded as far.
+def released(folded: Mapping[int, int], wanted_now: set[int], others: Iterable[Peer]) -> set[int]:
+    """The partitions to let go: not wanted any more, and another node owns them and has folded as far.
 
-    Until then two owners overlap, which costs work and changes no count.
+    Until then two nodes fold the same, which costs work and changes no count.
     """
     reached: dict[int, int] = {}
     for peer in others:
@@ -77,6 +83,6 @@ def released(owned: Mapping[int, int], wanted_now: set[int], others: Iterable[Pe
             reached[partition] = max(reached.get(partition, -1), sequence)
     return {
         partition
-        for partition, sequence in owned.items()
+        for partition, sequence in folded.items()
         if partition not in wanted_now and reached.get(partition, -1) >= sequence
     }

@@ -68,6 +68,10 @@ class Aggregator:
         """The partitions counted here, and up to which sequence."""
         return {number: self._table.reached[number] for number, f in self.foldings.items() if f.attached}
 
+    def catching_up(self) -> dict[int, int]:
+        """The partitions folded here that are not as far as others were, and up to which sequence."""
+        return {number: f.partition.sequence for number, f in self.foldings.items() if not f.attached}
+
     def lags_s(self) -> dict[int, float]:
         """For the partitions that are behind here: since how long."""
         return {number: folding.lag_s for number, folding in self.foldings.items() if folding.lag_s > 0}

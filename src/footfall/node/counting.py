@@ -135,7 +135,7 @@ class Counting:
                     f"node {beat.node} runs topology {beat.topology}, this one was started as {self._config.topology}: "
                     "start all nodes with the same"
                 )
-        mine, _ = self.members.decide({}, {})
+        mine, _ = self.members.decide({}, {}, {})
         for number in mine:
             self.aggregator.start(*states[number])
             await self._serve(number)
@@ -209,14 +209,13 @@ class Counting:
             return  # a node that cannot count must not say that it does
         self.members.look(self._cluster.connected)
         await self._beat()
-        mine, free = self.members.decide(self.aggregator.owned(), self.aggregator.lags_s())
-        foldings = self.aggregator.foldings
-        dropped = [n for n in foldings if n in free or (n not in mine and not foldings[n].attached)]
-        for number in dropped:
+        aggregator = self.aggregator
+        mine, free = self.members.decide(aggregator.owned(), aggregator.catching_up(), aggregator.lags_s())
+        for number in free:
             await self._drop(number)
-        if dropped:
-            logger.info("partitions %s are counted elsewhere now", ", ".join(map(str, dropped)))
-        missing = mine - foldings.keys()
+        if free:
+            logger.info("partitions %s are counted elsewhere now", ", ".join(map(str, sorted(free))))
+        missing = mine - aggregator.foldings.keys()
         if missing and (self._taking is None or self._taking.done()):
             self._taking = asyncio.create_task(self._take_over(missing), name="take over")
 

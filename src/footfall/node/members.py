@@ -72,8 +72,16 @@ class Members:
         """Whether it is this node's turn to do what one node should do: to pace and tidy cuts."""
         return ranking(-1, [self.node, *(peer.id for peer in self.alive())])[0] == self.node
 
-    def decide(self, owned: Mapping[int, int], lag_s: Mapping[int, float]) -> tuple[set[int], set[int]]:
-        """The partitions to start counting here, and those to let go."""
+    def decide(
+        self, owned: Mapping[int, int], catching_up: Mapping[int, int], lag_s: Mapping[int, float]
+    ) -> tuple[set[int], set[int]]:
+        """The partitions to start counting here, and those to let go.
+
+        Args:
+            owned: The partitions counted here, and up to which sequence.
+            catching_up: Those that are folded here and not as far yet as others were.
+            lag_s: For the partitions that are behind here: since how long.
+        """
         now_s = time.monotonic()
         self._before.append((now_s, dict(owned)))
         while len(self._before) > 1 and now_s - self._before[1][0] >= OVERLAP_S:
@@ -82,7 +90,7 @@ class Members:
         others = self.alive()
         mine = wanted(Peer(self.node, now_s, owned, lag_s), others, self._partitions, self._lag_max_s)
         settled = {number: then[number] for number in owned if number in then} if now_s - then_s >= OVERLAP_S else {}
-        return mine, released(settled, mine, others)
+        return mine, released({**catching_up, **settled}, mine, others)
 
 
 async def every(interval_s: float, work: Callable[[], object]) -> None:
