@@ -21,6 +21,7 @@ FootfallError
  │   └─ UnreachableError
  ├─ IntegrityError              something durable is not what it was: a person must look
  │   ├─ LogRewoundError
+ │   ├─ LogTrimmedError
  │   ├─ CheckpointError
  │   ├─ PartitionMismatchError
  │   └─ FormatError
@@ -148,6 +149,10 @@ class IntegrityError(FootfallError):
 
 class LogRewoundError(IntegrityError):
     """The log lost, changed or replaced messages that were already counted or acknowledged."""
+
+
+class LogTrimmedError(IntegrityError):
+    """The log no longer holds what follows a position; a checkpoint beyond it may."""
 
 
 class CheckpointError(IntegrityError):

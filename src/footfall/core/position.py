@@ -5,7 +5,7 @@ from typing import Protocol
 import msgspec
 import xxhash
 
-from footfall.errors import LogRewoundError
+from footfall.errors import LogRewoundError, LogTrimmedError
 
 
 class Stored(Protocol):
@@ -54,7 +54,8 @@ def check(position: Position, created: str, first: int, last: int, found: Stored
         found: Its message at ``position.sequence``; None if there is none.
 
     Raises:
-        LogRewoundError: If the log was replaced, truncated or rewritten, or was trimmed past the position.
+        LogRewoundError: If the log was replaced, truncated or rewritten.
+        LogTrimmedError: If it is the same log, and no longer holds the message at the position.
     """
     if created != position.created:
         raise LogRewoundError(
@@ -65,9 +66,12 @@ def check(position: Position, created: str, first: int, last: int, found: Stored
         raise LogRewoundError(
             f"the log ends at sequence {last}, but {position.sequence} had been reached: it lost its tail; restore it"
         )
+    if first > max(position.sequence, 1):
+        raise LogTrimmedError(
+            f"the log starts at sequence {first}, and {position.sequence} was reached: what came next was trimmed, "
+            "and only a checkpoint covers it"
+        )
     if position.sequence == 0:
-        if first > 1 and last > 0:
-            raise LogRewoundError(f"the log starts at sequence {first}, and no checkpoint covers what came before it")
         return
     if found is None:
         raise LogRewoundError(

@@ -91,7 +91,7 @@ class Storage:
             event.set()
 
     def check(self, position: Position) -> None:
-        """Raises LogRewoundError if this is not, or not any more, the log that was read up to ``position``."""
+        """Raises as ``footfall.core.position.check`` does."""
         check(position, self.created, self.first, self.last, self.message(position.sequence))
 
     def keys(self, prefix: str) -> list[str]:

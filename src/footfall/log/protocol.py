@@ -71,7 +71,8 @@ class Log(Protocol):
         position is read again and compared. An idle log yields an empty delivery about once a second.
 
         Raises:
-            LogRewoundError: The log no longer holds what was read up to the position.
+            LogRewoundError: The log is not the one that was read up to the position, or has lost some of it.
+            LogTrimmedError: The log was trimmed beyond the position: what comes next has to come from a checkpoint.
         """
 
     async def message(self, sequence: int) -> Message | None:
