@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from footfall.core.batch import explain
+from footfall.core.batch import UNREADABLE, explain
 from footfall.core.definitions import Definitions
 from footfall.core.keys import KeyWindow
 from footfall.core.partition import Partition, Producer
@@ -224,7 +224,7 @@ def read_manifest(data: bytes) -> Manifest:
     """The manifest of these bytes. Raises CheckpointError, or FormatError for a newer version."""
     try:
         return _decode_manifest(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         reason = explain(data, "cut/1", error)
     if isinstance(reason, MalformedError):
         raise CheckpointError(f"a manifest of {len(data)} bytes is torn: {reason}")
