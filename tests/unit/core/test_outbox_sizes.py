@@ -1,0 +1,136 @@
+"""Messages and sections stay below the log's limit, whatever is sent."""
+
+from itertools import pairwise
+
+import pytest
+from core_laws import law
+from core_outbox import SECRET, entries_of, everything, messages, pairs_of
+from core_patches import patched
+from hypothesis import strategies as st
+
+from footfall.core import outbox as module
+from footfall.core.batch import decode
+from footfall.core.definitions import Definition
+from footfall.core.names import Unit
+from footfall.core.outbox import MESSAGE_BYTES_GOAL, SECTION_BYTES_MAX, Flush, Outbox
+from footfall.core.visit import BATCH_VISITS_MAX, COUNT_MAX, KEY_BYTES_MAX, VISITOR_BYTES_MAX, Visit
+
+MESSAGE_BYTES_MAX = 1_000_000  # of the log
+OVERHEAD_BYTES = 60  # of a batch with one section, beside its visitors, keys and name
+
+
+def sealed(visits: list[Visit], partitions: int = 1) -> Flush:
+    outbox = Outbox("0123456789abcdef", 2**40, partitions, hashed=False)
+    outbox.add(pairs_of(visits), "all")
+    flush = outbox.seal(0)
+    assert flush is not None
+    return flush
+
+
+def check(flush: Flush, visits: list[Visit]) -> None:
+    """Every message is small enough, none is smaller than it must be, and the visits are there, in order."""
+    assert all(len(message.data) <= SECTION_BYTES_MAX + 200 + OVERHEAD_BYTES for message in messages(flush))
+    assert SECTION_BYTES_MAX + 200 + OVERHEAD_BYTES < MESSAGE_BYTES_MAX
+    ((_, receipts),) = flush.requests(SECRET)
+    entries = everything(flush.lanes)
+    assert [(entries[receipt].visitor, entries[receipt].key) for receipt in receipts] == [
+        (visit.visitor, visit.key) for visit in visits
+    ]
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "🎉"])
+@pytest.mark.parametrize("keyed", [False, True])
+def test_ten_thousand_visits_with_the_longest_visitors_and_keys_are_a_few_messages(letter: str, keyed: bool) -> None:
+    size = len(letter.encode())
+    visits = [
+        Visit(
+            "plain",
+            f"{at:08d}" + letter * ((VISITOR_BYTES_MAX - 8) // size),
+            letter * (KEY_BYTES_MAX // size) if keyed else None,
+        )
+        for at in range(BATCH_VISITS_MAX)
+    ]
+    flush = sealed(visits)
+    check(flush, visits)
+    total = sum(len(message.data) for message in messages(flush))
+    assert total >= BATCH_VISITS_MAX * VISITOR_BYTES_MAX
+    assert len(messages(flush)) <= 2 * total / MESSAGE_BYTES_GOAL
+
+
+def test_ten_thousand_short_visits_are_one_message() -> None:
+    visits = [Visit("plain", f"203.0.113.{at}") for at in range(BATCH_VISITS_MAX)]
+    flush = sealed(visits)
+    check(flush, visits)
+    assert len(messages(flush)) == 1
+    assert len(decode(messages(flush)[0].data).sections) == 1
+
+
+def test_any_number_of_visits_by_nobody_is_one_section() -> None:
+    visits = [Visit("plain")] * 50_000
+    flush = sealed(visits)
+    assert len(messages(flush)) == 1
+    assert len(messages(flush)[0].data) < 100
+
+
+def test_a_few_visitors_much_longer_than_the_average_are_split_off() -> None:
+    """The average promises short ones; where the long ones stand together the section is halved."""
+    visits = [Visit("plain", "x") for _ in range(37_000)] + [
+        Visit("plain", "🎉" * 64 if at % 2 else "y" * 256) for at in range(8_000)
+    ]
+    flush = sealed(visits)
+    check(flush, visits)
+    sizes = [len(section.visitors or b"") for message in messages(flush) for section in decode(message.data).sections]
+    assert max(sizes) <= SECTION_BYTES_MAX
+
+
+@law(
+    st.lists(st.tuples(st.sampled_from([0, 1, 1, 1, 30, 200]), st.booleans()), min_size=1, max_size=40),
+    st.integers(0, 2),
+)
+def test_sections_are_split_by_size_and_only_where_they_must(shape: list[tuple[int, bool]], kind: int) -> None:
+    visits = [
+        Visit(
+            "plain",
+            ("ü" if wide else "x") * (1 + length) if kind != 1 else None,
+            "k" * (1 + length) + str(at) if kind != 0 else None,
+        )
+        for at, (length, wide) in enumerate(shape)
+    ]
+    goal, most = 100, 200
+    with patched(module, MESSAGE_BYTES_GOAL=goal, SECTION_BYTES_MAX=most):
+        flush = sealed(visits)
+    ((_, receipts),) = flush.requests(SECRET)
+    entries = everything(flush.lanes)
+    assert [(entries[receipt].visitor, entries[receipt].key) for receipt in receipts] == [
+        (visit.visitor, visit.key) for visit in visits
+    ]
+    for message in messages(flush):
+        sections = decode(message.data).sections
+        sizes = [len(section.visitors or b"") + len(section.keys or b"") for section in sections]
+        for section, size in zip(sections, sizes, strict=True):
+            assert size <= most or section.entries == 1
+        assert len(sections) == 1 or sum(sizes) + len(sections) * len("plain") <= goal
+
+
+@law(st.lists(st.sampled_from([1, 30, 60, 90, 150]), min_size=1, max_size=12))
+def test_a_message_is_ended_where_the_next_section_would_pass_the_goal_and_not_before(sizes: list[int]) -> None:
+    goal = 200
+    visits = [Visit("plain", "x" * size, count=1 + at) for at, size in enumerate(sizes)]  # a section each
+    with patched(module, MESSAGE_BYTES_GOAL=goal, SECTION_BYTES_MAX=2 * goal):
+        flush = sealed(visits)
+    found = [[len(entry.visitor or "") for entry in entries_of(message)] for message in messages(flush)]
+    assert [size for message in found for size in message] == sizes
+    weights = [[len(module.pack(["x" * size])) + len("plain") + 6 for size in message] for message in found]
+    assert all(sum(message) <= goal for message in weights if len(message) > 1)
+    assert all(sum(one) + two[0] > goal for one, two in pairwise(weights))
+
+
+def test_many_small_sections_stay_below_the_logs_limit() -> None:
+    """Each is larger than what is reckoned for it; a message must bear it."""
+    leaf = Definition("a", Unit.VISITS, 0, 1, (0,), ())
+    outbox = Outbox("0123456789abcdef", 2**40, 1, hashed=False)
+    outbox.add([(leaf, Visit("a", count=COUNT_MAX - at)) for at in range(37_000)], "all")
+    flush = outbox.seal(0)
+    assert flush is not None
+    assert len(messages(flush)) > 1
+    assert all(len(message.data) < MESSAGE_BYTES_MAX for message in messages(flush))
