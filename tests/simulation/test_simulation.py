@@ -1,6 +1,6 @@
-"""Thousands of faulty histories keep invariants 1, 2, 3, 5 and 7, and a core with a bug in it does not.
+"""Thousands of faulty histories keep invariants 1, 2, 3, 5 and 7, and a program with a bug in it does not.
 
-FOOTFALL_SEED=<seed> replays one history, in this process; FOOTFALL_HISTORIES=<number> runs another number of them.
+FOOTFALL_SEED=<seed> replays one history; FOOTFALL_HISTORIES=<number> runs another number of them.
 """
 
 import os
@@ -11,10 +11,13 @@ import pytest
 
 from .bugs import BUGS
 from .histories import failures, first_failure_with, pool
+from .shell_bugs import SHELL_BUGS
 from .world import World
 
 HISTORIES = int(os.environ.get("FOOTFALL_HISTORIES", "3000"))
-HISTORIES_WITH_A_BUG = 2000  # of which one must fail
+REAL_HISTORIES = max(HISTORIES // 100, 1)  # each takes a second
+WITH_A_BUG_MAX = 2000  # histories of which one must fail
+REAL_WITH_A_BUG_MAX = 40
 EACH = 50  # histories that a process runs at a time
 
 
@@ -24,13 +27,24 @@ def processes() -> Iterator[ProcessPoolExecutor]:
         yield running
 
 
-def test_histories_keep_the_invariants(processes: ProcessPoolExecutor) -> None:
+def seeds(count: int, each: int) -> list[range]:
+    """All that are to be run, in parts; or the one that was asked for."""
     if seed := os.environ.get("FOOTFALL_SEED"):
-        World(int(seed)).run()
-        return
-    parts = [range(start, min(start + EACH, HISTORIES)) for start in range(0, HISTORIES, EACH)]
-    failed = [failure for part in processes.map(failures, parts) for failure in part]
-    assert not failed, f"{len(failed)} of {HISTORIES} histories failed; the first three:\n" + "\n".join(failed[:3])
+        return [range(int(seed), int(seed) + 1)]
+    return [range(start, min(start + each, count)) for start in range(0, count, each)]
+
+
+def check(processes: ProcessPoolExecutor, kind: str, parts: list[range]) -> None:
+    failed = [f for part in processes.map(failures, [kind] * len(parts), parts) for f in part]
+    assert not failed, f"{len(failed)} histories failed; the first three:\n" + "\n".join(failed[:3])
+
+
+def test_histories_of_the_core_keep_the_invariants(processes: ProcessPoolExecutor) -> None:
+    check(processes, "core", seeds(HISTORIES, EACH))
+
+
+def test_histories_of_real_nodes_keep_the_invariants(processes: ProcessPoolExecutor) -> None:
+    check(processes, "nodes", seeds(REAL_HISTORIES, 1))
 
 
 def test_a_history_is_the_same_every_time_it_is_run() -> None:
@@ -43,4 +57,10 @@ def test_a_history_is_the_same_every_time_it_is_run() -> None:
 
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_bug_in_the_core_is_noticed(processes: ProcessPoolExecutor, bug: str) -> None:
-    assert processes.submit(first_failure_with, bug, range(HISTORIES_WITH_A_BUG)).result(), BUGS[bug].__doc__
+    assert processes.submit(first_failure_with, "core", bug, range(WITH_A_BUG_MAX)).result(), BUGS[bug].__doc__
+
+
+@pytest.mark.parametrize("bug", SHELL_BUGS)
+def test_a_bug_in_the_nodes_is_noticed(processes: ProcessPoolExecutor, bug: str) -> None:
+    found = processes.submit(first_failure_with, "nodes", bug, range(REAL_WITH_A_BUG_MAX)).result()
+    assert found, SHELL_BUGS[bug].__doc__

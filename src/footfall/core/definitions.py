@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterable
+from typing import Self
 
 import msgspec
 
@@ -123,6 +124,12 @@ class Definitions:
             self.names.append(name)
             self.units.append(unit is Unit.VISITORS)
             self.since.append(since)
+
+    def catch_up(self, later: Self) -> None:
+        """Become what these definitions will be at a later sequence of the same log."""
+        assert later.sequence >= self.sequence
+        self.restore(zip(later.names[len(self) :], later.units[len(self) :], later.since[len(self) :], strict=True))
+        self.sequence, self.epoch, self.producers = later.sequence, later.epoch, later.producers
 
     def restore(self, rows: Iterable[tuple[str, int, int]]) -> None:
         """Append (name, unit as 0 or 1, since) rows, in order, as a cut holds them."""

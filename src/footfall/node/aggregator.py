@@ -11,7 +11,7 @@ from footfall.core.definitions import Definitions
 from footfall.core.partition import Alarm, Partition
 from footfall.core.position import Position, at
 from footfall.core.table import Table
-from footfall.errors import IntegrityError, MalformedError, NotReadyError
+from footfall.errors import IntegrityError, LogTrimmedError, LogUnavailableError, MalformedError, NotReadyError
 from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Delivery, Log, Message
 from footfall.node.cuts import Cuts
 from footfall.node.waiting import Reached, ended
@@ -19,6 +19,7 @@ from footfall.node.waiting import Reached, ended
 logger = logging.getLogger(__name__)
 
 SLICE_S = 0.005  # of folding, before other work of the node goes on
+RETRY_S = 0.5
 ALARMS_LOGGED_MAX = 100  # a broken producer must not fill the disk
 
 
@@ -31,6 +32,7 @@ class Folding:
         self.reached = Reached(partition.sequence)
         self.writer = cut.Writer(previous)
         self.attached = False
+        self.overtaken = False  # the log was trimmed beyond it: it must begin anew from a cut
         self.caught_up_s = time.monotonic()  # when nothing more was waiting
         self.lag_s = 0.0
         self.task: asyncio.Task[None] | None = None
@@ -81,9 +83,25 @@ class Aggregator:
         await self._guarded(self._read_control())
 
     async def _read_control(self) -> None:
-        async for delivery in self._log.read([CONTROL_SUBJECT], self._position):
-            for message in delivery.messages:
-                self._fold_control(message)
+        while True:
+            try:
+                async for delivery in self._log.read([CONTROL_SUBJECT], self._position):
+                    for message in delivery.messages:
+                        self._fold_control(message)
+            except LogTrimmedError as error:
+                logger.warning("the definitions are taken from the newest cut: %s", error)
+                await self._load_definitions()
+
+    async def _load_definitions(self) -> None:
+        """Go on from the newest cut."""
+        while True:
+            try:
+                definitions, self._position = await self._cuts.newest_definitions()
+                break
+            except LogUnavailableError:
+                await asyncio.sleep(RETRY_S)
+        self.definitions.catch_up(definitions)
+        self.definitions_reached.set(definitions.sequence)
 
     def _fold_control(self, message: Message) -> None:
         definitions = self.definitions
@@ -115,6 +133,10 @@ class Aggregator:
         if folding.attached:  # only now: what is folded after it would be in the column, and not in the totals
             self._table.detach(number)
 
+    def overtaken(self) -> set[int]:
+        """The partitions whose folds must begin anew from a cut."""
+        return {number for number, folding in self.foldings.items() if folding.overtaken}
+
     async def _guarded(self, reading: Coroutine[Any, Any, None]) -> None:
         try:
             await reading
@@ -131,7 +153,14 @@ class Aggregator:
         partition = folding.partition
         # A cut can be ahead of the definitions here: a batch after it may name what they do not know yet.
         await self.definitions_reached.wait(folding.position.sequence)
-        subjects = [VISITS_SUBJECT.format(partition=partition.number), CONTROL_SUBJECT]
+        try:
+            await self._fold_from(folding)
+        except LogTrimmedError as error:
+            logger.warning("partition %d is taken from the newest cut: %s", partition.number, error)
+            folding.overtaken = True
+
+    async def _fold_from(self, folding: Folding) -> None:
+        subjects = [VISITS_SUBJECT.format(partition=folding.partition.number), CONTROL_SUBJECT]
         async for delivery in self._log.read(subjects, folding.position):
             slice_end_s = time.monotonic() + SLICE_S
             for message in delivery.messages:

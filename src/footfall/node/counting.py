@@ -17,7 +17,6 @@ from footfall.core.partition import Partition
 from footfall.core.position import Position
 from footfall.core.table import Table
 from footfall.errors import (
-    CheckpointError,
     IntegrityError,
     LogUnavailableError,
     MalformedError,
@@ -80,24 +79,19 @@ class Counting:
             IntegrityError: The log or the cuts are not what they were.
             LogUnavailableError: They cannot be read now.
         """
-        for found in await self.cuts.find():
-            try:
-                definitions = await self.cuts.definitions(found)
-                states = [await self.cuts.partition(found, number) for number in range(self.table.partitions)]
-            except CheckpointError as error:
-                logger.error("an older cut is tried: %s", error)
-                continue
-            position = found.position
-            return self._begin(
-                definitions, position, {p.number: (p, position, self._manifest(found, p)) for p in states}
-            )
-        position = await self.cuts.beginning()
-        empty = {number: Partition(number, self.table.partitions) for number in range(self.table.partitions)}
-        return self._begin(Definitions(), position, {number: (p, position, None) for number, p in empty.items()})
+        position, made = await self.cuts.from_newest(self._read_all)
+        if made is None:
+            empty = [Partition(number, self.table.partitions) for number in range(self.table.partitions)]
+            made = Definitions(), [(partition, None) for partition in empty]
+        definitions, states = made
+        return self._begin(definitions, position, {p.number: (p, position, manifest) for p, manifest in states})
 
-    @staticmethod
-    def _manifest(found: Found, partition: Partition) -> Manifest:
-        return found.manifests[str(partition.number)]
+    async def _read_all(self, found: Found) -> tuple[Definitions, list[tuple[Partition, Manifest | None]]]:
+        definitions = await self.cuts.definitions(found)
+        return definitions, [
+            (await self.cuts.partition(found, number), found.manifests[str(number)])
+            for number in range(self.table.partitions)
+        ]
 
     def _begin(
         self,
@@ -211,7 +205,7 @@ class Counting:
         await self._beat()
         aggregator = self.aggregator
         mine, free = self.members.decide(aggregator.owned(), aggregator.catching_up(), aggregator.lags_s())
-        for number in free:
+        for number in free | aggregator.overtaken():
             await self._drop(number)
         if free:
             logger.info("partitions %s are counted elsewhere now", ", ".join(map(str, sorted(free))))

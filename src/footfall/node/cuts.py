@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple, Protocol, TypeVar
 
 from footfall.core import cut
 from footfall.core.definitions import Definitions
@@ -18,7 +18,11 @@ logger = logging.getLogger(__name__)
 
 KEPT = 2  # complete cuts: if the newest turns out to be damaged there is another
 FETCHES_MAX = 16  # at a time
+ATTEMPTS_MAX = 3  # to find a cut that can be read
 SECONDS_MAX = 60.0  # for one part; the next cut is tried then
+
+
+T = TypeVar("T")
 
 
 class LogAndStore(Log, Store, Protocol):
@@ -139,22 +143,43 @@ class Cuts:
         manifest = found.manifests[str(number)]
         return await asyncio.to_thread(cut.restore, manifest, await self._blobs(manifest))
 
-    async def newest_partition(self, number: int) -> tuple[Partition, Position, cut.Manifest | None]:
-        """The newest state that a partition can be folded from; an empty one if the log still holds everything.
+    async def from_newest(self, read: Callable[[Found], Awaitable[T]]) -> tuple[Position, T | None]:
+        """What ``read`` makes of the newest cut that it can read; without any cut, the log's beginning and None.
 
         Raises:
             CheckpointError: No complete cut can be read, and the log was trimmed.
             LogRewoundError: The log is not the one that the newest cut was taken of.
             LogUnavailableError: The store cannot be read now.
         """
-        for found in await self.find():
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            for found in await self.find():
+                try:
+                    return found.position, await read(found)
+                except CheckpointError as error:
+                    logger.error("an older cut is tried: %s", error)
             try:
-                return await self.partition(found, number), found.position, found.manifests[str(number)]
-            except CheckpointError as error:
-                logger.error("%s", error)
-        return Partition(number, self._log.partitions), await self.beginning(), None
+                return await self._beginning(), None
+            except CheckpointError:  # or were they dropped for newer ones, while they were read?
+                if attempt == ATTEMPTS_MAX:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
 
-    async def beginning(self) -> Position:
+    async def newest_partition(self, number: int) -> tuple[Partition, Position, cut.Manifest | None]:
+        """The newest state to fold a partition from; an empty one without a cut. Raises as ``from_newest``."""
+
+        async def read(found: Found) -> tuple[Partition, cut.Manifest]:
+            return await self.partition(found, number), found.manifests[str(number)]
+
+        position, made = await self.from_newest(read)
+        partition, manifest = made or (Partition(number, self._log.partitions), None)
+        return partition, position, manifest
+
+    async def newest_definitions(self) -> tuple[Definitions, Position]:
+        """The newest definitions that can be gone on from; none if there is no cut. Raises as ``from_newest``."""
+        position, definitions = await self.from_newest(self.definitions)
+        return definitions or Definitions(), position
+
+    async def _beginning(self) -> Position:
         """The position before the first message. Raises CheckpointError if the log no longer holds that."""
         state = await self._log.state()
         if state.first_sequence > 1 and state.last_sequence > 0:

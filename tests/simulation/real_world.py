@@ -1,0 +1,344 @@
+"""A history of real nodes, ``footfall.node`` whole, on the memory log and in virtual time.
+
+World (world.py) puts the core together in its own way, to reach states that are rare; this one runs what users run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import Any
+
+from footfall.config import Config, Topology
+from footfall.core.names import Unit
+from footfall.core.visit import Visit
+from footfall.errors import FootfallError, SourcePositionError
+from footfall.log.protocol import Message
+from footfall.node.node import Node
+
+from .log import Log
+from .network import Connection, Network
+from .oracle import Oracle
+from .virtual_time import OWNER, virtual_time
+
+PARTITIONS = 4
+TROUBLE_S = 40.0
+HEALED_S_MAX = 60.0
+CLIENT_TIMEOUT_S = 15.0  # a node answers within 10 s, or is dead
+NAMES = ("a", "a.b", "a.b.c", "a.d", "w", "w.x", "w.x.y", "z")
+SOURCE = "a file"
+SOURCE_VISITS = 60
+
+
+class RecordedLog(Log):
+    """Tells the oracle of every message."""
+
+    def __init__(self, oracle: Oracle) -> None:
+        super().__init__(PARTITIONS)
+        self._oracle = oracle
+
+    def append(self, subject: str, data: bytes, time_ns: int = 0) -> Message:
+        message = super().append(subject, data, time_ns)
+        self._oracle.truth.take(message)
+        return message
+
+
+class Site:
+    """A place for a node: its name and its disk stay, processes come and go."""
+
+    def __init__(self, world: RealWorld, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.run = 0
+        self.node: Node | None = None
+        self.shown: dict[str, int] = {}
+
+    @property
+    def owner(self) -> str:
+        return f"{self.name}.{self.run}"
+
+    async def start(self) -> None:
+        """A new process."""
+        world = self.world
+        self.run += 1
+        self.shown = {}
+        self.connection = Connection(world.log, world.network)
+        config = Config(
+            data=f"{world.directory}/{self.name}",
+            node=self.name,
+            secret="the cluster's",
+            topology=world.topology,
+            partitions=PARTITIONS,
+            cut_interval_s=2.0,
+        )
+        node = Node(config, self.connection)  # type: ignore[arg-type]
+        OWNER.set(self.owner)
+        try:
+            await asyncio.create_task(node.start())
+        except FootfallError:
+            if not world.trouble:
+                raise
+            await world.loop.end(self.owner)
+        else:
+            self.node = node
+
+    async def kill(self) -> None:
+        """kill -9, as far as the others can tell: nothing of it reaches anyone any more."""
+        self.connection.disconnect()
+        self.node = None
+        await self.world.loop.end(self.owner)
+
+    async def stop(self) -> None:
+        """SIGTERM."""
+        node, self.node = self.node, None
+        assert node is not None
+        await node.stop()
+        await self.connection.close()
+        left = [task for task in self.world.loop.tasks.get(self.owner, ()) if not task.done()]
+        assert not left, f"{self.name} has stopped, and {left} goes on"
+
+    def check(self) -> None:
+        """Invariants 1 and 2, of what it shows now."""
+        node = self.node
+        if node is None or node._target < 0:
+            return
+        assert node.counting.aggregator.failure is None, node.counting.aggregator.failure
+        assert not node.counting.aggregator.alarms, node.counting.aggregator.alarms
+        if node.problems() and not node._ready:
+            return
+        for name in node.counting.definitions.names:
+            value = node.read(name).value
+            assert value >= self.shown.get(name, 0), f"{self.name}: {name} fell from {self.shown[name]} to {value}"
+            most = sum(self.world.oracle.truth.vectors[name])
+            assert value <= most, f"{self.name}: {name} is {value}, and the log holds {most}"
+            self.shown[name] = value
+
+
+class RealWorld:
+    """Everything there is."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.topology = self.random.choice(list(Topology))
+        self.oracle = Oracle(PARTITIONS)
+        self.log = RecordedLog(self.oracle)
+        self.network = Network(self.random)
+        self.sites = [Site(self, f"n{number}") for number in range(self.random.randint(1, 3))]
+        self.trouble = True
+        self.keyed: list[Visit] = []
+        self.written = 0  # visits in the source's file
+        self.counts: dict[str, int] = {}
+
+    def run(self) -> None:
+        with tempfile.TemporaryDirectory() as self.directory, virtual_time(self.random) as self.loop:
+            self.loop.run_until_complete(self._history())
+
+    async def _history(self) -> None:
+        await asyncio.gather(*(asyncio.create_task(site.start()) for site in self.sites))
+        for name in self.random.sample(("w", "w.x", "w.x.y"), self.random.randrange(4)):
+            with contextlib.suppress(FootfallError):  # of one that an ancestor's definition made
+                await self.sites[0].node.define(name, Unit.VISITORS)
+        clients = [asyncio.create_task(self._client()) for _ in range(4)]
+        clients.append(asyncio.create_task(self._ingester()))
+        faults = asyncio.create_task(self._faults())
+        checking = asyncio.create_task(self._checks())
+        await asyncio.sleep(TROUBLE_S)
+        self.trouble = False
+        for task in (faults, *clients):
+            task.cancel()
+        done = await asyncio.gather(faults, *clients, return_exceptions=True)
+        await self._heal()
+        checking.cancel()
+        done += await asyncio.gather(checking, return_exceptions=True)
+        for result in done:
+            if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+                raise result
+        self._check_end()
+        for site in self.sites:
+            await site.stop()
+
+    async def _checks(self) -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            for site in self.sites:
+                site.check()
+
+    # Clients
+
+    def _any_node(self) -> Node | None:
+        nodes = [site.node for site in self.sites if site.node is not None]
+        return self.random.choice(nodes) if nodes else None
+
+    async def _client(self) -> None:
+        while True:
+            await asyncio.sleep(self.random.uniform(0, 0.3))
+            node = self._any_node()
+            if node is not None:
+                with contextlib.suppress(FootfallError, TimeoutError):
+                    async with asyncio.timeout(CLIENT_TIMEOUT_S):
+                        await self._request(node)
+
+    async def _request(self, node: Node) -> None:
+        kind = self.random.random()
+        name = self.random.choice(NAMES)
+        if kind < 0.03:
+            await node.define(name, self.random.choice(list(Unit)))
+        elif kind < 0.2:
+            await self._single(node, name)
+        elif kind < 0.4 and self.keyed:
+            await self._send(node, [self.random.choice(self.keyed)])  # a client that retries
+        elif kind < 0.6:
+            visit = Visit(name, self._visitor(), f"key {len(self.keyed)}", self.random.choice((1, 1, 3)))
+            self.keyed.append(visit)
+            await self._send(node, [visit])
+        else:
+            count = self.random.choice((1, 2, 5, 40))
+            await self._send(node, [Visit(self.random.choice(NAMES), self._visitor()) for _ in range(count)])
+
+    def _visitor(self) -> str:
+        return f"visitor {self.random.randrange(200)}"
+
+    async def _send(self, node: Node, visits: list[Visit]) -> None:
+        pairs: Any = [(None, visit) for visit in visits]
+        self.oracle.attempted(pairs)
+        added = await node.add(visits)
+        assert added.accepted == sum(visit.count for visit in visits)
+        self.oracle.acknowledged(pairs, added.receipts)
+
+    async def _single(self, node: Node, name: str) -> None:
+        """The hot path's way."""
+        leaf = node.definition(name) if node._target >= 0 else None
+        if leaf is None:
+            return
+        answer: asyncio.Future[str] = self.loop.create_future()
+        pairs: Any = [(None, Visit(name, self._visitor()))]
+        if node.submit(leaf, pairs[0][1].visitor, _Waiter(answer)):
+            self.oracle.attempted(pairs)
+            self.oracle.acknowledged(pairs, [await answer])
+
+    async def _ingester(self) -> None:
+        """Reads a file that grows, and goes on from the position that the log knows."""
+        while True:
+            await asyncio.sleep(self.random.uniform(0, 1))
+            if self.trouble:
+                self.written = min(SOURCE_VISITS, self.written + self.random.randrange(6))
+            node = self._any_node()
+            if node is not None:
+                with contextlib.suppress(FootfallError, TimeoutError):
+                    async with asyncio.timeout(CLIENT_TIMEOUT_S):
+                        await self._ingest(node)
+
+    async def _ingest(self, node: Node) -> None:
+        start = await node.source_position(SOURCE)
+        if start < self.written:
+            end = self.random.randint(start + 1, self.written)
+            visits = [self._line(at) for at in range(start, end)]
+            self.oracle.ingested(SOURCE, start, visits, whole=False)
+            with contextlib.suppress(SourcePositionError):
+                await node.add_chunk(SOURCE, start, end, visits)
+
+    @staticmethod
+    def _line(at: int) -> Visit:
+        return Visit(NAMES[at * 5 % len(NAMES)], f"visitor {at * 3 % 50}")
+
+    # Trouble
+
+    async def _faults(self) -> None:
+        faults: list[Callable[[], Awaitable[None]]] = [self._kill, self._stop, self._cut_off, self._bad_network]
+        while True:
+            await asyncio.sleep(self.random.expovariate(0.25))
+            await self.random.choice(faults)()
+
+    async def _kill(self) -> None:
+        site = self.random.choice(self.sites)
+        if site.node is not None:
+            await site.kill()
+            await asyncio.sleep(self.random.uniform(0, 6))
+            await asyncio.create_task(site.start())
+
+    async def _stop(self) -> None:
+        site = self.random.choice(self.sites)
+        if site.node is not None:
+            await asyncio.create_task(site.stop())
+            await asyncio.sleep(self.random.uniform(0, 6))
+            await asyncio.create_task(site.start())
+
+    async def _cut_off(self) -> None:
+        """One node, or all, cannot reach the log for a while."""
+        some = self.random.choice(([self.random.choice(self.sites)], self.sites))
+        connections = [site.connection for site in some if site.node is not None]
+        for connection in connections:
+            connection.disconnect()
+        await asyncio.sleep(self.random.choice((0.1, 1, 3, 12)))
+        for connection in connections:
+            connection.reconnect()
+
+    async def _bad_network(self) -> None:
+        network = self.network
+        network.failing, network.losing, network.repeating = self.random.choice(
+            ((0, 0, 0), (0.02, 0.2, 0.2), (0.2, 0, 0), (0, 1, 0), (0, 0.1, 1))
+        )
+        await asyncio.sleep(self.random.uniform(0, 5))
+        network.failing = network.losing = network.repeating = 0.0
+
+    # The end
+
+    async def _heal(self) -> None:
+        self.network.stalling = self.network.failing = self.network.losing = self.network.repeating = 0.0
+        await asyncio.gather(*self.network.late)
+        for site in self.sites:
+            if site.node is None:
+                await asyncio.create_task(site.start())
+            elif not site.connection.connected:
+                site.connection.reconnect()
+        deadline_s = self.loop.time() + HEALED_S_MAX
+        while not await self._healed():
+            await asyncio.sleep(0.2)
+            assert self.loop.time() < deadline_s, f"not healed: {[self._state(site) for site in self.sites]}"
+
+    async def _healed(self) -> bool:
+        node = self.sites[0].node
+        assert node is not None
+        with contextlib.suppress(FootfallError):
+            await self._ingest(node)
+        truth = self.oracle.truth
+        return truth.sources[SOURCE] == self.written and all(
+            site.node is not None
+            and not site.node.problems()
+            and not site.node.producer.gathered
+            and all(site.node.read(name).value == value for name, value in truth.values().items())
+            for site in self.sites
+        )
+
+    def _state(self, site: Site) -> Any:
+        node = site.node
+        if node is None:
+            return site.name, "down"
+        truth = self.oracle.truth.values()
+        wrong = {
+            name: (node.table.value(node.counting.definitions.number(name) or 0), value)
+            for name, value in truth.items()
+        }
+        return site.name, node.problems(), sorted(node.counting.aggregator.owned()), wrong
+
+    def _check_end(self) -> None:
+        self.oracle.ingested(SOURCE, 0, [self._line(at) for at in range(self.written)], whole=True)
+        self.oracle.check_bounds()
+        owned = sorted(n for site in self.sites if site.node for n in site.node.counting.aggregator.owned())
+        assert set(owned) == set(range(PARTITIONS)), f"partitions {owned} are owned"
+
+
+class _Waiter:
+    def __init__(self, answer: asyncio.Future[str]) -> None:
+        self._answer = answer
+
+    def stored(self, receipt: str) -> None:
+        if not self._answer.done():
+            self._answer.set_result(receipt)
+
+    def failed(self, error: FootfallError) -> None:
+        if not self._answer.done():
+            self._answer.set_exception(error)
