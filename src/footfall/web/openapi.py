@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from footfall.core.names import NAME_LENGTH_MAX
+from footfall.core.names import NAME_LENGTH_MAX, Unit
 from footfall.core.visit import BATCH_BYTES_MAX, BATCH_VISITS_MAX
 from footfall.web import problems, wire
 from footfall.web.requests import KEY_HEADER_BYTES_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX
@@ -18,6 +18,7 @@ TYPES = (
     wire.VisitorList,
     wire.VisitList,
     wire.Batch,
+    wire.SourceBatch,
     wire.CounterDefinition,
     wire.Accepted,
     wire.CounterValue,
@@ -76,7 +77,6 @@ def _visits() -> Json:
         {"enum": ["durable", "received"], "default": "durable"},
         "durable: the answer waits until the visits are stored in the log. received: it does not.",
     )
-    forms = {"oneOf": [_ref(wire.OneVisit), _ref(wire.VisitorList), _ref(wire.VisitList)]}
     return {
         "/v1/counters/{name}/visits": {
             "parameters": [_name()],
@@ -84,7 +84,14 @@ def _visits() -> Json:
                 "operationId": "postCounterVisits",
                 "summary": "Visit a counter: once, if there is no body.",
                 "parameters": [key, ack],
-                "requestBody": {"required": False, "content": {"application/json": {"schema": forms}}},
+                "requestBody": {
+                    **_body(
+                        wire.OneVisit(visitor="203.0.113.7"),
+                        wire.VisitorList(visitors=["203.0.113.7", "2001:db8::1"]),
+                        wire.VisitList(visits=[wire.VisitItem(key="order-17", count=2)]),
+                    ),
+                    "required": False,
+                },
                 "responses": _answers({202: (wire.Accepted, "The visits were taken.")}, 404, 507, *_WRITING),
             },
         },
@@ -93,7 +100,13 @@ def _visits() -> Json:
                 "operationId": "postVisits",
                 "summary": "Visit any counters: all of the visits, or none.",
                 "parameters": [key, ack],
-                "requestBody": _body(wire.Batch),
+                "requestBody": _body(
+                    wire.Batch(visits=[wire.CounterVisit(counter="google.gmail", visitor="203.0.113.7")]),
+                    wire.SourceBatch(
+                        source=wire.Source(id="access.log", start=0, end=120),
+                        visits=[wire.SourceVisit(counter="google.gmail", visitor="203.0.113.7")],
+                    ),
+                ),
                 "responses": _answers({202: (wire.Accepted, "The visits were taken.")}, 409, 507, *_WRITING),
             }
         },
@@ -127,7 +140,7 @@ def _counters() -> Json:
             "put": {
                 "operationId": "putCounter",
                 "summary": "Define a counter. The first definition holds for ever.",
-                "requestBody": _body(wire.CounterDefinition),
+                "requestBody": _body(wire.CounterDefinition(unit=Unit.VISITS)),
                 "responses": _answers(
                     {
                         200: (wire.CounterDefined, "It was so defined before."),
@@ -197,7 +210,7 @@ def _name() -> Json:
     return _parameter(
         "name",
         "path",
-        {"type": "string", "pattern": wire.NAME_PATTERN, "maxLength": NAME_LENGTH_MAX},
+        {"type": "string", "pattern": wire.NAME_PATTERN, "maxLength": NAME_LENGTH_MAX, "examples": ["google.gmail"]},
         "1 to 8 dot-separated parts of letters, digits, '_' and '-'.",
     )
 
@@ -210,8 +223,12 @@ def _ref(kind: type[msgspec.Struct]) -> Json:
     return {"$ref": f"#/components/schemas/{kind.__name__}"}
 
 
-def _body(kind: type[msgspec.Struct]) -> Json:
-    return {"required": True, "content": {"application/json": {"schema": _ref(kind)}}}
+def _body(*forms: msgspec.Struct) -> Json:
+    """A body of any of these forms, each with its example."""
+    schemas = [_ref(type(form)) for form in forms]
+    examples = {type(form).__name__: {"value": msgspec.to_builtins(form)} for form in forms}
+    schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
+    return {"required": True, "content": {"application/json": {"schema": schema, "examples": examples}}}
 
 
 def _answers(good: Mapping[int, tuple[type[msgspec.Struct], str]], *bad: int) -> Json:

@@ -12,20 +12,25 @@ NAME_PATTERN = rf"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){{0,{PARTS_MAX - 1}}}$"
 SOURCE_PATTERN = r"^[A-Za-z0-9_.:-]{1,200}$"
 OFFSET_MAX = 2**63 - 1
 
-# Schemas speak of characters where the limits are bytes of UTF-8; they are stricter than the code, so that what a
-# schema allows is always accepted.
-PRINTABLE = r"^[ -~]+$"
+# A schema cannot say bytes of UTF-8, nor portably which characters can be shown: the descriptions say both.
+PRINTABLE = r"^[^\x00-\x1F\x7F-\xA0]+$"
 HEADER_PATTERN = r"^[!-~]([ -~]*[!-~])?$"  # blanks around a header's value are not part of it
+TEXT = "In 1 to 256 bytes of UTF-8, all of it characters that can be shown."
 Name = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=NAME_LENGTH_MAX, examples=["google.gmail"])]
 Visitor = Annotated[
-    str, Meta(pattern=PRINTABLE, max_length=VISITOR_BYTES_MAX, description="Who came.", examples=["203.0.113.7"])
+    str,
+    Meta(pattern=PRINTABLE, max_length=VISITOR_BYTES_MAX, description=f"Who came. {TEXT}", examples=["203.0.113.7"]),
 ]
 Key = Annotated[
     str,
-    Meta(pattern=PRINTABLE, max_length=KEY_BYTES_MAX, description="Idempotency key, unique within the counter."),
+    Meta(
+        pattern=PRINTABLE, max_length=KEY_BYTES_MAX, description=f"Idempotency key, unique within the counter. {TEXT}"
+    ),
 ]
-Count = Annotated[int, Meta(ge=1, le=COUNT_MAX, description="How many visits this is.")]
-Offset = Annotated[int, Meta(ge=0, le=OFFSET_MAX)]
+Count = Annotated[
+    int, Meta(ge=1, le=COUNT_MAX, description="How many visits this is; in digits alone, not 1e3 or 5.0.")
+]
+Offset = Annotated[int, Meta(ge=0, le=OFFSET_MAX, description="In bytes; in digits alone.")]
 
 
 class OneVisit(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -73,11 +78,25 @@ class Source(msgspec.Struct, forbid_unknown_fields=True):
     end: Offset = msgspec.field(name="to")
 
 
-class Batch(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Visits to many counters; none only where a source moves on without one."""
+class Batch(msgspec.Struct, forbid_unknown_fields=True):
+    """Visits to many counters."""
 
-    visits: Annotated[list[CounterVisit], Meta(max_length=BATCH_VISITS_MAX)]
-    source: Source | msgspec.UnsetType = msgspec.UNSET
+    visits: Annotated[list[CounterVisit], Meta(min_length=1, max_length=BATCH_VISITS_MAX)]
+
+
+class SourceVisit(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One visit that a source tells of; its place there makes it count once, so it has no key."""
+
+    counter: Name
+    visitor: Visitor | None = None
+    count: Count = 1
+
+
+class SourceBatch(msgspec.Struct, forbid_unknown_fields=True):
+    """Visits that a source tells of; none where it moves on without one. No Idempotency-Key, and always durable."""
+
+    source: Source
+    visits: Annotated[list[SourceVisit], Meta(max_length=BATCH_VISITS_MAX)]
 
 
 class CounterDefinition(msgspec.Struct, forbid_unknown_fields=True):

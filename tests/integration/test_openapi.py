@@ -1,0 +1,67 @@
+"""The interface is what /openapi.json says: a fuzzer that knows nothing but that document finds no difference.
+
+A failure prints the request as a curl command, and the seed: FOOTFALL_SEED=<seed> makes the same requests again, and
+FOOTFALL_FUZZ=<number> makes more of them. The settings are in openapi.toml, and openapi_hooks.py says which answers are
+right though the schemas alone do not say so.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from footfall.config import Config, Topology
+from footfall.core.names import Unit
+from footfall.web.process import running
+from footfall.web.server import HttpServer
+
+HERE = Path(__file__).parent
+SEED = int(os.environ.get("FOOTFALL_SEED", "1"))
+EXAMPLES = int(os.environ.get("FOOTFALL_FUZZ", "15"))  # of each operation, besides the cases that its schemas suggest
+TIMEOUT_S = 120.0 + EXAMPLES
+OPERATIONS = 11
+
+
+async def fuzz(url: str, seed: int, directory: Path) -> str:
+    """What the fuzzer says if it finds anything."""
+    directory.mkdir()  # noqa: ASYNC240 - it leaves things where it runs
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "openapi.toml"), "run", "--no-color"),
+        *("--checks", "all", "--mode", "all", "--phases", "examples,coverage,fuzzing,stateful"),
+        *("--seed", str(seed), "--max-examples", str(EXAMPLES), f"{url}/openapi.json"),
+        cwd=directory,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": str(HERE / "openapi_hooks.py")},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        said = (await asyncio.wait_for(process.communicate(), TIMEOUT_S))[0].decode()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise
+    assert f"Tested: {OPERATIONS}" in said, said
+    return said if process.returncode else ""
+
+
+async def test_nothing_that_the_document_suggests_is_answered_otherwise_than_it_says(tmp_path: Path) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        nodes = []
+        for topology in Topology:
+            config = Config(data=str(tmp_path / topology), http_port=0, log_bytes_max=256 << 20, topology=topology)
+            nodes.append(await stack.enter_async_context(running(config)))
+            await nodes[-1].ready()
+            await nodes[-1].node.define("google.gmail", Unit.VISITS)
+            await nodes[-1].node.define("people", Unit.VISITORS)
+        cold = HttpServer(nodes[0].node, "127.0.0.1", 0, hot=False)
+        await cold.start()
+        stack.push_async_callback(cold.stop)
+        servers = [nodes[0].server, cold, nodes[1].server]
+        found = await asyncio.gather(
+            *(fuzz(server.url, SEED + index, tmp_path / str(index)) for index, server in enumerate(servers))
+        )
+    assert not any(found), "\n".join(found)
+    assert servers[0].traffic.hot_visits > 0
+    assert cold.traffic.hot_reads == cold.traffic.hot_visits == 0
