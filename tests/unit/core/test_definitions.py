@@ -167,6 +167,32 @@ def test_control_messages_are_taken_in_log_order_only() -> None:
             definitions.fold(sequence, Barrier("c", 2, 2))
 
 
+# --- passing over what another has folded ---
+
+
+@law(DEFINES, st.data())
+def test_definitions_that_catch_up_with_later_ones_are_what_folding_would_have_made_of_them(
+    defines: list[tuple[tuple[str, Unit], ...]], data: st.DataObject
+) -> None:
+    messages = [Define("cd"[at % 2], at // 2 + 1, counters) for at, counters in enumerate(defines)]
+    messages += [Barrier("d", len(defines), 1)]
+    until = data.draw(st.integers(0, len(messages)))
+    definitions, later = folded(*messages[: data.draw(st.integers(0, until))]), folded(*messages[:until])
+    assert all(definitions.find(name) for name in definitions.names)  # some are at hand already
+    definitions.catch_up(later)
+    for sequence, message in enumerate(messages[until:], until + 1):
+        definitions.fold(sequence, message)
+    whole = folded(*messages)
+    assert [definitions.find(name) for name in whole.names] == [whole.find(name) for name in whole.names]
+    for what in ("names", "units", "since", "sequence", "epoch", "producers"):
+        assert getattr(definitions, what) == getattr(whole, what)
+
+
+def test_definitions_do_not_go_back_to_earlier_ones() -> None:
+    with pytest.raises(AssertionError):
+        folded(Barrier("c", 1), Barrier("c", 2)).catch_up(folded(Barrier("c", 1)))
+
+
 # --- as a cut holds them ---
 
 

@@ -6,7 +6,7 @@ from core_patches import patched
 
 from footfall.core import partition
 from footfall.core.control import Barrier, Define
-from footfall.core.partition import PRODUCER_EPOCHS, Producer
+from footfall.core.partition import FORGET_EPOCHS, PRODUCER_EPOCHS, Producer
 
 ENTRY_MAX = 2**63 - 1
 
@@ -79,8 +79,9 @@ def test_a_producer_is_not_born_in_an_epoch_to_come(folds: Folds) -> None:
     assert folds.value("a") == 1
 
 
-def test_a_producers_life_is_seven_days_of_ten_seconds() -> None:
-    assert PRODUCER_EPOCHS == 7 * 24 * 360
+def test_a_producers_life_is_seven_days_of_ten_seconds_and_those_that_ended_are_looked_for_hourly() -> None:
+    assert PRODUCER_EPOCHS == 7 * 24 * FORGET_EPOCHS
+    assert FORGET_EPOCHS == 360
 
 
 def test_producers_that_ended_are_forgotten_from_time_to_time(folds: Folds) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from footfall.core.vector import ENTRY_MAX, Vector
 from footfall.errors import PartitionMismatchError
 
-ENTRY = st.integers(0, 3) | st.integers(0, ENTRY_MAX)
+ENTRY = st.integers(0, 3) | st.sampled_from([2**62, 2**63 - 2, 2**63 - 1])
 
 
 def vectors(count: int) -> st.SearchStrategy[list[Vector]]:
@@ -63,6 +63,18 @@ def test_a_merged_vector_is_the_least_that_is_smaller_than_neither(drawn: list[V
 def test_the_value_is_the_sum_up_to_the_largest_that_can_be_told(drawn: list[Vector]) -> None:
     (one,) = drawn
     assert one.value == min(sum(one.entries), 2**63 - 1)
+
+
+def test_the_largest_value_is_what_fits_into_63_bits() -> None:
+    assert ENTRY_MAX == 2**63 - 1
+    assert Vector((2**63 - 2, 1)).value == Vector((2**63 - 1, 2**63 - 1)).value == 2**63 - 1
+
+
+def test_a_vector_is_a_value_and_cannot_be_changed() -> None:
+    vector = Vector((1, 2))
+    with pytest.raises(AttributeError):
+        vector.entries = (3, 4)  # type: ignore[misc]
+    assert {vector, Vector((1, 2))} == {vector}
 
 
 @pytest.mark.parametrize("other", [(), (1,), (1, 2, 3)])

@@ -4,7 +4,16 @@ import pytest
 from core_laws import law
 from hypothesis import strategies as st
 
-from footfall.core.visit import COUNT_MAX, KEY_BYTES_MAX, VISITOR_BYTES_MAX, Visit, check_text, check_visit
+from footfall.core.visit import (
+    BATCH_BYTES_MAX,
+    BATCH_VISITS_MAX,
+    COUNT_MAX,
+    KEY_BYTES_MAX,
+    VISITOR_BYTES_MAX,
+    Visit,
+    check_text,
+    check_visit,
+)
 from footfall.errors import InvalidNameError, InvalidVisitError
 
 SHOWN = st.characters(exclude_categories=["C", "Z"])
@@ -66,6 +75,17 @@ def test_a_refusal_says_what_is_wrong_with_which_visit(what: str, text: str, rea
 def test_the_limit_is_in_bytes_of_utf8(text: str) -> None:
     assert len(text.encode()) == VISITOR_BYTES_MAX == KEY_BYTES_MAX
     check_visit(Visit("a", text, text))
+
+
+def test_the_limits_of_a_batch_are_those_that_the_documents_promise() -> None:
+    assert (BATCH_VISITS_MAX, BATCH_BYTES_MAX, COUNT_MAX) == (10_000, 1_000_000, 10**9)
+
+
+def test_a_visit_is_a_value_and_cannot_be_changed() -> None:
+    visit = Visit("a", "x")
+    with pytest.raises(AttributeError):
+        visit.count = 2  # type: ignore[misc]
+    assert {visit, Visit("a", "x")} == {visit}
 
 
 def test_one_visit_by_nobody_is_what_is_meant_when_nothing_is_said() -> None:
