@@ -25,6 +25,7 @@ from footfall.core.names import Unit
 from footfall.core.partition import Partition
 from footfall.core.routing import partition_of
 from footfall.core.table import Table
+from footfall.web.allocator import keep_columns_apart
 
 PARTITIONS = 16
 DEFINES_PER_MESSAGE = 5_000
@@ -47,6 +48,7 @@ def _name(number: int) -> str:
 
 def counters(count: int) -> Sizes:
     """Define counters of two levels below 1,000 roots, and visit each in every partition."""
+    keep_columns_apart()  # as a node does
     before, started_s = resident_bytes(), time.perf_counter()
     definitions, table = Definitions(), Table(PARTITIONS)
     partitions = [Partition(number, PARTITIONS) for number in range(PARTITIONS)]

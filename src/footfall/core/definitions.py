@@ -12,7 +12,7 @@ from footfall.core.partition import Alarm
 
 COUNTERS_MAX = 4_000_000  # 1.2 GB of names and entries at 16 partitions; later definitions have no effect
 PRODUCERS_MAX = 65_536  # a forgotten one can cause no more than a false alarm
-CACHE_MAX = 65_536
+CACHE_MAX = 32_768
 
 
 class Definition(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from footfall.errors import FootfallError
 from footfall.log import jetstream
 from footfall.log.engine import Engine
 from footfall.node.node import Node
+from footfall.web.allocator import keep_columns_apart
 from footfall.web.server import HttpServer, bind, url_of
 
 logger = logging.getLogger("footfall.web.process")  # also where it is run as __main__
@@ -81,6 +82,7 @@ def run_node(config: Config, ready: Callable[[str], None] | None = None) -> None
         FootfallError: It cannot start; one line of explanation.
     """
     log_to_stderr()
+    keep_columns_apart()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(config, ready))
 
