@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from hashlib import shake_128
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from footfall.core.batch import Batch, Chunk, Section, encode, pack
@@ -43,6 +44,13 @@ class Lot:
             self.size += len(key or "")
         self.entries += 1
         return self.entries - 1
+
+    def extend(self, visitors: list[str]) -> None:
+        """Append entries without keys; of visitors' texts only their number counts where the lot names none."""
+        if self.visitors is not None:
+            self.visitors += visitors
+            self.size += sum(map(len, visitors))
+        self.entries += len(visitors)
 
     def sections(self) -> Iterator[tuple[int, Section]]:
         """(first entry, section) for all entries, in order, each of about the size that is aimed at."""
@@ -95,10 +103,18 @@ class Place(NamedTuple):
     sealed: Sealed
 
 
-class Ticket(NamedTuple):
-    """Where the visits of one request went, and whom to tell."""
+class Run(NamedTuple):
+    """Visits of one request that follow each other in a lot: entries ``first`` to ``stop`` (excluded)."""
 
-    entries: list[tuple[Lot, int]]
+    lot: Lot
+    first: int
+    stop: int
+
+
+class Ticket(NamedTuple):
+    """Where the visits of one request went, in their order, and whom to tell."""
+
+    runs: list[Run]
     waiter: Any
 
 
@@ -132,17 +148,21 @@ class Flush(NamedTuple):
         if self.tickets:
             texts = {id(sealed): sealed.receipts(secret) for lane in self.lanes for sealed in lane}
             for ticket in self.tickets:
-                yield ticket.waiter, [self._receipt(lot, entry, texts) for lot, entry in ticket.entries]
+                yield ticket.waiter, [receipt for run in ticket.runs for receipt in self._receipts(run, texts)]
 
     def waiters(self) -> tuple[list[Any], list[Any]]:
         """Those of ``add_single`` and those of ``add``, to be told that it failed."""
         return [waiter for lot in self.lots for waiter in lot.waiters], [ticket.waiter for ticket in self.tickets]
 
     @staticmethod
-    def _receipt(lot: Lot, entry: int, texts: dict[int, str]) -> str:
-        place = next(place for place in lot.places if entry < place.stop)
-        at = 2 * RECEIPT_BYTES * (place.offset + entry - place.first)
-        return texts[id(place.sealed)][at : at + 2 * RECEIPT_BYTES]
+    def _receipts(run: Run, texts: dict[int, str]) -> Iterator[str]:
+        width = 2 * RECEIPT_BYTES
+        for place in run.lot.places:
+            if place.stop > run.first and place.first < run.stop:
+                text, shift = texts[id(place.sealed)], place.offset - place.first
+                for entry in range(max(run.first, place.first), min(run.stop, place.stop)):
+                    at = width * (entry + shift)
+                    yield text[at : at + width]
 
 
 class Outbox:
@@ -181,7 +201,23 @@ class Outbox:
 
         A visit without a visitor must not have a counter in ``visitors`` on its path.
         """
-        self._tickets.append(Ticket([self._place(leaf, visit) for leaf, visit in visits], waiter))
+        runs: list[Run] = []
+        for (leaf, named, keyed, count), alike in groupby(visits, _kind):
+            if keyed or leaf.visitors or self.hashed:  # each goes where its own key or visitor belongs
+                places = (self._place(leaf, visit) for _, visit in alike)
+                runs += [Run(lot, entry, entry + 1) for lot, entry in places]
+            else:
+                runs.append(self._place_all(leaf, named, count, [visit.visitor or "" for _, visit in alike]))
+        self._tickets.append(Ticket(runs, waiter))
+
+    def _place_all(self, leaf: Definition, named: bool, count: int, visitors: list[str]) -> Run:
+        """``_place`` of plain visits that differ in nothing but their visitors, at a tenth of the cost."""
+        lot = self._lot(LOCAL, leaf, Unit.VISITS, named, False, count)
+        first, size = lot.entries, lot.size
+        lot.extend(visitors)
+        self.visits += len(visitors)
+        self.size += ENTRY_BYTES * len(visitors) + lot.size - size
+        return Run(lot, first, lot.entries)
 
     def _place(self, leaf: Definition, visit: Visit) -> tuple[Lot, int]:
         place = None
@@ -209,11 +245,15 @@ class Outbox:
     def _put(
         self, partition: int, leaf: Definition, unit: Unit, visitor: str | None, key: str | None, times: int
     ) -> tuple[Lot, int]:
-        kind = (partition, leaf.name, unit, visitor is not None, key is not None, times)
+        lot = self._lot(partition, leaf, unit, visitor is not None, key is not None, times)
+        return lot, lot.add(visitor, key)
+
+    def _lot(self, partition: int, leaf: Definition, unit: Unit, named: bool, keyed: bool, times: int) -> Lot:
+        kind = (partition, leaf.name, unit, named, keyed, times)
         lot = self._lots.get(kind)
         if lot is None:
-            lot = self._lots[kind] = Lot(leaf, unit, visitor is not None, key is not None, times)
-        return lot, lot.add(visitor, key)
+            lot = self._lots[kind] = Lot(leaf, unit, named, keyed, times)
+        return lot
 
     def pending(self, number: int) -> int:
         """How many visits to a counter are gathered here."""
@@ -255,8 +295,7 @@ class Outbox:
         and all its ``visits``, whatever partition a visitor or key would choose, so that it counts as a whole.
         """
         gathered = Outbox(self.producer, self.born, self.partitions, hashed=False)
-        for leaf, visit in visits:
-            gathered._place(leaf, visit)
+        gathered.add(visits, None)
         before: dict[int, list[Lot]] = {}
         sections = []
         for (target, *_), lot in gathered._lots.items():
@@ -297,6 +336,12 @@ class Outbox:
         sequence = self.sequences[partition]
         batch = Batch("batch/1", self.producer, self.born, sequence, sections, chunk)
         return Sealed(partition, sequence, sum(section.entries for section in sections), encode(batch), self.producer)
+
+
+def _kind(pair: tuple[Definition, Visit]) -> tuple[Definition, bool, bool, int]:
+    """In what plain visits must not differ, to be placed together."""
+    leaf, visit = pair
+    return leaf, visit.visitor is not None, visit.key is not None, visit.count
 
 
 def pending_in(lots: Iterable[Lot], number: int) -> int:

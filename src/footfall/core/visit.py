@@ -30,6 +30,8 @@ class Visit(msgspec.Struct, frozen=True):
 
 def check_text(what: str, text: str, bytes_max: int, index: int | None = None) -> None:
     """Raises InvalidVisitError unless ``text`` is 1 to ``bytes_max`` bytes of UTF-8 without control characters."""
+    if 0 < len(text) <= bytes_max // 4 and text.isprintable():  # a character has at most 4 bytes of UTF-8
+        return
     if not text:
         raise InvalidVisitError(f"the {what} is empty; leave it out, or send 1 to {bytes_max} bytes", index)
     try:
@@ -50,6 +52,11 @@ def check_visit(visit: Visit, index: int | None = None) -> None:
         InvalidVisitError: For the count, the visitor or the key; with ``index`` in its message.
     """
     check_name(visit.counter)
+    check_entry(visit, index)
+
+
+def check_entry(visit: Visit, index: int | None = None) -> None:
+    """``check_visit`` of all but the counter's name. Raises InvalidVisitError."""
     if not 1 <= visit.count <= COUNT_MAX:
         raise InvalidVisitError(f"the count is {visit.count}; it must be a whole number from 1 to {COUNT_MAX}", index)
     if visit.visitor is not None:

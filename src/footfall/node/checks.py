@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from footfall.core.definitions import Definitions
-from footfall.core.names import Unit, lineage
+from footfall.core.names import Unit, check_name, lineage
 from footfall.core.table import Table
 from footfall.core.vector import ENTRY_MAX
-from footfall.core.visit import BATCH_VISITS_MAX, Visit, check_visit
+from footfall.core.visit import BATCH_VISITS_MAX, Visit, check_entry
 from footfall.errors import CountOverflowError, InvalidVisitError, TooLargeError, VisitorRequiredError
 
 
@@ -25,15 +25,21 @@ def check_visits(visits: Sequence[Visit], definitions: Definitions, table: Table
             f"{len(visits)} visits at once; at most {BATCH_VISITS_MAX} are allowed: send several batches"
         )
     single = len(visits) == 1
-    sums: dict[str, int] = {}
+    rooms: dict[str, int] = {}  # of each counter, without the visits so far
+    needs: dict[str, str | None] = {}
     for index, visit in enumerate(visits):
         at = None if single else index
-        check_visit(visit, at)
-        if visit.visitor is None and (counter := _needs_visitor(visit.counter, definitions)):
-            raise VisitorRequiredError(f"{counter} counts visitors, so each visit to {visit.counter} must name one", at)
-        sums[visit.counter] = sums.get(visit.counter, 0) + visit.count
-        if sums[visit.counter] > _room(visit.counter, definitions, table):
-            raise CountOverflowError(f"{visit.count} more visits would take {visit.counter} past 2**63 - 1", at)
+        counter = visit.counter
+        if counter not in rooms:
+            check_name(counter)
+            rooms[counter] = _room(counter, definitions, table)
+            needs[counter] = _needs_visitor(counter, definitions)
+        check_entry(visit, at)
+        if visit.visitor is None and (needed := needs[counter]):
+            raise VisitorRequiredError(f"{needed} counts visitors, so each visit to {counter} must name one", at)
+        rooms[counter] -= visit.count
+        if rooms[counter] < 0:
+            raise CountOverflowError(f"{visit.count} more visits would take {counter} past 2**63 - 1", at)
 
 
 def _needs_visitor(name: str, definitions: Definitions) -> str | None:
