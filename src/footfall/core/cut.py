@@ -19,7 +19,7 @@ from footfall.errors import CheckpointError, MalformedError
 BLOB_BYTES_MAX = 512 * 1024  # below the log's message limit, and 65,536 counts
 INLINE_BYTES_MAX = 64 * 1024  # a small state is one message instead of five
 SEGMENTS_MAX = 60  # of visitors, before they are written anew as one base
-ROWS_PER_BLOB = 8192  # definitions: 200 bytes each at most, so that a full blob never changes again
+ROWS_PER_BLOB = 4096  # definitions: a full blob never changes again, and at 213 bytes each still is one message
 DEFINITIONS = "definitions"
 
 
@@ -44,7 +44,7 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True):
         epoch: The epoch that the barrier began; it names the cut.
         position: The barrier's place in the log; the same for all parts of a cut.
         meta: What is small: producers, sources, tally.
-        body: Counts in pages of 65,536 counters; for the definitions their rows in pages of 8,192.
+        body: Counts in pages of 65,536 counters; for the definitions their rows in pages of 4,096.
         keys: By epoch, the idempotency keys.
         visitors: The base first, then segments: what was added from cut to cut.
         base_bytes: Size of the base.

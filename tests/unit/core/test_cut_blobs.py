@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 from core_cuts import Store, position_of, restored, write_all
-from core_logs import Folds, visitors, visits
+from core_logs import Folds, pack, visitors, visits
 from core_patches import patched
 
 from footfall.core import cut
@@ -16,6 +16,7 @@ from footfall.core.partition import Partition
 from footfall.core.position import Position
 
 PAGE = 65_536  # counters
+SEGMENT_BYTES = len(pack([[0, bytes(8 * 8)], [1, bytes(8 * 2)]]))  # of 8 visitors, and 2 of them in another counter
 
 
 def wide(pages: int) -> Partition:
@@ -86,6 +87,16 @@ def test_full_pages_of_definitions_never_change() -> None:
     assert found.since == folds.definitions.since
 
 
+def test_blobs_of_definitions_fit_into_a_message_however_long_the_names() -> None:
+    count = 20_000
+    folds, store = Folds(), Store()
+    folds.definitions.restore((f"{number:0200d}", 1, 2**62 + number) for number in range(count))
+    manifest = store.write(Writer(), capture_definitions(folds.definitions, 1), position_of(folds))
+    assert max(map(len, store.values.values())) <= 1_000_000  # the log takes no larger message
+    assert sum(ref.size for ref in manifest.body) < count * 220  # and none is there twice
+    assert store.restore_definitions(manifest).names == folds.definitions.names
+
+
 # --- visitors ---
 
 
@@ -117,13 +128,15 @@ def test_a_chain_of_hundreds_of_cuts_never_has_more_than_sixty_segments() -> Non
     assert folds.value("v") == 300
 
 
-def test_visitors_are_written_anew_when_the_segments_are_half_as_large_as_the_base() -> None:
-    with patched(cut, BLOB_BYTES_MAX=64):
-        _, manifests = visited(8, 12, Writer(), Store())
+@pytest.mark.parametrize("least", [64, SEGMENT_BYTES, 2 * SEGMENT_BYTES - 1, 2 * SEGMENT_BYTES, 4 * SEGMENT_BYTES])
+def test_visitors_are_written_anew_when_the_segments_would_be_more_than_half_as_large_as_the_base(least: int) -> None:
+    with patched(cut, BLOB_BYTES_MAX=least):
+        _, manifests = visited(8, 16, Writer(), Store())
     for before, after in pairwise(manifests):
-        segments = sum(ref.size for refs in after.visitors[1:] for ref in refs)
-        assert 2 * segments <= max(after.base_bytes, 64)
-        assert len(after.visitors) in (1, len(before.visitors) + 1)
+        segments = SEGMENT_BYTES * len(before.visitors)
+        anew = 2 * segments > max(before.base_bytes, least)
+        assert len(after.visitors) == (1 if anew else len(before.visitors) + 1)
+        assert after.base_bytes == (sum(ref.size for ref in after.visitors[0]) if anew else before.base_bytes)
     assert {1, 2, 3} <= {len(manifest.visitors) for manifest in manifests}
 
 
