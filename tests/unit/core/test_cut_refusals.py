@@ -17,15 +17,12 @@ from footfall.errors import CheckpointError, FormatError, IntegrityError
 PARTITIONS = 2
 
 
-def folds_of(keyed: bool = False, visitor: str = "x") -> Folds:
+def folds_of() -> Folds:
     folds = Folds(PARTITIONS)
     folds.define(("a.b", "visits"), ("v", "visitors"))
     for partition in range(PARTITIONS):
         folds.store(visits("a.b", 1 + partition, times=10**6), partition=partition)
-    own = home(visitor, PARTITIONS)
-    folds.store(visitors("v", visitor), partition=own)
-    if keyed:
-        folds.store(visits("a", keys=[visitor]), partition=own)
+    folds.store(visitors("v", "x"), partition=home("x", PARTITIONS))
     folds.tick()
     return folds
 

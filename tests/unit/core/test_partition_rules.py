@@ -1,12 +1,12 @@
 """Each rule of the fold, at its boundary."""
 
 import pytest
-from core_logs import Folds, home, pack, texts_of, visitors, visits
+from core_logs import Folds, batch, home, pack, texts_of, visitors, visits
 from core_patches import patched
 
 from footfall.core import partition
 from footfall.core.control import Barrier, Define
-from footfall.core.partition import FORGET_EPOCHS, PRODUCER_EPOCHS, Producer
+from footfall.core.partition import FORGET_EPOCHS, PRODUCER_EPOCHS, Partition, Producer
 
 ENTRY_MAX = 2**63 - 1
 
@@ -247,6 +247,18 @@ def test_a_counter_counts_from_its_definition_on() -> None:
     assert (folds.value("a"), folds.value("a.b")) == (2, 1)
 
 
+def test_a_fold_that_is_behind_the_definitions_knows_what_was_not_defined_yet() -> None:
+    definitions = Folds()
+    definitions.define(("a", "visits"))  # 1
+    definitions.sequence = 2
+    definitions.define(("b", "visits"))  # 3
+    behind = Partition(0, 1)
+    for sequence, kinds in ((2, ["undefined"]), (4, [])):
+        data = batch(0, "p", 0, sequence // 2, [visits("a"), visits("b")]).data
+        assert [alarm.kind for alarm in behind.fold(sequence, data, definitions.definitions)] == kinds
+    assert behind.counts.tolist() == [2, 1]
+
+
 @pytest.mark.parametrize(
     "section",
     [
@@ -289,7 +301,7 @@ def test_a_section_that_would_take_a_counter_past_the_limit_is_not_counted_at_al
 
 
 def test_an_epoch_begins_only_with_the_barrier_that_follows_the_present_one() -> None:
-    fold = partition.Partition(0, 1)
+    fold = Partition(0, 1)
     messages = [Barrier("c", 1, 1), Barrier("d", 1, 1), Barrier("c", 2, 0), Barrier("c", 3, 3), Define("c", 4, ())]
     assert [fold.fold_control(at, message) for at, message in enumerate(messages, 1)] == [True, *[False] * 4]
     assert (fold.epoch, fold.sequence) == (1, 5)

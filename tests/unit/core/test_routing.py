@@ -128,6 +128,12 @@ def wanting(*peers: Peer) -> set[str]:
     return set(owners(list(peers), 4)[3])
 
 
+def test_a_peer_is_a_value_and_cannot_be_changed() -> None:
+    peer = Peer("n", 1.0)
+    with pytest.raises(AttributeError):
+        peer.heard_s = 2.0  # type: ignore[misc]
+
+
 # --- who is there ---
 
 
