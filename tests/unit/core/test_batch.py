@@ -69,6 +69,12 @@ def test_batches_are_equal_just_where_their_bytes_are(one: Batch, two: Batch) ->
     assert encode(one) == encode(msgspec.structs.replace(one, sections=tuple(one.sections)))
 
 
+def test_batches_are_values_and_cannot_be_changed() -> None:
+    for value, name in ((PLAIN, "sequence"), (PLAIN.sections[0], "times"), (CHUNK.chunk, "end")):
+        with pytest.raises(AttributeError):
+            setattr(value, name, 9)
+
+
 @law(st.lists(TEXT))
 def test_texts_are_unpacked_as_they_were_packed(texts: list[str]) -> None:
     assert unpack(pack(texts)) == texts

@@ -48,6 +48,12 @@ def test_control_messages_are_equal_just_where_their_bytes_are(one: Control, two
     assert (encode(one) == encode(two)) == (one == two)
 
 
+def test_control_messages_are_values_and_cannot_be_changed() -> None:
+    for value in (Define("a1", 1, ()), Barrier("a1", 1)):
+        with pytest.raises(AttributeError):
+            value.sequence = 9  # type: ignore[misc]
+
+
 def test_a_barrier_without_an_epoch_asks_for_no_cut() -> None:
     assert decode(pack(["barrier/1", "a1", 2])) == Barrier("a1", 2, 0)
 

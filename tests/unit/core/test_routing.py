@@ -165,3 +165,8 @@ def test_a_partition_is_let_go_when_it_is_not_wanted_and_another_node_has_folded
 def test_a_partition_that_nobody_else_folds_is_kept_even_at_sequence_zero() -> None:
     assert released({1: 0}, set(), [Peer("n", 0.0, {2: 9})]) == set()
     assert released({1: 0}, set(), [Peer("n", 0.0, {1: 0})]) == {1}
+
+
+def test_a_partition_is_kept_while_the_other_that_folds_it_has_only_begun() -> None:
+    assert released({1: 1}, set(), [Peer("n", 0.0, {1: 0})]) == set()
+    assert released({1: 1}, set(), [Peer("n", 0.0, {1: 0}), Peer("m", 0.0, {1: 1})]) == {1}
