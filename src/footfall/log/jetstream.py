@@ -42,6 +42,7 @@ BUS_MESSAGES_MAX = 8_192  # waiting for a handler; the newest are dropped
 BUS_BYTES_MAX = 256 << 20
 NOT_FOUND = 10037
 STREAM_NOT_FOUND = 10059
+NO_PEERS = 10005  # a cluster that comes up may not have seen enough of its servers yet
 FULL = (10077, 10047, 10023)  # maximum bytes exceeded; insufficient storage; insufficient resources
 CLUSTER_REPLICAS = 3
 
@@ -109,7 +110,7 @@ class JetStreamLog:
 
     async def read(self, subjects: Sequence[str], after: Position) -> AsyncGenerator[Delivery, None]:
         """See ``Log.read``."""
-        loop = PullLoop(self._client, STREAM, subjects, after, self._check)
+        loop = PullLoop(self._client, STREAM, subjects, after, self._check, self._first_sequence)
         self._loops.add(loop)
         try:
             async with contextlib.aclosing(loop.deliveries()) as deliveries:
@@ -119,24 +120,29 @@ class JetStreamLog:
             self._loops.discard(loop)
 
     async def _check(self, position: Position) -> None:
-        info = await self._info(STREAM)
-        message = await self.message(position.sequence) if position.sequence else None
+        message = await self.message(position.sequence)
+        info = await self._info(STREAM)  # later: a message that a trim takes in between is seen to be trimmed
         check(position, info["created"], info["state"]["first_seq"], info["state"]["last_seq"], message)
+
+    async def _first_sequence(self) -> int:
+        return (await self.state()).first_sequence
 
     async def message(self, sequence: int) -> Message | None:
         """See ``Log.message``."""
-        return await self._get(STREAM, {"seq": sequence})
+        return await self._get(STREAM, {"seq": sequence}) if sequence > 0 else None
 
     async def state(self) -> LogState:
         """See ``Log.state``."""
         info = await self._info(STREAM)
         state = info["state"]
-        return LogState(state["first_seq"], state["last_seq"], state["bytes"], info["config"]["max_bytes"])
+        first = max(1, state["first_seq"])  # 0 before the first message
+        return LogState(first, state["last_seq"], state["bytes"], info["config"]["max_bytes"])
 
     async def trim(self, before_sequence: int) -> None:
         """See ``Log.trim``."""
-        if before_sequence > 1:
-            await self._ask(f"STREAM.PURGE.{STREAM}", {"seq": before_sequence})
+        end = (await self.state()).last_sequence + 1
+        if (before := min(before_sequence, end)) > 1:  # purged beyond its end, a stream would leave sequences out
+            await self._ask(f"STREAM.PURGE.{STREAM}", {"seq": before})
 
     # The store
 
@@ -176,7 +182,11 @@ class JetStreamLog:
         """See ``Bus.subscribe``."""
 
         async def handle(message: Msg) -> None:
-            answer = await handler(message.data)
+            try:
+                answer = await handler(message.data)
+            except Exception:
+                logger.exception("a handler of %s failed", subject)
+                return
             if answer is not None and message.reply:
                 await self.send(message.reply, answer)
 
@@ -220,22 +230,25 @@ class JetStreamLog:
             )
         return answer
 
+    async def _of_stream(self, what: str, stream: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask about a stream; empty if it is not there, or does not hold that."""
+        answer = await self._call(f"STREAM.{what}.{stream}", body)
+        if "error" not in answer:
+            return answer
+        code = answer["error"].get("err_code")
+        if code == STREAM_NOT_FOUND and stream == STREAM and self.created:
+            raise LogRewoundError(f"stream {stream} is gone: it was removed while it was being counted; restore it")
+        if code not in (NOT_FOUND, STREAM_NOT_FOUND):
+            raise LogUnavailableError(f"stream {stream}: {answer['error'].get('description')} ({code})")
+        return {}
+
     async def _info(self, stream: str) -> dict[str, Any]:
-        answer = await self._call(f"STREAM.INFO.{stream}", {})
-        if answer.get("error", {}).get("err_code") == STREAM_NOT_FOUND:
-            if self.created:
-                raise LogRewoundError(f"stream {stream} is gone: it was removed while it was being counted; restore it")
-            return {}
-        if "error" in answer:
-            raise LogUnavailableError(f"stream {stream}: {answer['error'].get('description')}")
-        return answer
+        return await self._of_stream("INFO", stream, {})
 
     async def _get(self, stream: str, which: dict[str, Any]) -> Message | None:
-        answer = await self._call(f"STREAM.MSG.GET.{stream}", which)
-        if answer.get("error", {}).get("err_code") == NOT_FOUND:
+        answer = await self._of_stream("MSG.GET", stream, which)
+        if not answer:
             return None
-        if "error" in answer:
-            raise LogUnavailableError(f"stream {stream}: {answer['error'].get('description')}")
         found = answer["message"]
         data = base64.b64decode(found.get("data", ""))
         return Message(found["seq"], found["subject"], data, _unix_ns(found["time"]))
@@ -258,7 +271,7 @@ class JetStreamLog:
             for name, body in streams:
                 answer = await self._call(f"STREAM.CREATE.{name}", body)  # the same again is no error
                 if "error" in answer and not await self._info(name):
-                    raise ConnectError(
+                    raise (LogUnavailableError if answer["error"].get("err_code") == NO_PEERS else ConnectError)(
                         f"stream {name} cannot be made: {answer['error'].get('description')} "
                         f"(the log may take {config.log_bytes_max} bytes on {replicas} servers)"
                     )

@@ -82,7 +82,11 @@ class Log(Protocol):
         """Raises LogUnavailableError."""
 
     async def trim(self, before_sequence: int) -> None:
-        """Drop every message below ``before_sequence``; that one is kept. Raises LogUnavailableError."""
+        """Drop every message below ``before_sequence``; that one is kept. Raises LogUnavailableError.
+
+        A reader that was not sent all of them raises LogTrimmedError, if they are older than a few seconds: nothing
+        younger may be dropped.
+        """
 
 
 class Store(Protocol):
@@ -114,7 +118,7 @@ class Bus(Protocol):
         """Call ``handler`` for every message, one at a time, in order; what it returns answers an ``ask``.
 
         Returns a function that ends the subscription. The queue of messages waiting for the handler is bounded;
-        at the bound the newest are dropped.
+        at the bound the newest are dropped. What a handler raises is logged, and the next message is handled.
         """
 
     async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
