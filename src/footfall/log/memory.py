@@ -4,12 +4,15 @@ protocol (the same contract tests run on it and on JetStream), but for durabilit
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from footfall.core.position import Position, at, check
 from footfall.errors import LogFullError, LogUnavailableError
 from footfall.log.protocol import MESSAGE_BYTES_MAX, PUBLISH_TIMEOUT_S, Delivery, Handler, LogState, Message
+
+logger = logging.getLogger(__name__)
 
 IDLE_S = 1.0  # after which a reader is told that there is nothing new
 READ_MAX = 256  # messages of one delivery
@@ -106,6 +109,7 @@ class MemoryLog:
         self.storage = storage
         self.connected = True
         self._clock_ns = clock_ns
+        self._ends: set[Callable[[], Awaitable[None]]] = set()  # of this connection's subscriptions
 
     @property
     def partitions(self) -> int:
@@ -120,6 +124,8 @@ class MemoryLog:
     async def close(self) -> None:
         """End the connection."""
         self.disconnect()
+        for end in tuple(self._ends):
+            await end()
 
     def disconnect(self) -> None:
         """Cut this connection off, until ``reconnect``."""
@@ -147,14 +153,16 @@ class MemoryLog:
 
     async def read(self, subjects: Sequence[str], after: Position) -> AsyncGenerator[Delivery, None]:
         """See ``Log.read``."""
-        storage, position, restarts = self.storage, after, -1
+        storage, position, reached, restarts = self.storage, after, after.sequence, -1
+        loop = asyncio.get_running_loop()
         woken = asyncio.Event()
         storage.waiting.add(woken)
         try:
+            idle_at_s = loop.time() + IDLE_S
             while True:
                 woken.clear()
                 if self.connected:
-                    if restarts != storage.restarts or position.sequence < storage.first - 1:
+                    if restarts != storage.restarts or reached < storage.first - 1:
                         storage.check(position)
                         restarts, reached = storage.restarts, position.sequence
                     waiting = [message for message in storage.above(reached) if message.subject in subjects]
@@ -163,9 +171,12 @@ class MemoryLog:
                         position = at(position.created, messages[-1])
                         reached = reached if len(messages) == len(waiting) else position.sequence
                         yield Delivery(messages, len(waiting) - len(messages))
+                        idle_at_s = loop.time() + IDLE_S
                         continue
-                if not await _set_within(woken, IDLE_S) and self.connected:
-                    yield Delivery((), 0)
+                if not await _set_until(woken, idle_at_s):
+                    if self.connected:
+                        yield Delivery((), 0)
+                    idle_at_s = loop.time() + IDLE_S
         finally:
             storage.waiting.discard(woken)
 
@@ -211,15 +222,17 @@ class MemoryLog:
 
     async def subscribe(self, subject: str, handler: Handler) -> Callable[[], Awaitable[None]]:
         """See ``Bus.subscribe``."""
-        subscription = _Subscription(self, handler)
+        subscription = _Subscription(self, subject, handler)
         self.storage.subscriptions.setdefault(subject, []).append(subscription)
 
         async def end() -> None:
+            self._ends.discard(end)
             with contextlib.suppress(ValueError):
                 self.storage.subscriptions[subject].remove(subscription)
             subscription.task.cancel()
             await asyncio.gather(subscription.task, return_exceptions=True)
 
+        self._ends.add(end)
         return end
 
     async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
@@ -239,8 +252,9 @@ class MemoryLog:
 class _Subscription:
     """Calls a handler for one message after the other."""
 
-    def __init__(self, log: MemoryLog, handler: Handler) -> None:
+    def __init__(self, log: MemoryLog, subject: str, handler: Handler) -> None:
         self._log = log
+        self._subject = subject
         self._handler = handler
         self._queue: asyncio.Queue[tuple[bytes, asyncio.Future[bytes] | None]] = asyncio.Queue(BUS_MESSAGES_MAX)
         self.task = asyncio.create_task(self._run())
@@ -255,14 +269,18 @@ class _Subscription:
     async def _run(self) -> None:
         while True:
             data, answer = await self._queue.get()
-            said = await self._handler(data)
+            try:
+                said = await self._handler(data)
+            except Exception:
+                logger.exception("a handler of %s failed", self._subject)
+                continue
             if said is not None and answer is not None and not answer.done():
                 answer.set_result(said)
 
 
-async def _set_within(event: asyncio.Event, timeout_s: float) -> bool:
+async def _set_until(event: asyncio.Event, deadline_s: float) -> bool:
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout_at(deadline_s):
             return await event.wait()
     except TimeoutError:
         return False
