@@ -126,6 +126,11 @@ class NatsServer(Process):
         url = f"http://127.0.0.1:{self._monitor}/healthz?js-server-only=true"
         eventually(lambda: httpx.get(url).status_code == 200, START_TIMEOUT_S, "the nats-server")
 
+    def jsz(self) -> dict[str, Any]:
+        """What it says of JetStream."""
+        said: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self._monitor}/jsz").json()
+        return said
+
 
 class NatsCluster:
     """Three nats-servers that replicate."""
@@ -152,7 +157,12 @@ class NatsCluster:
     def __enter__(self) -> Self:
         for server in self.servers:
             server.start()
+        eventually(self._led, START_TIMEOUT_S, "the election")
         return self
+
+    def _led(self) -> bool:
+        """Whether they can make a stream."""
+        return all(server.jsz().get("meta_cluster", {}).get("leader") for server in self.servers)
 
     def __exit__(self, *error: object) -> None:
         for server in self.servers:
