@@ -1,6 +1,7 @@
 """Publishes visits and control messages: group commit, one flush in flight, the same bytes until acknowledged."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -60,20 +61,18 @@ class Producer:
         self._secret = secret
         self._hashed = hashed
         self._local = local
-        self._outbox = self._new_outbox()
+        self._outbox = Outbox(secrets.token_hex(8), definitions.epoch, log.partitions, hashed)
         self._flush: Flush | None = None  # in flight
         self._chunks: deque[_ChunkJob] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._trying = 0  # messages
         self._away_since_s: float | None = None
         self._control_lock = asyncio.Lock()
         self._control_sequence = 0
         self._control_name = self._outbox.producer
         self._unsettled: bytes | None = None  # a control message without an answer
-
-    def _new_outbox(self) -> Outbox:
-        return Outbox(secrets.token_hex(8), self._definitions.epoch, self._log.partitions, self._hashed)
 
     @property
     def away(self) -> bool:
@@ -163,6 +162,7 @@ class Producer:
             self._wake.clear()
             self._idle.clear()
             while self._outbox.visits or self._chunks:
+                self._renew()
                 await self._flush_gathered()
                 if self._chunks:
                     await self._store_chunk(self._chunks.popleft())
@@ -179,15 +179,18 @@ class Producer:
             return False
         return True
 
+    def _renew(self) -> None:
+        """Take a new id in time: before anything more is sealed under the old one, while nothing is in flight."""
+        outbox, epoch = self._outbox, self._definitions.epoch
+        if epoch - outbox.born >= RENEWAL_EPOCHS:
+            outbox.producer, outbox.born, outbox.sequences = secrets.token_hex(8), epoch, [0] * outbox.partitions
+
     async def _flush_gathered(self) -> None:
         flush = self._flush = self._outbox.seal(self._local())
         if flush is None:
             return
-        if self._definitions.epoch - self._outbox.born >= RENEWAL_EPOCHS:
-            self._outbox = self._new_outbox()
-        timer = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_S, self._give_up, flush)
-        await self._store(flush.lanes)
-        timer.cancel()
+        with self._patience():
+            await self._store(flush.lanes)
         self._flush = None
         self.flushes += 1
         self.visits += flush.visits
@@ -197,20 +200,31 @@ class Producer:
             if not answer.done():
                 answer.set_result(receipts)
 
-    def _give_up(self, flush: Flush) -> None:
+    @contextlib.contextmanager
+    def _patience(self) -> Iterator[None]:
+        """While something is stored: tell who waits for too long. Again and again, for more may come meanwhile."""
+        self._timer = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_S, self._give_up)
+        try:
+            yield
+        finally:
+            self._timer.cancel()
+
+    def _give_up(self) -> None:
         """Tell those who wait that the log is away. What is in flight goes on being tried; the rest is dropped."""
-        singles, requests = flush.waiters()
-        _fail(singles, requests, LogUnavailableError("the log did not answer in time; the visit may still be counted"))
-        flush.lots.clear()
-        flush.tickets.clear()
-        if dropped := self._outbox.drop():
-            error = LogUnavailableError("the log cannot be reached; nothing was counted: send it again later")
-            _fail(*dropped.waiters(), error)
+        self._timer = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_S, self._give_up)
+        if flush := self._flush:
+            error = LogUnavailableError("the log did not answer in time; the visit may still be counted")
+            _fail(*flush.waiters(), error)
+            flush.lots.clear()
+            flush.tickets.clear()
+        error = LogUnavailableError("the log cannot be reached; nothing was counted: send it again later")
+        _fail(*self._outbox.drop().waiters(), error)
 
     async def _store_chunk(self, job: _ChunkJob) -> None:
         lanes, last = self._outbox.seal_chunk(job.partition, job.chunk, job.pairs)
-        await self._store(lanes)
-        sequence = await self._store_lane([last])
+        with self._patience():
+            await self._store(lanes)
+            sequence = await self._store_lane([last])
         self.visits += len(job.pairs)
         if not job.stored.done():
             job.stored.set_result(sequence)
@@ -229,10 +243,20 @@ class Producer:
 
     async def _publish(self, subject: str, data: bytes, timeout_s: float | None = None) -> int:
         """Publish the same bytes until they are acknowledged; for ever, without a time-out."""
+        self._trying += 1
+        try:
+            return await self._try(subject, data, timeout_s)
+        finally:
+            self._trying -= 1
+            if not self._trying:
+                self._away_since_s = None  # nothing is left that could find out that the log is back
+
+    async def _try(self, subject: str, data: bytes, timeout_s: float | None) -> int:
         started_s = time.monotonic()
         for pause_s in _pauses():
             try:
                 sequence = await self._log.publish(subject, data)
+                break
             except LogUnavailableError as error:
                 now_s = time.monotonic()
                 if self._away_since_s is None:
@@ -242,14 +266,12 @@ class Producer:
                     raise
                 self.retries += 1
                 await asyncio.sleep(pause_s)
-            else:
-                if self._away_since_s is not None:
-                    logger.warning("the log answers again")
-                    self._away_since_s = None
-                if sequence > self.acknowledged[0]:
-                    self.acknowledged = (sequence, subject, data)
-                return sequence
-        raise AssertionError("the pauses never end")
+        if self._away_since_s is not None:
+            logger.warning("the log answers again")
+            self._away_since_s = None
+        if sequence > self.acknowledged[0]:
+            self.acknowledged = (sequence, subject, data)
+        return sequence
 
     def acknowledged_position(self) -> Position:
         """The highest place in the log that was acknowledged to this producer."""

@@ -1,0 +1,44 @@
+"""The tests of nodes run in virtual time: what is waited for comes at once, and in the same order every time."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from random import Random
+
+import pytest
+from node_line import Line
+
+from footfall.log.memory import Storage
+from simulation.virtual_time import BEGIN_S, VirtualLoop
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"virtual": VirtualLoop}
+
+
+@pytest.fixture(autouse=True)
+async def clock(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[VirtualLoop]:
+    """The standard library's clocks and random names, as the loop has them. At the end nothing runs on."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    random = Random(1)
+    monkeypatch.setattr(time, "monotonic", loop.time)
+    monkeypatch.setattr(time, "time", lambda: BEGIN_S + loop.time())
+    monkeypatch.setattr(time, "time_ns", lambda: int((BEGIN_S + loop.time()) * 1e9))
+    monkeypatch.setattr(secrets, "token_hex", lambda count: random.randbytes(count).hex())
+    yield loop
+    for owner in list(loop.tasks):
+        await loop.end(owner)
+
+
+@pytest.fixture
+def storage() -> Storage:
+    """What the log holds."""
+    return Storage(partitions=4)
+
+
+@pytest.fixture
+def line(storage: Storage) -> Line:
+    """A connection to it."""
+    return Line(storage)
