@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from footfall.core.batch import UNREADABLE
 from footfall.core.position import Position, check
 from footfall.errors import DataVersionError
 from footfall.log.protocol import Log
@@ -29,11 +30,11 @@ class Acknowledged:
             position = msgspec.json.decode(self._path.read_bytes(), type=Position)
         except FileNotFoundError:
             return
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise DataVersionError(f"{self._path} is not of this version ({error}); move it away to go on") from None
-        state = await log.state()
         message = await log.message(position.sequence)
-        if message is None and state.first_sequence > position.sequence:
+        state = await log.state()  # after it: another node may trim the log at any moment
+        if state.first_sequence > position.sequence:
             position = Position(position.created)  # trimmed since: a cut covers it, and has its own position
             check(position, log.created, 1, state.last_sequence, None)
         else:

@@ -3,6 +3,7 @@
 import msgspec
 import numpy as np
 
+from footfall.core.batch import UNREADABLE
 from footfall.core.table import Entries, Numbers
 from footfall.errors import MalformedError
 
@@ -130,7 +131,7 @@ def decode(data: bytes) -> Said:
     """The message of these bytes. Raises MalformedError."""
     try:
         said: Said = _decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise MalformedError(f"a node said {data[:40]!r}: {error}") from None
     return said
 
@@ -139,7 +140,7 @@ def decode_query(data: bytes) -> SourceQuery:
     """The question of these bytes. Raises MalformedError."""
     try:
         return _decode_query(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise MalformedError(f"a node asked {data[:40]!r}: {error}") from None
 
 
@@ -147,15 +148,17 @@ def decode_position(data: bytes) -> int:
     """The answer to a SourceQuery. Raises MalformedError."""
     try:
         return _decode_position(data)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise MalformedError(f"an owner answered {data[:40]!r}: {error}") from None
 
 
 def arrays(rows: Rows) -> tuple[Numbers, Entries]:
     """The counters and their entries. Raises MalformedError if the shapes do not fit."""
-    numbers = np.frombuffer(rows.numbers, np.int32) if len(rows.numbers) % 4 == 0 else np.empty(0, np.int32)
-    if len(rows.entries) != 8 * len(numbers) * len(rows.columns) or len(rows.beyond) != len(rows.columns):
+    count = len(rows.numbers) // 4
+    shapes = (len(rows.numbers), len(rows.entries), len(rows.beyond))
+    if shapes != (4 * count, 8 * count * len(rows.columns), len(rows.columns)):
         raise MalformedError(
             f"node {rows.node} sent {len(rows.numbers)} bytes of counters, {len(rows.entries)} of entries"
         )
-    return numbers, np.frombuffer(rows.entries, np.int64).reshape(len(numbers), len(rows.columns))
+    numbers = np.frombuffer(rows.numbers, np.int32)
+    return numbers, np.frombuffer(rows.entries, np.int64).reshape(count, len(rows.columns))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from footfall.core.definitions import COUNTERS_MAX
 from footfall.core.table import Numbers, Table
 from footfall.errors import MalformedError
 from footfall.log.protocol import Bus
@@ -104,8 +105,8 @@ class Sharing:
         numbers, entries = messages.arrays(said)
         if not all(0 <= column < self._table.partitions for column in said.columns):
             raise MalformedError(f"node {said.node} sent entries of partitions {said.columns}")
-        if len(numbers) and numbers.min() < 0:
-            raise MalformedError(f"node {said.node} sent a negative counter number")
+        if len(numbers) and not 0 <= numbers.min() <= numbers.max() < COUNTERS_MAX:
+            raise MalformedError(f"node {said.node} sent counters {numbers.min()} to {numbers.max()}")
         for at, (column, beyond) in enumerate(zip(said.columns, said.beyond, strict=True)):
             self._table.merge_column(column, numbers, entries[:, at], beyond)
         link = self.link(said.node, said.run)

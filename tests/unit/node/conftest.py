@@ -18,10 +18,12 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 
 @pytest.fixture(autouse=True)
-async def clock(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[VirtualLoop]:
+async def clock(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.AbstractEventLoop]:
     """The standard library's clocks and random names, as the loop has them. At the end nothing runs on."""
     loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualLoop)
+    if not isinstance(loop, VirtualLoop):  # a test without a loop
+        yield loop
+        return
     random = Random(1)
     monkeypatch.setattr(time, "monotonic", loop.time)
     monkeypatch.setattr(time, "time", lambda: BEGIN_S + loop.time())
