@@ -70,6 +70,12 @@ def test_a_definition_does_not_change_when_more_are_defined() -> None:
     assert before == Definition("a.b", VISITORS, 1, 1, (0,), (1,))
 
 
+def test_a_definition_is_a_value_and_cannot_be_changed() -> None:
+    found = defined(("a", VISITS)).find("a")
+    with pytest.raises(AttributeError):
+        found.since = 9  # type: ignore[union-attr, misc]
+
+
 def test_definitions_are_found_again_when_there_are_more_than_are_kept_at_hand() -> None:
     definitions = defined(*((f"n{at}", VISITS) for at in range(10)))
     with patched(module, CACHE_MAX=3):

@@ -116,6 +116,28 @@ def test_the_column_is_the_folds_own(folds: Folds) -> None:
     assert table.reached == table.beyond == [folds.sequence]
 
 
+def test_a_fold_that_ends_leaves_all_that_it_counted(folds: Folds) -> None:
+    table = Table(1)
+    table.attach(folds.partitions[0])
+    folds.store(visits("c2", 5))
+    table.detach(0)
+    assert (table.value(2), table.vector(2), table.folds) == (5, Vector((5,)), {})
+    assert table.reached == table.beyond == [folds.sequence]
+    table.merge_column(0, numbers_of([2]), np.array([7]), folds.sequence + 1)
+    assert table.value(2) == 7
+
+
+def test_the_counters_that_changed_are_told_in_order() -> None:
+    table, folds = Table(1), Folds()
+    folds.definitions.restore((f"c{number}", 0, 1) for number in range(70_000))
+    folds.sequence = 1
+    table.attach(folds.partitions[0])
+    folds.store(*(visits(f"c{number}") for number in (69_999, 3, 40_000, 5)))
+    table.advance(0)
+    assert table.take_changed().tolist() == [3, 5, 40_000, 69_999]
+    assert table.take_changed().tolist() == []
+
+
 def test_what_others_say_of_a_column_that_is_folded_here_is_not_merged(folds: Folds) -> None:
     table = Table(1)
     table.attach(folds.partitions[0])

@@ -12,6 +12,7 @@ from footfall.core.partition import Partition
 from footfall.core.table import Table
 
 PARTITION = st.integers(0, PARTITIONS - 1)
+VISIT = st.tuples(PARTITION, st.integers(0, COUNTERS - 1), st.sampled_from([1, 1, 2, 2**62]))
 
 
 class Tables(RuleBasedStateMachine):
@@ -49,13 +50,14 @@ class Tables(RuleBasedStateMachine):
         places = [at for at, (sequence, _) in enumerate(self.truth[partition]) if sequence >= since]
         return data.draw(st.sampled_from(places))
 
-    @rule(partition=PARTITION, number=st.integers(0, COUNTERS - 1), times=st.sampled_from([1, 2, 2**62]))
-    def visit(self, partition: int, number: int, times: int) -> None:
-        self.sequence += 1
-        counts = dict(self.truth[partition][-1][1])
-        if counts.get(number, 0) + times <= ENTRY_MAX:
-            counts[number] = counts.get(number, 0) + times
-        self.truth[partition].append((self.sequence, counts))
+    @rule(visits=st.lists(VISIT, min_size=1, max_size=8))
+    def visit(self, visits: list[tuple[int, int, int]]) -> None:
+        for partition, number, times in visits:
+            self.sequence += 1
+            counts = dict(self.truth[partition][-1][1])
+            if counts.get(number, 0) + times <= ENTRY_MAX:
+                counts[number] = counts.get(number, 0) + times
+            self.truth[partition].append((self.sequence, counts))
 
     @rule(partition=PARTITION, data=st.data())
     def attach(self, partition: int, data: st.DataObject) -> None:
