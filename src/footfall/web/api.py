@@ -12,9 +12,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from footfall.core.names import NAME_LENGTH_MAX, check_name
+from footfall.core.names import check_name
 from footfall.core.visit import BATCH_BYTES_MAX
-from footfall.errors import FootfallError, InvalidNameError, InvalidRequestError, TooLargeError
+from footfall.errors import FootfallError, InvalidRequestError, TooLargeError
 from footfall.node.node import Node
 from footfall.node.readings import Added
 from footfall.web import problems, requests, wire
@@ -99,10 +99,9 @@ class Api:
         """List counters by name."""
         query = _query(request, "prefix", "limit", "after")
         prefix, after = query.get("prefix", ""), query.get("after", "")
-        if prefix:
-            check_name(prefix)
-        if len(after) > NAME_LENGTH_MAX:
-            raise InvalidNameError(f"after has {len(after)} characters; a name has at most {NAME_LENGTH_MAX}")
+        for name in (prefix, after):
+            if name:
+                check_name(name)
         limit = requests.parse_limit(query.get("limit"))
         found = self._node.list(prefix, after, limit + 1)
         continues = found[limit - 1].counter if len(found) > limit else None

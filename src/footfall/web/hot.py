@@ -181,6 +181,8 @@ class HotProtocol(Connection):
                 visitor = _decode(body).visitor
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 return False
+            if body.count(b'"') > (2 if visitor is None else 4):  # the field may be there twice: the application knows
+                return False
             if visitor is not None and not (0 < len(visitor) <= VISITOR_LENGTH_MAX and visitor.isprintable()):
                 return False
         definition = self.node.definition(counter)

@@ -125,8 +125,7 @@ def _counters() -> Json:
     consistency = _parameter(
         "consistency", "query", {"enum": ["eventual"], "default": "eventual"}, "What the value must be."
     )
-    prefix = {"type": "string", "pattern": f"{wire.NAME_PATTERN}|^$", "maxLength": NAME_LENGTH_MAX, "default": ""}
-    after = {"type": "string", "maxLength": NAME_LENGTH_MAX, "default": ""}
+    name = {"type": "string", "pattern": f"{wire.NAME_PATTERN}|^$", "maxLength": NAME_LENGTH_MAX, "default": ""}
     limit = {"type": "integer", "minimum": 1, "maximum": LIST_LIMIT_MAX, "default": LIST_LIMIT_DEFAULT}
     return {
         "/v1/counters/{name}": {
@@ -158,9 +157,9 @@ def _counters() -> Json:
                 "operationId": "listCounters",
                 "summary": "Counters in the order of their names.",
                 "parameters": [
-                    _parameter("prefix", "query", prefix, "Only this counter and those below it."),
+                    _parameter("prefix", "query", name, "Only this counter and those below it."),
                     _parameter("limit", "query", limit, "How many at most."),
-                    _parameter("after", "query", after, "Start behind this name."),
+                    _parameter("after", "query", name, "Start behind this name."),
                 ],
                 "responses": _answers({200: (wire.CounterPage, "A page of counters.")}, *_READING),
             }

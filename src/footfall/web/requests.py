@@ -1,15 +1,17 @@
 """Reads requests: bytes and header values in, visits or an error out. Pure; what a visit may be is the core's."""
 
 import re
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Sequence
+from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from footfall.core.names import Unit, check_unit, is_name
+from footfall.core.names import Unit, check_name, check_unit
 from footfall.core.visit import BATCH_VISITS_MAX, COUNT_MAX, Visit, check_text
-from footfall.errors import InvalidRequestError, InvalidVisitError, MalformedRequestError, TooLargeError
+from footfall.errors import InvalidNameError, InvalidRequestError, InvalidVisitError, TooLargeError
+from footfall.web.bodies import decode, refuse_repeats
 
 KEY_HEADER_BYTES_MAX = 250  # ":9999" still fits behind it into a key's 256 bytes
 SOURCE_LENGTH_MAX = 200
@@ -17,10 +19,8 @@ OFFSET_MAX = 2**63 - 1
 LIST_LIMIT_DEFAULT = 100
 LIST_LIMIT_MAX = 1000
 
-_INDEX = re.compile(r"\[(\d+)\]")
 _SOURCE = re.compile(rf"[A-Za-z0-9_.:-]{{1,{SOURCE_LENGTH_MAX}}}\Z")
 _NUMBER = re.compile(r"[0-9]{1,9}\Z")
-_Shape = TypeVar("_Shape")
 
 
 class Chunk(NamedTuple):
@@ -99,7 +99,7 @@ def parse_visits(counter: str, body: bytes, key: str | None) -> CounterRequest:
         InvalidVisitError: It holds a visit that is not one.
         TooLargeError: It holds too many visits.
     """
-    form = _decode(_decode_visits, body) if body else _Visits()
+    form = _form(body) if body else _Visits()
     forms = (
         form.visitor is not UNSET or form.count is not UNSET,
         form.visitors is not UNSET or form.keys is not UNSET,
@@ -122,10 +122,9 @@ def parse_visits(counter: str, body: bytes, key: str | None) -> CounterRequest:
 
 def parse_batch(body: bytes, key: str | None) -> BatchRequest:
     """The visits of a request to any counters. Raises what ``parse_visits`` raises."""
-    batch = _decode(_decode_batch, body)
-    for index, visit in enumerate(batch.visits):
-        if not is_name(visit.counter):
-            raise InvalidRequestError(f"{visit.counter[:60]!r} cannot name a counter; write it as google.gmail", index)
+    batch = decode(_decode_batch, body)
+    _refuse_repeats(body, batch.visits, 1 if batch.source is UNSET else 5)
+    _check_names(batch.visits)
     if batch.source is not UNSET:
         if key is not None:
             raise InvalidRequestError("a chunk of a source takes no Idempotency-Key: its offsets make it repeatable")
@@ -144,7 +143,9 @@ def parse_batch(body: bytes, key: str | None) -> BatchRequest:
 
 def parse_definition(body: bytes) -> Unit:
     """The unit of a definition. Raises MalformedRequestError, InvalidRequestError or UnknownUnitError."""
-    return check_unit(_decode(_decode_definition, body).unit)
+    definition = decode(_decode_definition, body)
+    refuse_repeats(body, 1)
+    return check_unit(definition.unit)
 
 
 def parse_key(values: Sequence[bytes]) -> str | None:
@@ -209,6 +210,35 @@ def parse_query(pairs: Sequence[tuple[str, str]], allowed: Sequence[str]) -> dic
     return found
 
 
+def _form(body: bytes) -> _Visits:
+    form = decode(_decode_visits, body)
+    fields = sum(value is not UNSET for value in (form.visitor, form.count, form.visitors, form.keys, form.visits))
+    if form.visits is not UNSET:
+        _refuse_repeats(body, form.visits, fields)
+    elif form.visitors is not UNSET or form.keys is not UNSET:
+        refuse_repeats(body, fields, chain(form.visitors or (), form.keys or ()))
+    else:
+        refuse_repeats(body, fields, [form.visitor or None])
+    return form
+
+
+def _refuse_repeats(body: bytes, visits: Sequence[_Item | _CounterVisit], around: int) -> None:
+    """``around``: fields outside the list."""
+    named = len(visits) if visits and isinstance(visits[0], Visit) else 0
+    given = [(visit.visitor is not None) + (visit.key is not None) + (visit.count != 1) for visit in visits]
+    texts = chain.from_iterable((visit.visitor, visit.key) for visit in visits)
+    refuse_repeats(body, around + named + sum(given), texts)
+
+
+def _check_names(visits: Sequence[_CounterVisit]) -> None:
+    index = 0
+    try:
+        for index, visit in enumerate(visits):  # noqa: B007
+            check_name(visit.counter)
+    except InvalidNameError as error:
+        raise InvalidRequestError(str(error), index) from None
+
+
 def _from_items(counter: str, items: list[_Item], key: str | None) -> list[Visit]:
     _check_length(items)
     if key is None:
@@ -259,17 +289,3 @@ def _chunk(source: _Source) -> Chunk:
             f"{OFFSET_MAX}, and it must end after it starts"
         )
     return Chunk(source.id, source.start, source.end)
-
-
-def _decode(decoder: Callable[[bytes], _Shape], body: bytes) -> _Shape:
-    try:
-        return decoder(body)
-    except msgspec.ValidationError as error:
-        found = _INDEX.search(str(error))
-        raise InvalidRequestError(
-            f"the body has the wrong shape: {error}; /openapi.json describes it", int(found[1]) if found else None
-        ) from None
-    except msgspec.DecodeError as error:
-        raise MalformedRequestError(f"the body is not JSON: {error}") from None
-    except UnicodeDecodeError as error:
-        raise MalformedRequestError(f"the body is not UTF-8: {error.reason} at byte {error.start} of a text") from None
