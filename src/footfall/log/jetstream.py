@@ -304,6 +304,7 @@ async def connect(config: Config, urls: Sequence[str], *, name: str) -> JetStrea
         PartitionsMismatchError, FormatError: The log is another one than was asked for.
     """
     shown = ", ".join(_without_password(url) for url in urls)
+    failure = ""  # the client's last: it tries again, and says nothing but that time is up
     client = Client()
     log = JetStreamLog(client)
 
@@ -317,7 +318,9 @@ async def connect(config: Config, urls: Sequence[str], *, name: str) -> JetStrea
             logger.warning("the connection to the log was lost")
 
     async def failed(error: Exception) -> None:
-        logger.debug("nats: %s", error)
+        nonlocal failure
+        failure = _said(error)
+        logger.debug("nats: %s", failure)
 
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -337,7 +340,9 @@ async def connect(config: Config, urls: Sequence[str], *, name: str) -> JetStrea
             )
     except (nats.errors.Error, TimeoutError, OSError, ValueError) as error:
         await _give_up(client)
-        raise ConnectError(f"no nats-server answers at {shown}: {_said(error)}; is it running?") from None
+        raise ConnectError(
+            f"cannot connect to a nats-server at {shown}: {failure or _said(error)}; is it running, and is the credential right?"
+        ) from None
     try:
         _check_version(str(client.connected_server_version))
         await log.listen()
@@ -416,7 +421,7 @@ def _unix_ns(text: str) -> int:
 def _without_password(url: str) -> str:
     with contextlib.suppress(ValueError):
         parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.hostname}:{parts.port or 4222}"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     return "that URL"
 
 
