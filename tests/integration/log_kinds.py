@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 import nats
@@ -101,3 +101,12 @@ async def publish(log: Log, subject: str, count: int, label: str = "") -> list[i
 def start(log: Log) -> Position:
     """The position before the first message."""
     return Position(log.created)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Return once it is true."""
+    async with asyncio.timeout(2 * TIMEOUT_S):
+        while True:
+            if true():
+                return
+            await asyncio.sleep(0.005)

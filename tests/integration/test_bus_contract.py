@@ -1,10 +1,9 @@
 """What ``Bus`` promises (``footfall.log.protocol``), on every kind of log."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
-from log_kinds import TIMEOUT_S, Logs
+from log_kinds import TIMEOUT_S, Logs, until
 
 from footfall.errors import LogUnavailableError
 from footfall.log import jetstream, memory
@@ -27,14 +26,6 @@ class Listener:
         else:
             self.heard.append(data)
         return None
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(TIMEOUT_S):
-        while True:
-            if true():
-                return
-            await asyncio.sleep(0.005)
 
 
 async def ping(bus: Bus, listener: Listener) -> None:

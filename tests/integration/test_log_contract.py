@@ -9,9 +9,17 @@ from log_kinds import CONTROL, ONE, THREE, TWO, Connection, Logs, publish, read,
 
 from footfall.core.position import Position, at
 from footfall.errors import LogFullError, LogRewoundError, LogUnavailableError
+from footfall.log import memory, pull
 from footfall.log.protocol import MESSAGE_BYTES_MAX, Delivery, Message
 
 ALL = (ONE, TWO, THREE, CONTROL)
+
+
+@pytest.fixture
+def _lively(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle log says so once a second; a test need not wait for so long."""
+    monkeypatch.setattr(pull, "EXPIRES_S", 0.2)
+    monkeypatch.setattr(memory, "IDLE_S", 0.2)
 
 
 async def mixed(log: Connection, count: int) -> list[Message]:
@@ -136,6 +144,7 @@ async def test_readers_follow_while_others_publish(logs: Logs) -> None:
         assert one == [label + b"%d" % n for n in range(120)]  # of one sender, in the order in which it sent them
 
 
+@pytest.mark.usefixtures("_lively")
 async def test_an_idle_log_says_that_it_is_alive_and_then_goes_on(logs: Logs) -> None:
     log = await logs.connect()
     async with reading(log, ALL, start(log)) as deliveries:
@@ -149,6 +158,7 @@ async def test_an_idle_log_says_that_it_is_alive_and_then_goes_on(logs: Logs) ->
         assert is_idle(await anext(deliveries))
 
 
+@pytest.mark.usefixtures("_lively")
 async def test_a_reader_whose_subjects_are_idle_is_told_so_though_others_are_busy(logs: Logs) -> None:
     log = await logs.connect()
 

@@ -1,5 +1,6 @@
 """What ``Log.trim`` promises (``footfall.log.protocol``) on every kind of log, also to whoever reads meanwhile."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -106,7 +107,7 @@ async def test_a_reader_from_below_a_trim_is_told_that_it_is_trimmed(logs: Logs,
 async def test_a_reader_that_a_trim_overtakes_is_told_instead_of_skipping(logs: Logs, before: int) -> None:
     """It was never up to date: whoever reads from an old checkpoint is not for a while."""
     log, other = await logs.connect(), await logs.connect()
-    await publish(log, ONE, 1000)
+    await asyncio.gather(*(log.publish(ONE, b"x") for _ in range(1000)))
     async with reading(log, [ONE], start(log)) as deliveries:
         got = [message.sequence for message in (await anext(deliveries)).messages]
         await other.trim(before)
@@ -122,7 +123,7 @@ async def test_a_reader_that_was_up_to_date_and_is_overtaken_is_told_too(logs: L
         got: list[int] = []
         while len(got) < 10:
             got += [message.sequence for message in (await anext(deliveries)).messages]
-        await publish(other, ONE, 600)
+        await asyncio.gather(*(other.publish(ONE, b"x") for _ in range(600)))
         await other.trim(560)
         await publish(other, ONE, 10)
         got += await until_trimmed(deliveries)

@@ -1,0 +1,180 @@
+"""Connecting to JetStream: which servers and which logs are taken, and what is said of those that are not."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import nats
+import pytest
+from log_kinds import CONTROL, ONE, TIMEOUT_S
+
+from footfall.config import Config
+from footfall.errors import (
+    ConnectError,
+    EngineTooOldError,
+    FormatError,
+    LogUnavailableError,
+    PartitionsMismatchError,
+    SetupError,
+)
+from footfall.log import jetstream
+from footfall.log.jetstream import connect
+from processes import NatsServer, free_ports
+
+SMALL = Config(log_bytes_max=100 << 20)
+
+
+def make_server(directory: Path, more: str = "") -> NatsServer:
+    """A single server, not started yet; ``more`` goes into its configuration."""
+    return NatsServer(directory, "single", *free_ports(2), more)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    with make_server(tmp_path_factory.mktemp("nats")) as server:
+        yield server
+
+
+@pytest.fixture
+async def client(running: NatsServer) -> AsyncIterator[nats.NATS]:
+    """A connection of the client's own to a server that has no streams."""
+    client = await nats.connect(running.url)
+    for stream in (jetstream.STREAM, jetstream.CUTS):
+        await client.request(f"$JS.API.STREAM.DELETE.{stream}", timeout=TIMEOUT_S)
+    yield client
+    await client.close()
+
+
+async def info(client: nats.NATS, stream: str) -> dict[str, object]:
+    return json.loads((await client.request(f"$JS.API.STREAM.INFO.{stream}", timeout=TIMEOUT_S)).data)["config"]
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jetstream, "CONNECT_TIMEOUT_S", 0.3)
+
+
+async def test_a_log_is_made_so_that_it_refuses_when_full_and_never_drops(
+    running: NatsServer, client: nats.NATS
+) -> None:
+    log = await connect(Config(log_bytes_max=3 << 20, partitions=7), [running.url], name="test")
+    assert log.partitions == 7
+    await log.close()
+    config = await info(client, jetstream.STREAM)
+    expected = {
+        "subjects": ["footfall.visits.*", CONTROL],
+        "storage": "file",
+        "retention": "limits",
+        "discard": "new",
+        "max_bytes": 3 << 20,
+        "max_age": 0,
+        "max_msgs": -1,
+        "max_msgs_per_subject": -1,
+        "num_replicas": 1,
+        "deny_delete": True,
+    }
+    assert {name: config[name] for name in expected} == expected
+    assert "persist_mode" not in config  # asynchronous would acknowledge what is not on disk
+    assert (await info(client, jetstream.CUTS))["max_msgs_per_subject"] == 1
+
+
+@pytest.mark.usefixtures("client")
+async def test_a_log_that_exists_is_kept_as_it_is(running: NatsServer) -> None:
+    first = await connect(SMALL, [running.url], name="test")
+    await first.publish(ONE, b"x")
+    second = await connect(Config(log_bytes_max=5 << 20), [running.url], name="test")
+    assert second.created == first.created
+    assert await second.state() == await first.state()
+    await first.close()
+    await second.close()
+
+
+@pytest.mark.usefixtures("client")
+async def test_another_number_of_partitions_is_refused(running: NatsServer) -> None:
+    await (await connect(SMALL, [running.url], name="test")).close()
+    with pytest.raises(PartitionsMismatchError, match=r"has 16 partitions.* started for 8: .*--partitions 16"):
+        await connect(Config(partitions=8), [running.url], name="test")
+
+
+@pytest.mark.parametrize("metadata", [{"footfall-format": "2", "footfall-partitions": "16"}, {}])
+async def test_a_stream_of_another_format_is_refused(
+    running: NatsServer, client: nats.NATS, metadata: dict[str, str]
+) -> None:
+    body = {"name": jetstream.STREAM, "subjects": ["footfall.visits.*", CONTROL], "metadata": metadata}
+    await client.request(f"$JS.API.STREAM.CREATE.{jetstream.STREAM}", json.dumps(body).encode(), timeout=TIMEOUT_S)
+    with pytest.raises(FormatError, match=r"format (2|None), and this version reads 1"):
+        await connect(SMALL, [running.url], name="test")
+
+
+@pytest.mark.usefixtures("client")
+async def test_a_log_larger_than_the_server_may_hold_is_refused(running: NatsServer) -> None:
+    with pytest.raises(ConnectError, match=rf"stream FOOTFALL cannot be made: .*storage.*{1 << 50} bytes on 1 servers"):
+        await connect(Config(log_bytes_max=1 << 50), [running.url], name="test")
+    with pytest.raises(ConnectError, match=r"cannot be made: .*on 3 servers"):
+        await connect(Config(log_bytes_max=1 << 20, replicas=3), [running.url], name="test")
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_a_server_without_jetstream_is_refused(tmp_path: Path) -> None:
+    server = make_server(tmp_path)
+    config = tmp_path / "nats.conf"
+    lines = config.read_text().splitlines(keepends=True)
+    config.write_text("".join(line for line in lines if not line.startswith("jetstream")))
+    with server, pytest.raises(ConnectError, match=rf"{server.url} has no JetStream ready: .*enable it"):
+        await connect(SMALL, [server.url], name="test")
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_a_wrong_password_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    with make_server(tmp_path, 'authorization { user: "footfall", password: "right" }\n') as server:
+        address = server.url.removeprefix("nats://")
+        for credential in ("footfall:s3cr3t@", "s3cr3t@", ""):
+            with pytest.raises(ConnectError) as caught:
+                await connect(SMALL, [f"nats://{credential}{address}"], name="test")
+            assert f"at {server.url}: " in str(caught.value)
+            assert "Authorization" in str(caught.value)
+            assert "s3cr3t" not in str(caught.value)
+        await (await connect(SMALL, [f"nats://footfall:right@{address}"], name="test")).close()
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_a_port_where_nobody_listens_is_named(tmp_path: Path) -> None:
+    port, other = free_ports(2)
+    urls = [f"nats://me:s3cr3t@127.0.0.1:{port}", f"nats://127.0.0.1:{other}"]
+    shown = rf"at nats://127.0.0.1:{port}, nats://127.0.0.1:{other}: .*(refused|Connect call failed)"
+    with pytest.raises(ConnectError, match=shown) as caught:
+        await connect(SMALL, urls, name="test")
+    assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("url", ["nats://127.0.0.1:99999", "nats://", "nats://[:1"])
+async def test_what_is_no_url_is_an_error_of_setup(url: str) -> None:
+    with pytest.raises(SetupError):
+        await connect(SMALL, [url], name="test")
+
+
+async def test_a_server_that_is_too_old_is_refused(running: NatsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jetstream, "SERVER_OLDEST", (99, 0, 0))
+    with pytest.raises(EngineTooOldError, match=r"can lose acknowledged messages; use 99.0.0 or newer"):
+        await connect(SMALL, [running.url], name="test")
+
+
+@pytest.mark.usefixtures("client")
+async def test_without_an_acknowledgement_in_time_nobody_knows_whether_it_is_stored(running: NatsServer) -> None:
+    log = await connect(SMALL, [running.url], name="test")
+    with pytest.raises(LogUnavailableError, match="did not acknowledge in time"):
+        await log.publish(ONE, b"x", timeout_s=1e-6)
+    sequence = await log.publish(ONE, b"x")
+    assert sequence in (1, 2)
+    await log.close()
+
+
+async def test_while_nobody_stores_a_subject_publishing_to_it_fails_at_once(
+    running: NatsServer, client: nats.NATS
+) -> None:
+    log = await connect(SMALL, [running.url], name="test")
+    await client.request(f"$JS.API.STREAM.DELETE.{jetstream.STREAM}", timeout=TIMEOUT_S)
+    with pytest.raises(LogUnavailableError, match="nobody stores this"):
+        await log.publish(ONE, b"x", timeout_s=TIMEOUT_S)
+    await log.close()
