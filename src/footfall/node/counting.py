@@ -174,10 +174,7 @@ class Counting:
 
     async def _heard_beat(self, beat: Beat) -> None:
         self.members.hear(beat)
-        if beat.node == self._node:
-            return
-        if beat.leaves:
-            self.sharing.forget([beat.node])
+        if beat.node == self._node or beat.leaves:
             return
         await self.sharing.beat(beat)
         if beat.asks:
@@ -202,6 +199,7 @@ class Counting:
         if self.aggregator.failure is not None:
             return  # a node that cannot count must not say that it does
         self.members.look(self._cluster.connected)
+        self.sharing.keep(self.members.beats)
         await self._beat()
         aggregator = self.aggregator
         mine, free = self.members.decide(aggregator.owned(), aggregator.catching_up(), aggregator.lags_s())

@@ -1,6 +1,7 @@
 """Keeps consistent cuts: writes this node's parts, finds the newest complete one, drops old ones, trims the log."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -200,7 +201,8 @@ class Cuts:
             if epoch < oldest.epoch:
                 await self._log.delete(key)
             elif (data := await self._log.get(key)) is not None:
-                needed |= {cut.blob_key(ref) for ref in cut.read_manifest(data).refs()}
+                with contextlib.suppress(CheckpointError):  # its cut cannot be read, with or without its blobs
+                    needed |= {cut.blob_key(ref) for ref in cut.read_manifest(data).refs()}
         for key in await self._log.keys("blob"):
             # Blobs are stored before the manifest that needs them: those of a cut under way are let be.
             if int(key.split(".")[1]) < newest.epoch and key not in needed:

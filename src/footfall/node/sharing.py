@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 import numpy as np
 
@@ -95,10 +95,9 @@ class Sharing:
         for link in self._links.values():
             link.doubt()
 
-    def forget(self, nodes: Iterable[str]) -> None:
-        """These nodes are gone."""
-        for node in nodes:
-            self._links.pop(node, None)
+    def keep(self, nodes: Container[str]) -> None:
+        """All others are gone."""
+        self._links = {node: link for node, link in self._links.items() if node in nodes}
 
     async def rows(self, said: Rows) -> None:
         """Merge another node's rows."""

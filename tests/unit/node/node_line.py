@@ -1,6 +1,7 @@
 """A connection to the memory log whose requests a test delays, loses and looks at."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from footfall.core import control
 from footfall.core.batch import Batch
@@ -21,6 +22,10 @@ async def soon() -> None:
     await asyncio.sleep(SOON_S)
 
 
+async def ready(key: str) -> None:
+    """For ``Line.before_get``: nothing happens."""
+
+
 class Line(MemoryLog):
     """The connection.
 
@@ -28,14 +33,18 @@ class Line(MemoryLog):
         attempts: What was asked to be published, every time.
         lost: How many of the next attempts do not get to the log.
         unanswered: How many of the next attempts are stored, and the answer is lost.
-        damaged: Blobs whose keys begin so are stored with another last byte.
+        puts: Keys of the blobs that were put, every time.
+        damaged: Blobs whose keys begin so are stored without their last byte.
+        before_get: What happens before a blob is read.
     """
 
     def __init__(self, storage: Storage) -> None:
         super().__init__(storage)
         self.attempts: list[tuple[str, bytes]] = []
         self.lost = self.unanswered = 0
+        self.puts: list[str] = []
         self.damaged: tuple[str, ...] = ()
+        self.before_get: Callable[[str], Awaitable[None]] = ready
         self._publishing, self._putting = asyncio.Event(), asyncio.Event()
         self.release()
 
@@ -73,10 +82,15 @@ class Line(MemoryLog):
         return sequence
 
     async def put(self, key: str, data: bytes) -> None:
+        self.puts.append(key)
         await self._putting.wait()
         if self.damaged and key.startswith(self.damaged):
-            data = data[:-1] + bytes([data[-1] ^ 1])
+            data = data[:-1]
         await super().put(key, data)
+
+    async def get(self, key: str) -> bytes | None:
+        await self.before_get(key)
+        return await super().get(key)
 
 
 def batches(storage: Storage) -> list[Batch]:
