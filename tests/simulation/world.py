@@ -165,8 +165,9 @@ class World:
             node.visit([Visit(self.random.choice(NAMES), self._visitor()) for _ in range(self.random.randint(1, 4))])
         elif kind < 0.4:
             leaf = node.definitions.find(name)
-            if leaf and not leaf.visitors and not self.sharded:
-                node.producing.add_single(leaf, self._visitor() if self.random.random() < 0.5 else None)
+            if leaf and not (leaf.visits and leaf.visitors):
+                named = leaf.visitors or self.random.random() < 0.5
+                node.producing.add_single(leaf, self._visitor() if named else None)
         elif kind < 0.5:
             leaf = node.definitions.find(name)
             if leaf and not leaf.visitors:

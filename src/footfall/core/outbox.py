@@ -181,16 +181,23 @@ class Outbox:
         self.visits = 0  # gathered
         self.size = 0  # their bytes, about
         self._lots: dict[tuple[int, str, Unit, bool, bool, int], Lot] = {}
-        self._singles: dict[tuple[str, bool], Lot] = {}  # the hot path's: each visit with its own waiter
+        self._singles: dict[tuple[str, bool, int], Lot] = {}  # the hot path's: each visit with its own waiter
         self._tickets: list[Ticket] = []
         self._spread = 0
 
     def add_single(self, leaf: Definition, visitor: str | None, waiter: Any) -> None:
-        """Take one visit without a key to a counter whose path has only ``visits``; not when hashed."""
-        kind = (leaf.name, visitor is not None)
+        """Take one visit without a key to a counter whose path has one unit only; in ``visitors`` it names one."""
+        if leaf.visitors:
+            assert visitor is not None
+            assert not leaf.visits
+            partition = partition_of(visitor, self.partitions)
+        else:
+            partition = self._route(visitor, None) if self.hashed else LOCAL
+        kind = (leaf.name, visitor is not None, partition)
         lot = self._singles.get(kind)
         if lot is None:
-            lot = self._singles[kind] = Lot(leaf, Unit.VISITS, visitor is not None, False, 1)
+            unit = Unit.VISITORS if leaf.visitors else Unit.VISITS
+            lot = self._singles[kind] = Lot(leaf, unit, visitor is not None, False, 1)
         lot.add(visitor, None)
         lot.waiters.append(waiter)
         self.visits += 1
@@ -268,10 +275,9 @@ class Outbox:
         if not self.visits:
             return None
         by_partition: dict[int, list[Lot]] = {}
-        for lot in self._singles.values():
-            by_partition.setdefault(local, []).append(lot)
-        for kind, lot in self._lots.items():
-            by_partition.setdefault(local if kind[0] == LOCAL else kind[0], []).append(lot)
+        placed = [(kind[2], lot) for kind, lot in self._singles.items()]
+        for partition, lot in placed + [(kind[0], lot) for kind, lot in self._lots.items()]:
+            by_partition.setdefault(local if partition == LOCAL else partition, []).append(lot)
         lanes = [self._lane(partition, lots) for partition, lots in by_partition.items()]
         flush = Flush(lanes, [lot for lots in by_partition.values() for lot in lots], self._tickets, self.visits)
         self._clear()

@@ -183,9 +183,9 @@ class Node:
 
         Later, once, ``waiter.stored(receipt)`` or ``waiter.failed(error)`` is called.
         """
-        if definition.visitors or not self._ready or self._full or self._stopping or self.counting.aggregator.failure:
+        if not self._ready or self._full or self._stopping or self.counting.aggregator.failure:
             return False
-        if self.table.value(definition.visits[0]) > ENTRY_MAX - COUNT_MAX:
+        if definition.visits and self.table.value(definition.visits[0]) > ENTRY_MAX - COUNT_MAX:
             return False
         return self.producer.submit(definition, visitor, waiter)
 

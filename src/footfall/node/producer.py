@@ -98,7 +98,7 @@ class Producer:
 
     def submit(self, leaf: Definition, visitor: str | None, waiter: Waiter) -> bool:
         """Take a single plain visit on the hot path; False if it cannot be taken there."""
-        if self._hashed or self.full or self.away:
+        if self.full or self.away or (leaf.visitors and (leaf.visits or visitor is None)):
             return False
         self._outbox.add_single(leaf, visitor, waiter)
         self._wake.set()

@@ -164,12 +164,6 @@ async def test_without_a_connection_nothing_is_taken(line: Line) -> None:
     assert len(await desk.add("a")) == 1
 
 
-async def test_the_hot_path_takes_no_visit_that_has_to_be_routed(line: Line) -> None:
-    desk = Desk(line, hashed=True)
-    assert not desk.producer.submit(desk.counter("a"), "x", Single())
-    assert desk.producer.gathered == 0
-
-
 async def test_a_chunk_counts_whole_at_the_sequence_that_is_returned(line: Line) -> None:
     desk = Desk(line)
     visits = [Visit("people", f"visitor {number}") for number in range(20)]
