@@ -209,7 +209,7 @@ class Counting:
             logger.info("partitions %s are counted elsewhere now", ", ".join(map(str, sorted(free))))
         missing = mine - aggregator.foldings.keys()
         if missing and (self._taking is None or self._taking.done()):
-            self._taking = asyncio.create_task(self._take_over(missing), name="take over")
+            self._taking = self.watched(asyncio.create_task(self._take_over(missing), name="take over"))
 
     async def _take_over(self, numbers: set[int]) -> None:
         for number in sorted(numbers):

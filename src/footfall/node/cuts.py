@@ -73,6 +73,10 @@ class Cuts:
             self.failed += 1
             logger.warning("cut %d goes without %s: %s", taken.epoch, taken.part, error or "too slow")
             return
+        except Exception:  # nobody foresaw it: it costs this cut, not the count, and must be seen
+            self.failed += 1
+            logger.exception("cut %d goes without %s", taken.epoch, taken.part)
+            return
         self.taken += 1
         self.bytes += len(manifest) + sum(map(len, blobs.values()))
         self.duration_s = time.monotonic() - started_s

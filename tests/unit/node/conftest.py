@@ -4,9 +4,11 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from random import Random
 
 import pytest
+from node_cluster import Cluster
 from node_line import Line
 
 from footfall.log.memory import Storage
@@ -44,3 +46,9 @@ def storage() -> Storage:
 def line(storage: Storage) -> Line:
     """A connection to it."""
     return Line(storage)
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> Cluster:
+    """Nodes on one log of four partitions; none is started."""
+    return Cluster(tmp_path)

@@ -1,7 +1,8 @@
 """A connection to the memory log whose requests a test delays, loses and looks at."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from footfall.core import control
 from footfall.core.batch import Batch
@@ -10,9 +11,10 @@ from footfall.core.control import Control, Define
 from footfall.core.definitions import Definitions
 from footfall.core.names import Unit
 from footfall.core.partition import Alarm, Partition
+from footfall.core.position import Position
 from footfall.errors import LogUnavailableError
 from footfall.log.memory import MemoryLog, Storage
-from footfall.log.protocol import CONTROL_SUBJECT, PUBLISH_TIMEOUT_S, VISITS_SUBJECT
+from footfall.log.protocol import CONTROL_SUBJECT, PUBLISH_TIMEOUT_S, VISITS_SUBJECT, Delivery
 
 SOON_S = 0.001  # all that is ready happens within it
 
@@ -45,7 +47,7 @@ class Line(MemoryLog):
         self.puts: list[str] = []
         self.damaged: tuple[str, ...] = ()
         self.before_get: Callable[[str], Awaitable[None]] = ready
-        self._publishing, self._putting = asyncio.Event(), asyncio.Event()
+        self._publishing, self._putting, self._reading = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.release()
 
     def hold(self) -> None:
@@ -56,8 +58,13 @@ class Line(MemoryLog):
         """What is put from now on waits."""
         self._putting.clear()
 
+    def hold_reads(self) -> None:
+        """What is read from now on waits."""
+        self._reading.clear()
+
     def release(self) -> None:
         """What waits goes on."""
+        self._reading.set()
         self._publishing.set()
         self._putting.set()
 
@@ -80,6 +87,12 @@ class Line(MemoryLog):
             self.unanswered -= 1
             raise LogUnavailableError("lost on the way back")
         return sequence
+
+    async def read(self, subjects: Sequence[str], after: Position) -> AsyncGenerator[Delivery, None]:
+        async with contextlib.aclosing(super().read(subjects, after)) as deliveries:
+            async for delivery in deliveries:
+                await self._reading.wait()
+                yield delivery
 
     async def put(self, key: str, data: bytes) -> None:
         self.puts.append(key)

@@ -123,6 +123,18 @@ async def test_a_part_that_takes_too_long_is_given_up(cutter: Cutter) -> None:
     assert await cutter.found() == [2]
 
 
+async def test_a_part_that_fails_for_a_reason_that_nobody_foresaw_is_reported_and_costs_its_cut(
+    cutter: Cutter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(cutter.writers["0"], "write", lambda *_: 1 / 0)
+        await cutter.cut()
+    assert cutter.cuts.failed == 1
+    assert "ZeroDivisionError" in caplog.text
+    await cutter.cut()
+    assert await cutter.found() == [2]
+
+
 async def test_how_long_a_part_took_is_known(cutter: Cutter) -> None:
     cutter.line.hold_blobs()
     await cutter.cut()
