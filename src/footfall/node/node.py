@@ -149,7 +149,8 @@ class Node:
         self._check_counting()
         made = await self._define([(name, unit)])
         found = self.definition(name)
-        assert found is not None
+        if found is None:  # others have defined the last that there may be meanwhile
+            raise TooManyCountersError(f"there are as many counters as there may be: {COUNTERS_MAX}")
         if found.unit is not unit:
             raise UnitConflictError(f"{name} counts {found.unit} already, not {unit}; a counter's unit never changes")
         return found, made

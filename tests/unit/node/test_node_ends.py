@@ -1,0 +1,74 @@
+"""How a node ends, and what it finds when it is started again."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from node_cluster import Cluster, visits
+from node_line import counted, soon
+
+from footfall.errors import LogRewoundError, NotReadyError
+from footfall.node.node import Node
+
+
+@pytest.fixture
+async def node(cluster: Cluster) -> Node:
+    """A node alone."""
+    return await cluster.start("n1")
+
+
+async def test_a_node_that_stops_stores_what_it_has_taken_and_takes_no_more(cluster: Cluster, node: Node) -> None:
+    await node.add(visits("a"))
+    cluster.lines["n1"].hold()
+    await node.add(visits("a", 5), durable=False)
+    stopping = asyncio.create_task(node.stop())
+    await asyncio.sleep(1)
+    assert node.problems() == ["it is stopping"]
+    with pytest.raises(NotReadyError, match="stopping"):
+        await node.add(visits("a"))
+    cluster.lines["n1"].release()
+    await stopping
+    assert counted(cluster.storage, "a") == 6
+    assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+async def test_a_node_stops_in_time_if_the_log_is_away(
+    cluster: Cluster, node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    await node.add(visits("a"))
+    cluster.lines["n1"].hold()
+    await node.add(visits("a", 2), durable=False)
+    await soon()
+    await node.add(visits("a", 5), durable=False)
+    await asyncio.wait_for(node.stop(), 10)
+    assert "5 visits could not be stored" in caplog.text
+
+
+@pytest.mark.parametrize("ending", ["stop", "kill"])
+async def test_a_node_refuses_a_log_that_has_forgotten_what_it_had_acknowledged(cluster: Cluster, ending: str) -> None:
+    node = await cluster.start("n1")
+    await node.add(visits("a"))
+    await asyncio.sleep(1.1)
+    await (cluster.kill("n1") if ending == "kill" else node.stop())
+    cluster.storage.truncate(cluster.storage.last - 1)
+    with pytest.raises(LogRewoundError, match="lost its tail"):
+        await cluster.begin(cluster.node("n1"))
+
+
+async def test_a_memory_that_cannot_be_written_is_reported_and_costs_nothing_else(
+    cluster: Cluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = await cluster.start("n1", data=str(tmp_path / "data"))
+    (tmp_path / "data").write_text("in the way")
+    await asyncio.sleep(3)
+    assert "cannot be written" in caplog.text
+    await node.add(visits("a"))
+    assert not node.problems()
+
+
+async def test_nodes_that_share_a_directory_share_the_secret_of_receipts(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.settings |= {"secret": "", "data": str(tmp_path / "shared")}
+    for name in ("n1", "n4"):
+        await cluster.start(name)
+    secrets = {node.producer._secret for node in cluster.nodes.values()}
+    assert secrets == {(tmp_path / "shared" / "secret").read_bytes()}
