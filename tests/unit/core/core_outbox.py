@@ -30,7 +30,9 @@ COUNT = st.sampled_from([1, 1, 1, 2, 10**9])
 VISIT = st.builds(Visit, st.sampled_from(["plain", "plain.leaf"]), st.none() | NAMED, KEY, COUNT) | st.builds(
     Visit, st.sampled_from(["people", "people.leaf", "mixed", "mixed.leaf"]), NAMED, KEY, COUNT
 )
-SINGLE = st.builds(Visit, st.sampled_from(["plain", "plain.leaf"]), st.none() | NAMED)
+SINGLE = st.builds(Visit, st.sampled_from(["plain", "plain.leaf"]), st.none() | NAMED) | st.builds(
+    Visit, st.sampled_from(["people", "people.leaf"]), NAMED
+)
 REQUESTS = st.lists(st.lists(VISIT, max_size=6) | SINGLE, min_size=1, max_size=12)
 SMALL = {"MESSAGE_BYTES_GOAL": 60, "SECTION_BYTES_MAX": 120}
 Pairs = list[tuple[Definition, Visit]]
@@ -120,11 +122,11 @@ def take(outbox: Outbox, requests: list[Any], first: int = 0) -> tuple[dict[int,
     lists: dict[int, Pairs] = {}
     singles: dict[int, Pairs] = {}
     for waiter, request in enumerate(requests, first):
-        if isinstance(request, Visit) and not outbox.hashed:
+        if isinstance(request, Visit):
             singles[waiter] = pairs_of([request])
             outbox.add_single(singles[waiter][0][0], request.visitor, waiter)
         else:
-            lists[waiter] = pairs_of([request] if isinstance(request, Visit) else request)
+            lists[waiter] = pairs_of(request)
             outbox.add(lists[waiter], waiter)
     return lists, singles
 

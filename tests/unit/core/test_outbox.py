@@ -136,8 +136,17 @@ def test_plain_visits_by_nobody_are_spread_over_the_partitions_when_hashed() -> 
 
 def test_a_visit_to_a_counter_of_visitors_must_name_one() -> None:
     outbox = Outbox("p", 0, PARTITIONS, hashed=False)
+    ((leaf, visit),) = pairs_of([Visit("people.leaf")])
     with pytest.raises(AssertionError):
-        outbox.add(pairs_of([Visit("people.leaf")]), None)
+        outbox.add([(leaf, visit)], None)
+    with pytest.raises(AssertionError):
+        outbox.add_single(leaf, None, None)
+
+
+def test_a_visit_in_both_units_is_two_entries_and_cannot_be_taken_as_a_single_one() -> None:
+    ((leaf, _),) = pairs_of([Visit("mixed.leaf")])
+    with pytest.raises(AssertionError):
+        Outbox("p", 0, PARTITIONS, hashed=False).add_single(leaf, "x", None)
 
 
 # --- giving up ---

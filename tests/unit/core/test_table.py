@@ -162,6 +162,16 @@ def test_a_total_stops_at_the_largest_number() -> None:
     assert (table.value(0), table.vector(0)) == (ENTRY_MAX, Vector((ENTRY_MAX, 16)))
 
 
+def test_confirming_tells_how_far_a_partition_is_known_and_never_less() -> None:
+    table = Table(2)
+    table.confirm(0, 7)
+    table.confirm(0, 5)
+    assert (table.reached, table.beyond, table.sequence()) == ([7, 0], [7, 0], 0)
+    table.confirm(1, 6)
+    assert table.sequence() == 6
+    assert table.attach(Folds(2).partitions[1]) is False
+
+
 # --- anti-entropy ---
 
 MANY = st.dictionaries(st.integers(0, 20), st.lists(ENTRY, min_size=PARTITIONS, max_size=PARTITIONS), max_size=8)
@@ -211,6 +221,19 @@ def test_the_digests_differ_in_the_bucket_of_the_counter_that_differs(
             two.merge_column(partition, numbers_of([number]), np.array([before + 1]), 0)
             differ = [a != b for a, b in zip(one.bucket_digests(), two.bucket_digests(), strict=True)]
             assert differ == [bucket == number // 4 for bucket in range(6)]
+
+
+def test_a_fold_that_is_ahead_of_the_totals_does_not_disturb_the_digests(folds: Folds) -> None:
+    table, other = Table(1), Table(1)
+    for one in (table, other):
+        one.merge(numbers_of([0]), np.array([[0]]), [0])
+    with patched(module, BUCKET_ROWS=2):
+        table.attach(folds.partitions[0])
+        folds.store(visits("c3", 5))
+        assert table.bucket_digests() == other.bucket_digests()
+        table.advance(0)
+        other.merge(numbers_of([3]), np.array([[5]]), [9])
+        assert table.bucket_digests() == other.bucket_digests()
 
 
 def test_a_bucket_is_a_thousand_counters_and_more() -> None:
