@@ -8,6 +8,8 @@ from cyclopts import CycloptsError
 
 from footfall.cli import output
 from footfall.errors import (
+    ConnectError,
+    EngineFailedError,
     FootfallError,
     InvalidNameError,
     InvalidRequestError,
@@ -21,6 +23,7 @@ WRONG_USE = 2
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 PIPE_CLOSED = 141  # 128 and the number of SIGPIPE
 
+_FAILURES = (ConnectError, EngineFailedError)  # of what is around: the same command may succeed later
 _WRONG_USE_ERRORS = (SetupError, InvalidNameError, InvalidRequestError, InvalidVisitError, UnknownUnitError)
 
 
@@ -43,12 +46,9 @@ def run(arguments: Sequence[str]) -> int:
     except CycloptsError as error:
         output.error(f"{_plain(error)} (see footfall --help)")
         return WRONG_USE
-    except _WRONG_USE_ERRORS as error:
-        output.error(error)
-        return WRONG_USE
     except FootfallError as error:
         output.error(error)
-        return FAILED
+        return WRONG_USE if isinstance(error, _WRONG_USE_ERRORS) and not isinstance(error, _FAILURES) else FAILED
     except BrokenPipeError:
         # Whoever read our output has enough. Python would flush, and fail, once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

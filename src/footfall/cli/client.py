@@ -17,7 +17,7 @@ from footfall.errors import (
     UnavailableError,
     UnreachableError,
 )
-from footfall.web.problems import KINDS
+from footfall.web.problems import revive
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 CONNECT_TIMEOUT_S = 5.0
@@ -215,6 +215,8 @@ class Client:
             if response.status_code in (502, 503, 504):
                 return UnavailableError(f"{self.url} answered {response.status_code} to {asked}")
             return self._foreign(asked, response, response.reason_phrase)
+        if response.status_code in (404, 405):  # a node has all that is asked here
+            return self._foreign(asked, response, problem.detail)
         return to_error(problem, response.status_code)
 
     def _foreign(self, asked: str, response: httpx.Response, what: str) -> FootfallError:
@@ -247,14 +249,12 @@ def encode_chunk(source: str, start: int, end: int, visits: Sequence[Visit]) -> 
 
 def to_error(problem: _Problem, status: int) -> FootfallError:
     """The error that a node answered, as one of ours."""
-    kind: type[FootfallError] = KINDS.get(problem.type.rpartition("/")[2], FootfallError)
-    if status == 503 and not issubclass(kind, UnavailableError):
-        kind = UnavailableError
-    error: Any = kind.__new__(kind)  # their own constructors would compose the message once more
-    error.args = (problem.detail,)
-    if problem.index is not None or issubclass(kind, InvalidVisitError):
+    error: Any = revive(problem.type, problem.detail)
+    if status == 503 and not isinstance(error, UnavailableError):
+        error = UnavailableError(problem.detail)
+    if problem.index is not None or isinstance(error, InvalidVisitError):
         error.index = problem.index
-    if issubclass(kind, SourcePositionError):
+    if isinstance(error, SourcePositionError):
         error.position = problem.position or 0
     result: FootfallError = error
     return result

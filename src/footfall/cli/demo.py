@@ -183,10 +183,14 @@ def _leaves(values: Mapping[str, int]) -> Iterator[int]:
 @contextlib.contextmanager
 def _stderr_to(directory: Path) -> Iterator[Path]:
     """Nodes tell what they do on stderr, which would tear the table: it goes to a file."""
-    directory.mkdir(parents=True, exist_ok=True)
     path = directory / "demo.log"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        log = path.open("w")
+    except OSError as error:
+        raise ConfigError(f"the data directory {directory} cannot be used: {error.strerror}") from None
     kept = os.dup(2)
-    with path.open("w") as log:
+    with log:
         os.dup2(log.fileno(), 2)
     try:
         yield path

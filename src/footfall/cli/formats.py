@@ -8,6 +8,7 @@ import msgspec
 
 from footfall.core.visit import VISITOR_BYTES_MAX, Visit, check_text, check_visit
 from footfall.errors import CallerError, InvalidVisitError
+from footfall.web.bodies import find_repeat
 
 SNIFFED_LINES_MAX = 100  # enough to outvote a few damaged lines at the start
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -147,6 +148,11 @@ def _jsonl(counter: str | None) -> Parse:
             return "is not valid UTF-8"
         except (msgspec.DecodeError, RecursionError):
             return "is not JSON"
+        fields = (
+            (given.counter is not None) + (given.visitor is not None) + (given.key is not None) + (given.count != 1)
+        )
+        if repeat := find_repeat(line, fields, (given.visitor, given.key)):
+            return f"the field {repeat.field!r} is given twice"
         name = given.counter if given.counter is not None else counter
         if name is None:
             return "names no counter, and there is no --counter"

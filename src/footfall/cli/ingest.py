@@ -37,6 +37,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raises ConfigError or InvalidNameError for what can be seen to be wrong before anything is read."""
+        if not self.file:
+            raise ConfigError("the name of the file is empty; name a log file, or - for standard input")
         if self.counter is not None:
             check_name(self.counter)
         elif self.form not in (None, Format.JSONL):

@@ -1,7 +1,9 @@
 """Where settings come from: turns flags, variables and a TOML file into a Config."""
 
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 from cyclopts import App, ArgumentCollection, Group, Parameter
 
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from footfall.config import Config
 
 LOOPBACK = ("localhost", "::1")
+
+_NODE = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")  # it becomes a part of subjects and of a file's name
 
 
 @Parameter(name="*", group=Group("Tuning", help="Defaults are right for most; see the documentation.", sort_key=9))
@@ -58,17 +62,37 @@ def to_config(
     """The settings of a node. Raises ConfigError."""
     from footfall.config import Config, Topology
 
+    if not data:
+        raise ConfigError("--data is empty; name a directory, or leave it out")
+    if tuning is not None and tuning.node is not None and not _NODE.match(tuning.node):
+        raise ConfigError(f"{tuning.node[:60]!r} cannot name a node: write 1 to 64 letters, digits, '_' and '-'")
     host, port = parse_address(http)
     others: dict[str, Any] = {} if tuning is None else asdict(tuning)
     return Config(
         data=data,
         http_host=host,
         http_port=port,
-        nats=tuple(url.strip() for group in nats for url in group.split(",") if url.strip()),
+        nats=parse_servers(nats),
         topology=Topology(topology),
         partitions=partitions,
         **{name: value for name, value in others.items() if value is not None},
     )
+
+
+def parse_servers(groups: tuple[str, ...]) -> tuple[str, ...]:
+    """The URLs in what --nats was given, which may be several at once. Raises ConfigError for one that is none."""
+    urls = tuple(url.strip() for group in groups for url in group.split(",") if url.strip())
+    if groups and not urls:  # a variable that is not set must not start an engine, and count into another log
+        raise ConfigError("--nats names no server; write nats://HOST:PORT, or leave it out to run the embedded engine")
+    for url in urls:
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in ("nats", "tls") and bool(parts.hostname) and parts.port != 0 and " " not in url
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ConfigError(f"{url!r} is not the URL of a nats-server: write something like nats://127.0.0.1:4222")
+    return urls
 
 
 def parse_address(text: str) -> tuple[str, int]:

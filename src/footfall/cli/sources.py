@@ -71,8 +71,11 @@ class FileReader:
         return os.fstat(self._descriptor).st_size
 
     def read(self, offset: int, size: int) -> bytes:
-        """Raises TruncatedError if what was read before ``offset`` is no longer there."""
-        data = os.pread(self._descriptor, size, offset)
+        """Raises TruncatedError if what was read before ``offset`` is no longer there, and InputError."""
+        try:
+            data = os.pread(self._descriptor, size, offset)
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be read: {error.strerror}") from None
         # The order matters: a truncation before this check may have spoilt the data, one after it cannot have.
         guard = os.pread(self._descriptor, _GUARD_BYTES, 0)
         if not guard.startswith(self._guard) or self.size < offset:

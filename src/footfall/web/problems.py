@@ -49,6 +49,14 @@ KINDS: dict[str, type[FootfallError]] = {
 }
 
 
+def revive(kind: str, detail: str) -> FootfallError:
+    """An error that another process had: its slug, or a problem's type, and its message."""
+    found = KINDS.get(kind.rpartition("/")[2], FootfallError)
+    error: FootfallError = found.__new__(found)  # their own constructors would compose the message once more
+    error.args = (detail,)
+    return error
+
+
 def status_of(error: FootfallError) -> int:
     """The HTTP status that an error is answered with."""
     return next(status for kind, status in STATUSES if isinstance(error, kind))

@@ -20,6 +20,7 @@ from footfall.log import jetstream
 from footfall.log.engine import Engine
 from footfall.node.node import Node
 from footfall.web.allocator import keep_columns_apart
+from footfall.web.problems import slug
 from footfall.web.server import HttpServer, bind, url_of
 
 logger = logging.getLogger("footfall.web.process")  # also where it is run as __main__
@@ -28,6 +29,13 @@ ORPHAN_STOP_S = 30  # a node whose supervisor has died stops cleanly within this
 
 
 READY_CHECK_S = 0.02
+
+
+class Failure(msgspec.Struct):
+    """Why a node does not run, as it tells its supervisor."""
+
+    kind: str
+    detail: str
 
 
 class Running(NamedTuple):
@@ -134,13 +142,22 @@ def follow(lifeline: int) -> None:
 
 
 def main() -> None:
-    """Run one node of a supervisor: settings in the first line of stdin, the URL to stdout once it is ready."""
+    """Run one node of a supervisor: settings come on stdin, its URL goes to stdout, or why it has none."""
     config = msgspec.json.decode(_line(sys.stdin.fileno()), type=Config)
     follow(sys.stdin.fileno())
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        print(line, flush=True)  # noqa: T201 - the supervisor reads it
+
     try:
-        run_node(config, lambda url: print(url, flush=True))  # noqa: T201 - the supervisor reads it
+        run_node(config, tell)
     except FootfallError as error:
-        sys.exit(f"footfall: {error}")
+        if told:
+            sys.exit(f"footfall: {error}")
+        tell(msgspec.json.encode(Failure(slug(type(error)), str(error))).decode())
+        sys.exit(1)
 
 
 def _line(descriptor: int) -> bytes:

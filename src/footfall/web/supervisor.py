@@ -16,9 +16,10 @@ import msgspec
 import uvloop
 
 from footfall.config import Config
-from footfall.errors import ConfigError, SetupError
+from footfall.errors import ConfigError, FootfallError
 from footfall.log.engine import Engine
-from footfall.web.process import log_to_stderr
+from footfall.web.problems import revive
+from footfall.web.process import Failure, log_to_stderr
 from footfall.web.server import url_of
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ STEADY_S = 30.0  # a node that ran for so long starts anew with the first backof
 STOP_S = 30.0  # a node's own stop is bounded below that
 
 
-class NodeFailedError(SetupError):
+class NodeFailedError(FootfallError):
     """A node could not be started; its own line on stderr says why."""
 
 
@@ -47,7 +48,7 @@ class _Child:
         return self._process.pid if self._process else None
 
     async def start(self) -> None:
-        """Start it, and wait until it counts and answers. Raises NodeFailedError."""
+        """Start it, and wait until it counts and answers. Raises FootfallError: what it says, or NodeFailedError."""
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -62,11 +63,15 @@ class _Child:
         process.stdin.write(msgspec.json.encode(self.config) + b"\n")
         with contextlib.suppress(ConnectionError):
             await process.stdin.drain()
-        self.url = (await process.stdout.readline()).decode().strip()
-        if not self.url:
+        told = (await process.stdout.readline()).decode().strip()
+        if not told.startswith("http"):
             code = await process.wait()
+            if told:
+                failure = msgspec.json.decode(told, type=Failure)
+                raise revive(failure.kind, failure.detail)
             where = url_of(self.config.http_host, self.config.http_port)
             raise NodeFailedError(f"the node at {where} did not start (exit code {code}); see above")
+        self.url = told
         port = int(self.url.rpartition(":")[2])
         self.config = msgspec.structs.replace(self.config, http_port=port)
 
@@ -82,8 +87,10 @@ class _Child:
             await asyncio.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
             self.restarts += 1
-            with contextlib.suppress(NodeFailedError):
+            try:
                 await self.start()
+            except FootfallError as error:
+                logger.error("the node at %s does not start: %s", self.url, error)
 
     async def stop(self) -> None:
         """Stop it cleanly, or after STOP_S at once."""
@@ -135,7 +142,7 @@ class Supervisor:
         """Start the engine, if there is no other log, and all nodes; returns their URLs once they count and answer.
 
         Raises:
-            SetupError: Something cannot be had, or a node does not start. Nothing is left running.
+            FootfallError: Something cannot be had, or a node does not start. Nothing is left running.
         """
         config = self._config
         if not config.nats:
