@@ -9,7 +9,7 @@ import nats
 
 from footfall.config import Config
 from footfall.core.position import Position
-from footfall.log import jetstream
+from footfall.log import jetstream, streams
 from footfall.log.memory import MemoryLog, Storage
 from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Bus, Delivery, Log, Message, Store
 
@@ -68,7 +68,7 @@ class JetStreamLogs:
         for log in self._open:
             await log.close()
         client = await nats.connect(self._urls[0])
-        for stream in (jetstream.STREAM, jetstream.CUTS):
+        for stream in (streams.STREAM, streams.CUTS):
             await client.request(f"$JS.API.STREAM.DELETE.{stream}", timeout=TIMEOUT_S)
         await client.close()
 

@@ -35,7 +35,6 @@ SILENCE_MAX_S = 2.5 * EXPIRES_S
 BEHIND_MAX_S = 2.0 * EXPIRES_S  # who had read everything so lately is not asked for: nobody trims what is so young
 INACTIVE_S = 30.0  # after which the server drops a consumer that nobody asks
 RETRY_FIRST_S, RETRY_MAX_S = 0.05, 1.0
-API_TIMEOUT_S = 5.0
 BATCH_DONE = ("Batch Completed", "Message Size Exceeds MaxBytes")  # as the server says it, of messages or of bytes
 
 
@@ -49,6 +48,7 @@ class PullLoop:
     def __init__(
         self,
         client: Client,
+        call: Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]],
         stream: str,
         subjects: Sequence[str],
         after: Position,
@@ -57,6 +57,7 @@ class PullLoop:
     ) -> None:
         self.restarts = -1
         self._client = client
+        self._call = call  # JetStream's API
         self._stream = stream
         self._subjects = list(subjects)
         self._after = after
@@ -128,9 +129,8 @@ class PullLoop:
             "num_replicas": 1,
             "inactive_threshold": int(INACTIVE_S * 1e9),
         }
-        body = json.dumps({"stream_name": self._stream, "config": config}).encode()
-        subject = f"$JS.API.CONSUMER.CREATE.{self._stream}.{self._name}"
-        answer = json.loads((await self._client.request(subject, body, timeout=API_TIMEOUT_S)).data)
+        body = {"stream_name": self._stream, "config": config}
+        answer = await self._call(f"CONSUMER.CREATE.{self._stream}.{self._name}", body)
         if "error" in answer:
             raise _RestartError(f"no consumer: {answer['error']}")
         self._pending = answer["num_pending"]

@@ -1,0 +1,64 @@
+"""What the streams of a log are like: how they are made, and whether one that is there can be used."""
+
+from typing import Any
+
+from footfall.config import Config
+from footfall.errors import FormatError, PartitionsMismatchError
+from footfall.log.protocol import CONTROL_SUBJECT
+
+STREAM = "FOOTFALL"
+CUTS = "FOOTFALL_CUTS"
+CUT_SUBJECT = "footfall.cuts."
+FORMAT = "1"
+DUPLICATE_WINDOW_NS = 100_000_000  # the shortest: the fold knows repeats by itself
+
+
+def log_config(config: Config, replicas: int) -> dict[str, Any]:
+    """Of the stream that is the log."""
+    return {
+        "name": STREAM,
+        "subjects": ["footfall.visits.*", CONTROL_SUBJECT],
+        "retention": "limits",
+        "discard": "new",  # a full log refuses, it never drops
+        "max_bytes": config.log_bytes_max,
+        "max_age": 0,
+        "max_msgs": -1,
+        "storage": "file",
+        "num_replicas": replicas,
+        "duplicate_window": DUPLICATE_WINDOW_NS,
+        "deny_delete": True,
+        "metadata": {"footfall-format": FORMAT, "footfall-partitions": str(config.partitions)},
+    }
+
+
+def cuts_config(replicas: int) -> dict[str, Any]:
+    """Of the stream that is the store: the last message of a subject is the blob of that key."""
+    return {
+        "name": CUTS,
+        "subjects": [CUT_SUBJECT + ">"],
+        "retention": "limits",
+        "discard": "old",
+        "max_msgs_per_subject": 1,
+        "storage": "file",
+        "num_replicas": replicas,
+        "duplicate_window": DUPLICATE_WINDOW_NS,
+    }
+
+
+def check_partitions(info: dict[str, Any], partitions: int) -> None:
+    """See that a log is one that this version reads, with so many partitions.
+
+    Raises:
+        FormatError: It is of another format.
+        PartitionsMismatchError: It has another number of partitions.
+    """
+    metadata = info["config"].get("metadata") or {}
+    if (found := metadata.get("footfall-format")) != FORMAT:
+        raise FormatError(
+            f"the log is of format {found}, and this version reads {FORMAT}: use the version that made it"
+        )
+    if (has := int(metadata["footfall-partitions"])) != partitions:
+        raise PartitionsMismatchError(
+            f"the log has {has} partitions, and this node was started for {partitions}: "
+            f"start it with --partitions {has}; the number never changes"
+        )
