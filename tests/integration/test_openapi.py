@@ -19,7 +19,7 @@ from footfall.web.server import HttpServer
 HERE = Path(__file__).parent
 SEED = int(os.environ.get("FOOTFALL_SEED", "1"))
 EXAMPLES = int(os.environ.get("FOOTFALL_FUZZ", "15"))  # of each operation, besides the cases that its schemas suggest
-TIMEOUT_S = 120.0 + EXAMPLES
+TIMEOUT_S = 120.0 + 2 * EXAMPLES
 OPERATIONS = 11
 
 
@@ -63,5 +63,5 @@ async def test_nothing_that_the_document_suggests_is_answered_otherwise_than_it_
             *(fuzz(server.url, SEED + index, tmp_path / str(index)) for index, server in enumerate(servers))
         )
     assert not any(found), "\n".join(found)
-    assert servers[0].traffic.hot_visits > 0
+    assert servers[0].traffic.hot_visits + servers[2].traffic.hot_visits > 0
     assert cold.traffic.hot_reads == cold.traffic.hot_visits == 0
