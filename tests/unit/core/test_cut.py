@@ -44,7 +44,7 @@ SMALL = {"BLOB_BYTES_MAX": 64, "INLINE_BYTES_MAX": 200, "SEGMENTS_MAX": 3, "ROWS
 # --- laws ---
 
 
-@law(histories(), st.data(), examples=40)
+@law(histories(), st.data(), examples=25)
 def test_folding_on_from_any_cut_gives_the_same_state_byte_for_byte(log: list[Message], data: st.DataObject) -> None:
     whole = folded(log)
     small = data.draw(st.booleans())
@@ -61,7 +61,7 @@ def test_folding_on_from_any_cut_gives_the_same_state_byte_for_byte(log: list[Me
             assert found.take_all(log[at:]).state() == whole.state()
 
 
-@law(histories(jumps=False), st.data(), examples=40)
+@law(histories(jumps=False), st.data(), examples=25)
 def test_every_cut_of_a_chain_restores_its_state_and_what_it_needs_is_in_the_store(
     log: list[Message], data: st.DataObject
 ) -> None:
