@@ -192,6 +192,8 @@ def test_the_other_topology_is_refused_where_nodes_run(tmp_path: Path) -> None:
         ("--node", "a b", "'a b' cannot name a node"),
         ("--node", "../a", "'../a' cannot name a node"),
         ("--node", "a.*", "'a.*' cannot name a node"),
+        ("--secret", "", "the secret is empty"),
+        ("--secret", "\udcff", "the secret is empty, or not of characters that can be shown"),
         ("--nodes", "0", "1 to 64"),
         ("--nodes", "65", "1 to 64"),
         ("--nodes", "1.5", "'1.5' is not a whole number"),

@@ -64,10 +64,13 @@ def to_config(
 
     if not data:
         raise ConfigError("--data is empty; name a directory, or leave it out")
-    if tuning is not None and tuning.node is not None and not _NODE.match(tuning.node):
-        raise ConfigError(f"{tuning.node[:60]!r} cannot name a node: write 1 to 64 letters, digits, '_' and '-'")
-    host, port = parse_address(http)
     others: dict[str, Any] = {} if tuning is None else asdict(tuning)
+    node, secret = others.get("node"), others.get("secret")
+    if node is not None and not _NODE.match(node):
+        raise ConfigError(f"{node[:60]!r} cannot name a node: write 1 to 64 letters, digits, '_' and '-'")
+    if secret is not None and not (secret and secret.isprintable()):
+        raise ConfigError("the secret is empty, or not of characters that can be shown; write others, or leave it out")
+    host, port = parse_address(http)
     return Config(
         data=data,
         http_host=host,
