@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
@@ -9,7 +10,8 @@ import nats
 
 from footfall.config import Config
 from footfall.core.position import Position
-from footfall.log import jetstream, streams
+from footfall.errors import LogUnavailableError
+from footfall.log import api, jetstream, streams
 from footfall.log.memory import MemoryLog, Storage
 from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Bus, Delivery, Log, Message, Store
 
@@ -68,9 +70,16 @@ class JetStreamLogs:
         for log in self._open:
             await log.close()
         client = await nats.connect(self._urls[0])
-        for stream in (streams.STREAM, streams.CUTS):
-            await client.request(f"$JS.API.STREAM.DELETE.{stream}", timeout=TIMEOUT_S)
+        async with asyncio.timeout(TIMEOUT_S):
+            for stream in (streams.STREAM, streams.CUTS):
+                while not await _deleted(client, stream):
+                    pass  # a cluster may have no leader just now
         await client.close()
+
+
+async def _deleted(client: nats.NATS, stream: str) -> bool:
+    answer = json.loads((await client.request(f"$JS.API.STREAM.DELETE.{stream}", timeout=TIMEOUT_S)).data)
+    return "error" not in answer or answer["error"]["err_code"] == api.STREAM_NOT_FOUND
 
 
 @contextlib.asynccontextmanager
@@ -110,3 +119,19 @@ async def until(true: Callable[[], bool]) -> None:
             if true():
                 return
             await asyncio.sleep(0.005)
+
+
+async def stored(log: Log, subject: str, data: bytes) -> int:
+    """Publish as a producer does: the same bytes again until they are acknowledged."""
+    async with asyncio.timeout(2 * TIMEOUT_S):
+        while True:
+            try:
+                return await log.publish(subject, data, timeout_s=1.0)
+            except LogUnavailableError:
+                await asyncio.sleep(0.02)
+
+
+async def drain(deliveries: AsyncIterator[Delivery]) -> None:
+    """Read until that fails."""
+    async for _ in deliveries:
+        pass

@@ -1,6 +1,5 @@
 """The embedded engine runs a real nats-server: its data stays, it comes back, and its directory is its own."""
 
-import asyncio
 import os
 import signal
 import socket
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from log_kinds import ONE, TIMEOUT_S, publish, read, start, until
+from log_kinds import ONE, TIMEOUT_S, publish, read, start, stored, until
 
 from footfall.config import Config
 from footfall.errors import (
@@ -19,12 +18,11 @@ from footfall.errors import (
     DataInUseError,
     DataVersionError,
     EngineFailedError,
-    LogUnavailableError,
 )
 from footfall.log import engine, jetstream
 from footfall.log.binary import find_binary
 from footfall.log.engine import Engine
-from footfall.log.jetstream import JetStreamLog, connect
+from footfall.log.jetstream import connect
 from processes import Process
 
 BYTES_MAX = 100 << 20
@@ -35,16 +33,6 @@ CONFIG = Config(log_bytes_max=BYTES_MAX)
 def _lively(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "CHECK_INTERVAL_S", 0.05)
     monkeypatch.setattr(engine, "CHECK_TIMEOUT_S", 0.5)
-
-
-async def stored(log: JetStreamLog, data: bytes) -> int:
-    """Publish until it is acknowledged."""
-    async with asyncio.timeout(2 * TIMEOUT_S):
-        while True:
-            try:
-                return await log.publish(ONE, data)
-            except LogUnavailableError:
-                await asyncio.sleep(0.02)
 
 
 async def test_the_log_stays_over_restarts_under_the_same_password(tmp_path: Path) -> None:
@@ -72,12 +60,12 @@ async def test_a_killed_server_comes_back_on_its_port_and_connections_with_it(tm
         log = await connect(CONFIG, [running.url], name="test")
         url = running.url
         for number in range(1, 4):
-            assert await stored(log, b"%d" % number) == number
+            assert await stored(log, ONE, b"%d" % number) == number
             pid = running.pid
             os.kill(pid, signal.SIGKILL)
             await until(lambda pid=pid: running.pid != pid)  # type: ignore[misc]
             assert running.restarts == number
-        assert await stored(log, b"4") == 4
+        assert await stored(log, ONE, b"4") == 4
         assert running.url == url
         assert [message.data for message in await read(log, [ONE], start(log), 4)] == [b"1", b"2", b"3", b"4"]
         await log.close()
@@ -89,11 +77,11 @@ async def test_a_server_that_hangs_is_noticed_and_started_anew(
     monkeypatch.setattr(engine, "CHECK_TIMEOUT_S", 0.1)
     async with Engine(tmp_path, BYTES_MAX) as running:
         log = await connect(CONFIG, [running.url], name="test")
-        await stored(log, b"1")
+        await stored(log, ONE, b"1")
         pid = running.pid
         os.kill(pid, signal.SIGSTOP)
         await until(lambda: running.pid != pid)
-        assert await stored(log, b"2") == 2
+        assert await stored(log, ONE, b"2") == 2
         await log.close()
     assert "the nats-server does not answer; it is started anew" in caplog.messages
 
@@ -106,7 +94,7 @@ async def test_a_server_that_cannot_be_restarted_at_once_is_tried_again(
     monkeypatch.setenv("FOOTFALL_NATS_SERVER", str(binary))
     async with Engine(tmp_path / "data", BYTES_MAX) as running:
         log = await connect(CONFIG, [running.url], name="test")
-        await stored(log, b"1")
+        await stored(log, ONE, b"1")
         binary.unlink()
         binary.symlink_to("/bin/false")
         os.kill(running.pid, signal.SIGKILL)
@@ -115,7 +103,7 @@ async def test_a_server_that_cannot_be_restarted_at_once_is_tried_again(
         seen = running.restarts
         await until(lambda: running.restarts >= seen + 2)
         binary.symlink_to(find_named())
-        assert await stored(log, b"2") == 2
+        assert await stored(log, ONE, b"2") == 2
         await log.close()
 
 
