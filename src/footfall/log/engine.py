@@ -280,8 +280,10 @@ def _alive(pid: str) -> bool:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """All of it or nothing, readable by the owner alone."""
+    """All of it or nothing, also after a loss of power, and readable by the owner alone."""
     whole = path.with_suffix(".new")
     with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     whole.replace(path)
