@@ -14,6 +14,8 @@ from node_line import Line
 from footfall.log.memory import Storage
 from simulation.virtual_time import BEGIN_S, VirtualLoop
 
+SECONDS_MAX = 1_000.0  # of virtual time, for one test
+
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     return {"virtual": VirtualLoop}
@@ -31,7 +33,9 @@ async def clock(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Abstra
     monkeypatch.setattr(time, "time", lambda: BEGIN_S + loop.time())
     monkeypatch.setattr(time, "time_ns", lambda: int((BEGIN_S + loop.time()) * 1e9))
     monkeypatch.setattr(secrets, "token_hex", lambda count: random.randbytes(count).hex())
+    too_long = loop.call_later(SECONDS_MAX, loop.stop)  # a test that waits in vain would wait for ever
     yield loop
+    too_long.cancel()
     for owner in list(loop.tasks):
         await loop.end(owner)
 

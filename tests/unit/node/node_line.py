@@ -47,7 +47,8 @@ class Line(MemoryLog):
         self.puts: list[str] = []
         self.damaged: tuple[str, ...] = ()
         self.before_get: Callable[[str], Awaitable[None]] = ready
-        self._publishing, self._putting, self._reading = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._publishing, self._putting = asyncio.Event(), asyncio.Event()
+        self._reading, self._defining = asyncio.Event(), asyncio.Event()
         self.release()
 
     def hold(self) -> None:
@@ -61,10 +62,16 @@ class Line(MemoryLog):
     def hold_reads(self) -> None:
         """What is read from now on waits."""
         self._reading.clear()
+        self._defining.clear()
+
+    def hold_definitions(self) -> None:
+        """What is read from now on of the control subject alone waits."""
+        self._defining.clear()
 
     def release(self) -> None:
         """What waits goes on."""
         self._reading.set()
+        self._defining.set()
         self._publishing.set()
         self._putting.set()
 
@@ -89,9 +96,10 @@ class Line(MemoryLog):
         return sequence
 
     async def read(self, subjects: Sequence[str], after: Position) -> AsyncGenerator[Delivery, None]:
+        reading = self._defining if list(subjects) == [CONTROL_SUBJECT] else self._reading
         async with contextlib.aclosing(super().read(subjects, after)) as deliveries:
             async for delivery in deliveries:
-                await self._reading.wait()
+                await reading.wait()
                 yield delivery
 
     async def put(self, key: str, data: bytes) -> None:

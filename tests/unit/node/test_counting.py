@@ -81,6 +81,7 @@ async def test_a_node_that_comes_back_finds_all_that_was_counted(cluster: Cluste
 
 
 async def test_a_node_of_the_other_topology_is_refused(cluster: Cluster) -> None:
+    cluster.settings["beat_interval_s"] = 3.0  # who comes is answered at once
     await cluster.start("n1", topology=Topology.REPLICATED)
     with pytest.raises(TopologyMismatchError, match="n1 runs topology replicated"):
         await cluster.begin(cluster.node("n4", topology=Topology.SHARDED))

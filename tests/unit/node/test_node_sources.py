@@ -141,6 +141,10 @@ async def test_who_does_not_count_a_partition_does_not_tell_where_a_source_stand
     (other, *_) = set(range(4)) - aggregator.owned().keys()
     with pytest.raises(NotReadyError, match="not counted here"):
         await aggregator.source_position(other, "file", 0, 1.0)
+    (own, *_) = aggregator.owned()
+    aggregator.foldings[own].attached = False
+    with pytest.raises(NotReadyError, match="not counted here"):
+        await aggregator.source_position(own, "file", 0, 1.0)
 
 
 async def test_a_chunk_is_counted_in_its_sources_partition_whatever_its_visitors(cluster: Cluster, node: Node) -> None:

@@ -191,3 +191,19 @@ async def test_the_highest_acknowledged_message_is_remembered(line: Line) -> Non
     message = desk.storage.messages[-1]
     assert desk.producer.acknowledged == (3, message.subject, message.data)
     desk.storage.check(desk.producer.acknowledged_position())
+
+
+async def test_the_highest_acknowledged_message_is_remembered_in_whatever_order_answers_come(line: Line) -> None:
+    desk = Desk(line, hashed=True)
+    answered: list[int] = []
+
+    async def late(subject: str, data: bytes, timeout_s: float = 5.0) -> int:
+        sequence = desk.storage.append(subject, data).sequence
+        await asyncio.sleep(1 / sequence)
+        answered.append(sequence)
+        return sequence
+
+    line.publish = late  # type: ignore[method-assign]
+    await desk.add(*(Visit("a", f"visitor {number}") for number in range(20)))
+    assert answered == [5, 4, 3, 2]
+    assert desk.producer.acknowledged[0] == 5

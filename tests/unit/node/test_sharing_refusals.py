@@ -137,3 +137,62 @@ def test_a_gap_is_closed_only_by_what_was_sent_after_it() -> None:
     link.repaired(4)
     assert link.complete_to(5)
     assert not link.complete_to(6)
+
+
+async def test_what_changed_while_nobody_was_heard_is_missed_later(storage: Storage) -> None:
+    room = Room(storage, Replicated)
+    a, b = await room.sharer("a", 0), await room.sharer("b", 1)
+    await asyncio.sleep(1)
+    await a.beat()
+    await asyncio.sleep(1)
+    a.count(0, {"c0": 3})
+    await a.sharing.tick(False)
+    assert b.value("c0") == 0
+    await a.beat()
+    assert b.value("c0") == 3
+
+
+async def test_rows_of_a_new_run_that_were_lost_are_noticed_though_the_run_before_had_sent_more(
+    storage: Storage,
+) -> None:
+    room = Room(storage, Replicated)
+    a, b = await room.sharer("a", 0), await room.sharer("b", 1)
+    for _ in range(9):
+        await asyncio.sleep(1)
+        a.count(0, {"c0": 1})
+        await a.beat()
+    a.deaf_to = b.deaf_to = lambda said: said.node == "a" and isinstance(said, Rows)
+    again = await room.sharer("a", 0)
+    again.run = again.sharing._run = "another run"
+    again.count(0, {"c0": 1})
+    await again.sharing.tick(True)
+    await asyncio.sleep(1)
+    b.deaf_to = lambda said: False
+    await again.beat()
+    assert b.value("c0") == 10
+
+
+@pytest.mark.parametrize("kind", [Replicated, Sharded])
+async def test_who_takes_over_makes_up_for_what_the_owner_before_had_told_in_vain(
+    storage: Storage, kind: type[Sharing]
+) -> None:
+    room = Room(storage, kind)
+    old, heir, other = await room.sharer("old", 0), await room.sharer("heir", 1), await room.sharer("other", 2)
+    await asyncio.sleep(1)
+    for sharer in (old, heir, other):
+        await sharer.beat()
+    await asyncio.sleep(1)
+    if kind is Sharded:
+        await room.gather(old, heir, other)
+    other.deaf_to = lambda said: said.node == "old"
+    old.count(0, {"c0": 3})
+    await old.beat()
+    if kind is Sharded:
+        await room.gather(heir, other)
+    assert [heir.value("c0"), other.value("c0")] == [3, 0]
+    heir.own(0)
+    await asyncio.sleep(1)
+    await heir.beat()
+    if kind is Sharded:
+        await room.gather(other)
+    assert other.value("c0") == 3
