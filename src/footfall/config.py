@@ -54,6 +54,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             "silence_max_s",
             "lag_max_s",
             "broadcast_interval_s",
+            "anti_entropy_interval_s",
             "gather_interval_s",
         ):
             value = getattr(self, name)

@@ -55,7 +55,7 @@ def _of_wheel() -> str | None:
 def _new_enough(binary: str) -> str:
     try:
         said = subprocess.run(  # noqa: S603  # what the operator named, or has installed
-            [binary, "--version"], capture_output=True, text=True, timeout=10, check=False
+            [binary, "--version"], capture_output=True, text=True, errors="replace", timeout=10, check=False
         ).stdout
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineMissingError(f"{binary} cannot be run: {error}") from None
