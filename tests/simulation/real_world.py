@@ -129,6 +129,7 @@ class RealWorld:
         self.sites = [Site(self, f"n{number}") for number in range(self.random.randint(1, 3))]
         self.trouble = True
         self.keyed: list[Visit] = []
+        self.made = 0  # counters with names that nobody used before
         self.written = 0  # visits in the source's file
         self.counts: dict[str, int] = {}
 
@@ -186,6 +187,9 @@ class RealWorld:
         name = self.random.choice(NAMES)
         if kind < 0.03:
             await node.define(name, self.random.choice(list(Unit)))
+        elif kind < 0.1:
+            self.made += 1
+            await self._send(node, [Visit(f"made.{self.made}", self._visitor())])  # its definition is on its way, too
         elif kind < 0.2:
             await self._single(node, name)
         elif kind < 0.4 and self.keyed:

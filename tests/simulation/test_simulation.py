@@ -17,7 +17,7 @@ from .world import World
 HISTORIES = int(os.environ.get("FOOTFALL_HISTORIES", "3000"))
 REAL_HISTORIES = max(HISTORIES // 100, 1)  # each takes a second
 WITH_A_BUG_MAX = 2000  # histories of which one must fail
-REAL_WITH_A_BUG_MAX = 40
+REAL_WITH_A_BUG_MAX = 80
 EACH = 50  # histories that a process runs at a time
 
 
