@@ -206,3 +206,5 @@ def test_the_size_gathered_is_about_that_of_the_messages(requests: list[Any], ha
     outbox = Outbox("p", 0, PARTITIONS, hashed)
     pairs = all_of(*take(outbox, requests))
     assert outbox.size == sum(6 + len(visit.visitor or "") + len(visit.key or "") for _, visit in pairs)
+    take(outbox, requests)
+    assert outbox.size == 2 * sum(6 + len(visit.visitor or "") + len(visit.key or "") for _, visit in pairs)

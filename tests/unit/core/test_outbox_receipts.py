@@ -127,6 +127,7 @@ def test_a_chunk_counts_as_a_whole_whatever_its_visitors() -> None:
         "mixed.leaf": 60,
     }
     assert folds.entries("plain") == [0, 0, 61, 0]
+    assert len(decode(last.data).sections) == 5  # of each leaf and count one, wherever the visitors belong
 
 
 def test_an_empty_chunk_moves_its_source_on() -> None:

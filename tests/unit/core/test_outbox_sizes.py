@@ -60,6 +60,15 @@ def test_ten_thousand_visits_with_the_longest_visitors_and_keys_are_a_few_messag
         assert min(sizes[:-1]) >= 0.9 * MESSAGE_BYTES_GOAL
 
 
+def test_keys_of_visits_by_nobody_are_reckoned_too() -> None:
+    visits = [Visit("plain", key=f"{at:0256d}") for at in range(BATCH_VISITS_MAX)]
+    flush = sealed(visits)
+    check(flush, visits)
+    sizes = [len(message.data) for message in messages(flush)]
+    assert max(sizes) <= MESSAGE_BYTES_GOAL + OVERHEAD_BYTES
+    assert min(sizes[:-1]) >= 0.9 * MESSAGE_BYTES_GOAL
+
+
 def test_single_visits_are_reckoned_by_their_visitors_too() -> None:
     outbox = Outbox("0123456789abcdef", 0, 1, hashed=False)
     (leaf, _), *_ = pairs_of([Visit("plain")])
@@ -84,7 +93,7 @@ def test_ten_thousand_short_visits_are_one_message() -> None:
 
 
 def test_any_number_of_visits_by_nobody_is_one_section() -> None:
-    visits = [Visit("plain")] * 50_000
+    visits = [Visit("plain")] * 300_000
     flush = sealed(visits)
     assert len(messages(flush)) == 1
     assert len(messages(flush)[0].data) < 100
