@@ -19,7 +19,7 @@ from footfall.errors import (
     DataVersionError,
     EngineFailedError,
 )
-from footfall.log import engine, jetstream
+from footfall.log import connection, engine
 from footfall.log.binary import find_binary
 from footfall.log.engine import Engine
 from footfall.log.jetstream import connect
@@ -227,7 +227,7 @@ async def test_a_server_that_cannot_come_up_is_reported_with_its_last_words(tmp_
 
 
 async def test_a_client_without_the_credential_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jetstream, "CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 0.3)
     async with Engine(tmp_path, BYTES_MAX) as running:
         address = running.url.split("@")[1]
         for url in (f"nats://{address}", f"nats://footfall:wrong@{address}", f"nats://footfall:@{address}"):

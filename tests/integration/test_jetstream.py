@@ -17,7 +17,7 @@ from footfall.errors import (
     PartitionsMismatchError,
     SetupError,
 )
-from footfall.log import jetstream, streams
+from footfall.log import connection, jetstream, streams
 from footfall.log.jetstream import connect
 from processes import NatsServer, free_ports
 
@@ -51,7 +51,8 @@ async def info(client: nats.NATS, stream: str) -> dict[str, object]:
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jetstream, "CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(jetstream, "OPEN_TIMEOUT_S", 1.0)
 
 
 async def test_a_log_is_made_so_that_it_refuses_when_full_and_never_drops(
@@ -155,7 +156,7 @@ async def test_what_is_no_url_is_an_error_of_setup(url: str) -> None:
 
 
 async def test_a_server_that_is_too_old_is_refused(running: NatsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jetstream, "SERVER_OLDEST", (99, 0, 0))
+    monkeypatch.setattr(connection, "SERVER_OLDEST", (99, 0, 0))
     with pytest.raises(EngineTooOldError, match=r"can lose acknowledged messages; use 99.0.0 or newer"):
         await connect(SMALL, [running.url], name="test")
 

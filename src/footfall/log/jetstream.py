@@ -4,18 +4,16 @@ import asyncio
 import contextlib
 import json
 import logging
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from urllib.parse import urlsplit
 
-import nats
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from footfall.config import Config
 from footfall.core.position import Position, check
-from footfall.errors import ConnectError, EngineTooOldError, LogFullError, LogUnavailableError
+from footfall.errors import ConnectError, LogFullError, LogUnavailableError
+from footfall.log import connection
 from footfall.log.api import Api, said
 from footfall.log.protocol import PUBLISH_TIMEOUT_S, Delivery, Handler, LogState, Message
 from footfall.log.pull import PullLoop
@@ -24,8 +22,7 @@ from footfall.log.streams import CUT_SUBJECT, CUTS, STREAM, check_partitions, cu
 
 logger = logging.getLogger(__name__)
 
-SERVER_OLDEST = (2, 12, 12)  # earlier 2.12 lost and desynchronised messages
-CONNECT_TIMEOUT_S = 5.0
+OPEN_TIMEOUT_S = 20.0  # of a cluster that elects its leaders
 BUS_MESSAGES_MAX = 8_192  # waiting for a handler; the newest are dropped
 BUS_BYTES_MAX = 256 << 20
 NO_PEERS = 10005  # a cluster that comes up may not have seen enough of its servers yet
@@ -51,7 +48,7 @@ class JetStreamLog:
 
     async def close(self) -> None:
         """End the connection."""
-        await self._client.close()
+        await connection.close(self._client)
 
     def reconnected(self) -> None:
         """The connection is back: readers begin anew at once."""
@@ -208,52 +205,14 @@ async def connect(config: Config, urls: Sequence[str], *, name: str) -> JetStrea
         EngineTooOldError: The server is too old to be trusted with a log.
         PartitionsMismatchError, FormatError: The log is another one than was asked for.
     """
-    shown = ", ".join(_without_password(url) for url in urls)
-    failure = ""  # the client's last: it tries again, and says nothing but that time is up
     client = Client()
     log = JetStreamLog(client)
-
-    async def reconnected() -> None:
-        logger.warning("connected to the log again")
-        log.reconnected()
-
-    async def disconnected() -> None:
-        log.disconnected()
-        if not client.is_closed:
-            logger.warning("the connection to the log was lost")
-
-    async def failed(error: Exception) -> None:
-        nonlocal failure
-        failure = _said(error)
-        logger.debug("nats: %s", failure)
-
+    await connection.establish(client, urls, name, log.reconnected, log.disconnected)
+    why: object = "it does not answer"
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            await client.connect(
-                list(urls),
-                name=name,
-                allow_reconnect=True,
-                max_reconnect_attempts=-1,  # the default gives up after 60
-                reconnect_time_wait=0.1,  # type: ignore[arg-type]  # it only sleeps for as long
-                connect_timeout=2,
-                ping_interval=2,
-                max_outstanding_pings=2,
-                pending_size=0,  # nothing is sent later than its time-out by a client that had no connection
-                reconnected_cb=reconnected,
-                disconnected_cb=disconnected,
-                error_cb=failed,
-            )
-    except (nats.errors.Error, TimeoutError, OSError, ValueError) as error:
-        await _give_up(client)
-        raise ConnectError(
-            f"cannot connect to a nats-server at {shown}: {failure or _said(error)}; "
-            "is it running, and is the credential right?"
-        ) from None
-    try:
-        _check_version(str(client.connected_server_version))
         await log.listen()
-        replicas = config.replicas or (CLUSTER_REPLICAS if _clustered(client) else 1)
-        async with asyncio.timeout(4 * CONNECT_TIMEOUT_S):
+        replicas = config.replicas or (CLUSTER_REPLICAS if connection.is_clustered(client) else 1)
+        async with asyncio.timeout(OPEN_TIMEOUT_S):
             while True:
                 try:
                     await log.open(config, replicas)
@@ -262,37 +221,10 @@ async def connect(config: Config, urls: Sequence[str], *, name: str) -> JetStrea
                     why = error
                     await asyncio.sleep(0.2)
     except TimeoutError:
-        await _give_up(client)
+        await connection.close(client)
         raise ConnectError(
-            f"the nats-server at {shown} has no JetStream ready: {why}; enable it, or wait for it"
+            f"the nats-server at {connection.shown(urls)} has no JetStream ready: {why}; enable it, or wait for it"
         ) from None
     except BaseException:
-        await _give_up(client)
+        await connection.close(client)
         raise
-
-
-async def _give_up(client: Client) -> None:
-    with contextlib.suppress(Exception):
-        await client.close()
-
-
-def _clustered(client: Client) -> bool:
-    return bool(client._server_info.get("cluster"))  # noqa: SLF001  # the client does not show it in another way
-
-
-def _check_version(version: str) -> None:
-    numbers = tuple(map(int, re.findall(r"\d+", version)[:3]))
-    if numbers < SERVER_OLDEST:
-        oldest = ".".join(map(str, SERVER_OLDEST))
-        raise EngineTooOldError(f"nats-server {version} can lose acknowledged messages; use {oldest} or newer")
-
-
-def _without_password(url: str) -> str:
-    with contextlib.suppress(ValueError):
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    return "that URL"
-
-
-def _said(error: BaseException) -> str:
-    return str(error) or type(error).__name__
