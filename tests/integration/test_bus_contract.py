@@ -187,3 +187,13 @@ async def test_over_a_closed_connection_messages_are_dropped_and_questions_fail(
     await until(lambda: listener.heard == [b"y"])
     assert away.heard == []
     await end()  # no error
+
+
+async def test_a_closed_connection_leaves_no_task_behind(logs: Logs) -> None:
+    bus = await logs.connect()
+    listener = Listener()
+    await bus.subscribe(SUBJECT, listener)
+    await ping(bus, listener)
+    assert len(asyncio.all_tasks()) > 1
+    await bus.close()
+    await until(lambda: len(asyncio.all_tasks()) == 1)

@@ -70,7 +70,7 @@ class Storage:
 
     def trim(self, before_sequence: int) -> None:
         """Drop what is below a sequence."""
-        kept = self.above(min(before_sequence, self.last + 1) - 1)
+        kept = self.above(before_sequence - 1)
         self.first += len(self.messages) - len(kept)
         self._hold(kept)
 
