@@ -139,7 +139,7 @@ def test_sections_are_split_by_size_and_only_where_they_must(shape: list[tuple[i
         assert len(sections) == 1 or sum(sizes) + len(sections) * len("plain") <= goal
 
 
-@law(st.lists(st.sampled_from([1, 30, 60, 90, 150]), min_size=1, max_size=12))
+@law(st.lists(st.sampled_from([1, 30, 60, 82, 90, 150]), min_size=1, max_size=12))
 def test_a_message_is_ended_where_the_next_section_would_pass_the_goal_and_not_before(sizes: list[int]) -> None:
     goal = 200
     visits = [Visit("plain", "x" * size, count=1 + at) for at, size in enumerate(sizes)]  # a section each
@@ -150,6 +150,13 @@ def test_a_message_is_ended_where_the_next_section_would_pass_the_goal_and_not_b
     weights = [[len(module.pack(["x" * size])) + len("plain") + 6 for size in message] for message in found]
     assert all(sum(message) <= goal for message in weights if len(message) > 1)
     assert all(sum(one) + two[0] > goal for one, two in pairwise(weights))
+
+
+def test_a_message_may_reach_the_goal_exactly() -> None:
+    visits = [Visit("plain", "x" * size, count=1 + at) for at, size in enumerate([90, 82, 90, 82, 90, 83, 1])]
+    with patched(module, MESSAGE_BYTES_GOAL=200, SECTION_BYTES_MAX=400):
+        flush = sealed(visits)
+    assert [message.entries for message in messages(flush)] == [2, 2, 1, 2]
 
 
 def test_many_small_sections_stay_below_the_logs_limit() -> None:

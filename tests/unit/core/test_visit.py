@@ -47,6 +47,11 @@ def test_a_count_outside_its_range_is_refused(count: int) -> None:
     assert refusal.value.index is None
 
 
+@pytest.mark.parametrize("count", [1, COUNT_MAX])
+def test_the_least_and_the_largest_count_are_taken(count: int) -> None:
+    check_visit(Visit("a", count=count))
+
+
 def test_a_name_that_is_none_is_refused() -> None:
     with pytest.raises(InvalidNameError):
         check_visit(Visit("a..b"))
@@ -58,6 +63,7 @@ def test_a_name_that_is_none_is_refused() -> None:
         ("", "is empty"),
         ("x" * 257, "has 257 bytes; at most 256"),
         ("ü" * 129, "has 258 bytes; at most 256"),
+        ("🎉" * 65, "has 260 bytes; at most 256"),
         ("\ud800", "not valid Unicode"),
         ("a\nb", "cannot be shown"),
         ("a\0b", "cannot be shown"),
