@@ -1,5 +1,7 @@
 """Connecting to JetStream: which servers and which logs are taken, and what is said of those that are not."""
 
+import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from footfall.errors import (
     PartitionsMismatchError,
     SetupError,
 )
-from footfall.log import connection, jetstream, streams
+from footfall.log import api, connection, jetstream, streams
 from footfall.log.jetstream import connect
 from processes import NatsServer, free_ports
 
@@ -146,6 +148,41 @@ async def test_a_port_where_nobody_listens_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConnectError, match=shown) as caught:
         await connect(SMALL, urls, name="test")
     assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_the_time_to_connect_ends_though_the_client_loses_the_cancellation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refused(client: nats.NATS, _: object) -> None:
+        """As Python 3.11's ``wait_for``, if the refusal and the cancellation come together."""
+        if client.options["max_reconnect_attempts"] < 0:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(TIMEOUT_S)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(nats.NATS, "_connect_to_server", refused)
+    async with asyncio.timeout(TIMEOUT_S / 2):
+        with pytest.raises(ConnectError, match="ConnectionRefusedError"):
+            await connect(SMALL, ["nats://127.0.0.1:1"], name="test")
+
+
+@pytest.mark.usefixtures("client")
+async def test_streams_that_have_no_leader_yet_are_waited_for(
+    running: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking, missing = api.Api.info, [streams.STREAM, streams.CUTS, streams.CUTS]
+
+    async def info(self: api.Api, stream: str) -> dict[str, object]:
+        if missing and missing[0] == stream:
+            missing.pop(0)
+            raise LogUnavailableError("no answer")
+        return await asking(self, stream)
+
+    monkeypatch.setattr(api.Api, "info", info)
+    log = await connect(SMALL, [running.url], name="test")
+    assert missing == []
+    await log.close()
 
 
 @pytest.mark.usefixtures("_impatient")

@@ -2,6 +2,7 @@
 message is read once and in order."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -155,8 +156,26 @@ async def test_a_publish_under_way_fails_when_the_connection_does(server: NatsSe
     with pytest.raises(LogUnavailableError, match="connection was lost"):
         await publishing
     assert not log.connected
+
+
+async def test_closing_while_the_server_is_gone_ends_though_the_client_loses_the_cancellation(
+    server: NatsServer, log: JetStreamLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trying = asyncio.Event()
+
+    async def refused(_: object) -> None:
+        """As Python 3.11's ``wait_for``, if the refusal and the cancellation come together."""
+        if not trying.is_set():
+            trying.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(TIMEOUT_S)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(log._client, "_connect_to_server", refused)
+    server.kill()
+    await trying.wait()
     await log.close()
-    await until(lambda: len(asyncio.all_tasks()) == 1)  # the client tries no more to connect
+    await until(lambda: len(asyncio.all_tasks()) == 1)
 
 
 async def test_a_reader_whose_consumer_is_deleted_makes_another(log: JetStreamLog) -> None:
