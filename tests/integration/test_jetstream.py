@@ -135,7 +135,7 @@ async def test_a_wrong_password_is_refused_and_not_repeated(tmp_path: Path) -> N
             with pytest.raises(ConnectError) as caught:
                 await connect(SMALL, [f"nats://{credential}{address}"], name="test")
             assert f"at {server.url}: " in str(caught.value)
-            assert "Authorization" in str(caught.value)
+            assert "is the credential right?" in str(caught.value)  # a server may hang up before it says so
             assert "s3cr3t" not in str(caught.value)
         await (await connect(SMALL, [f"nats://footfall:right@{address}"], name="test")).close()
 
