@@ -40,6 +40,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     broadcast_interval_s: float = 0.05
     anti_entropy_interval_s: float = 10.0
     gather_interval_s: float = 0.25
+    closing_share: float = 0.999  # of N, from which on a milestone's judge is active
+    webhook: str = ""  # URL that is told of winners
+    webhook_secret: str = ""  # signs what it is told; empty: the cluster's secret
+    keep_proofs: bool = True  # after a milestone was reached: the cut and the log that its audit needs
+    proof_bytes_max: int = 1 << 30  # of the log that is kept for one
 
     def __post_init__(self) -> None:
         if not 1 <= self.partitions <= PARTITIONS_MAX:
@@ -62,6 +67,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigError(f"{name} is {value}; it must be from 0.01 to 3600 seconds")
         if self.log_bytes_max < 1 << 20:
             raise ConfigError(f"log_bytes_max is {self.log_bytes_max}; it must be at least {1 << 20}")
+        if not 0.0 <= self.closing_share <= 1.0:
+            raise ConfigError(f"closing_share is {self.closing_share}; it must be from 0 to 1")
+        if self.webhook and self.webhook.split("://")[0] not in ("http", "https"):
+            raise ConfigError(f"{self.webhook!r} is not the URL of a webhook; write http(s)://host/path")
+        if self.proof_bytes_max < 0:
+            raise ConfigError(f"proof_bytes_max is {self.proof_bytes_max}; it must be 0 or more")
         for url in self.nats:
             if "://" not in url or url.split("://")[0] not in ("nats", "tls"):
                 raise ConfigError(f"{url!r} is not a NATS URL; write nats://host:port")

@@ -12,12 +12,22 @@ FootfallError
  │   ├─ CountOverflowError
  │   ├─ TooLargeError
  │   ├─ TooManyCountersError
- │   └─ SourcePositionError
+ │   ├─ TooManyMilestonesError
+ │   ├─ SourcePositionError
+ │   ├─ MilestonePassedError
+ │   ├─ UnknownMilestoneError
+ │   ├─ ImportConflictError
+ │   └─ ClaimError
+ │       ├─ NotReachedError
+ │       ├─ WrongReceiptError
+ │       └─ AlreadyClaimedError
  ├─ UnavailableError            not now: the same request may succeed later
  │   ├─ LogUnavailableError
  │   │   └─ LogFullError
  │   ├─ OverloadedError
+ │   │   └─ TooManyClaimsError
  │   ├─ NotReadyError
+ │   ├─ PartitionsUnownedError
  │   └─ UnreachableError
  ├─ IntegrityError              something durable is not what it was: a person must look
  │   ├─ LogRewoundError
@@ -119,6 +129,46 @@ class SourcePositionError(CallerError):
         self.position = position
 
 
+class TooManyMilestonesError(CallerError):
+    """The log holds as many milestones, or imports, as it may."""
+
+
+class MilestonePassedError(CallerError):
+    """A milestone is set on a count that has passed it already.
+
+    Attributes:
+        value: The exact count.
+    """
+
+    def __init__(self, counter: str, n: int, value: int) -> None:
+        super().__init__(f"{counter} has {value} already, so it cannot be told who the {n}-th was; choose a larger N")
+        self.value = value
+
+
+class UnknownMilestoneError(CallerError):
+    """There is no such milestone."""
+
+
+class ImportConflictError(CallerError):
+    """A prior count cannot be imported: another one came from its source, or it would cross or approach a milestone."""
+
+
+class ClaimError(CallerError):
+    """A claim was refused."""
+
+
+class NotReachedError(ClaimError):
+    """There is no winner yet, so nobody can claim."""
+
+
+class WrongReceiptError(ClaimError):
+    """The receipt is not the winner's."""
+
+
+class AlreadyClaimedError(ClaimError):
+    """The winner's receipt was shown before."""
+
+
 class UnavailableError(FootfallError):
     """Not now; the same request may succeed later."""
 
@@ -133,6 +183,26 @@ class LogFullError(LogUnavailableError):
 
 class OverloadedError(UnavailableError):
     """A queue of this node is at its bound."""
+
+
+class TooManyClaimsError(OverloadedError):
+    """Claims come faster than this node looks at them."""
+
+
+class PartitionsUnownedError(UnavailableError):
+    """An exact read got no answer from some partitions in time.
+
+    Attributes:
+        partitions: Those that did not answer.
+    """
+
+    def __init__(self, partitions: list[int], timeout_s: float) -> None:
+        named = ", ".join(map(str, partitions))
+        super().__init__(
+            f"partitions {named} were counted by no node for {timeout_s:g} s, so the exact count is not known; "
+            "try again, or read the eventual count"
+        )
+        self.partitions = partitions
 
 
 class NotReadyError(UnavailableError):

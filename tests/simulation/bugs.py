@@ -160,7 +160,7 @@ def reuses_a_sequence(patch: pytest.MonkeyPatch) -> None:
 def ticks_for_every_writer(patch: pytest.MonkeyPatch) -> None:
     """Two writers of one barrier make two epochs in the partitions."""
 
-    def fold_control(self: Partition, sequence: int, message: Any) -> bool:
+    def fold_control(self: Partition, sequence: int, message: Any, definitions: Any) -> bool:
         self.sequence = sequence
         if not getattr(message, "epoch", 0):
             return False

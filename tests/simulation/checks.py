@@ -108,7 +108,7 @@ class Checks:
                 continue
             decoded = control.decode(message.data)
             definitions.fold(message.sequence, decoded)
-            ticked = {partition.fold_control(message.sequence, decoded) for partition in partitions}
+            ticked = {partition.fold_control(message.sequence, decoded, definitions) for partition in partitions}
             if True in ticked:
                 for partition in partitions:
                     expected[partition.number, message.sequence] = cut.state_bytes(partition)

@@ -197,7 +197,7 @@ class Node:
             elif self.definitions.sequence < message.sequence:
                 break
             else:
-                ticked = partition.fold_control(message.sequence, control.decode(message.data))
+                ticked = partition.fold_control(message.sequence, control.decode(message.data), self.definitions)
                 reader.advance(message)
                 if ticked:
                     self._take(cut.capture(partition), reader.position, folding.writer)

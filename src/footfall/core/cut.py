@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 
 from footfall.core.batch import UNREADABLE, explain
-from footfall.core.definitions import Definitions
+from footfall.core.definitions import Definitions, Imported
 from footfall.core.keys import KeyWindow
+from footfall.core.milestones import Milestones, Standing
 from footfall.core.partition import Partition, Producer
 from footfall.core.position import Position
 from footfall.core.visitors import Hashes, HashSet, merged
@@ -93,6 +94,8 @@ class _PartitionMeta(msgspec.Struct, array_like=True):
 class _DefinitionsMeta(msgspec.Struct, array_like=True):
     sequence: int
     producers: list[tuple[str, int]]  # in the order in which they are forgotten
+    milestones: list[Standing] = []
+    imports: dict[str, Imported] = {}
 
 
 Row = tuple[str, int, int]  # name, unit (0 or 1), since
@@ -129,7 +132,14 @@ def capture_definitions(definitions: Definitions, partitions: int) -> Capture:
         rows = list(zip(names, units, since, strict=True))
         return [_encode(rows[at : at + ROWS_PER_BLOB]) for at in range(0, len(rows), ROWS_PER_BLOB)]
 
-    meta = _encode(_DefinitionsMeta(definitions.sequence, list(definitions.producers.items())))
+    meta = _encode(
+        _DefinitionsMeta(
+            definitions.sequence,
+            list(definitions.producers.items()),
+            list(definitions.milestones),
+            definitions.imports,
+        )
+    )
     return Capture(DEFINITIONS, partitions, definitions.epoch, meta, body, (), {}, {})
 
 
@@ -272,6 +282,7 @@ def restore_definitions(manifest: Manifest, fetched: Mapping[str, bytes]) -> Def
         raise CheckpointError(f"the definitions of cut {manifest.epoch} cannot be read: {error}") from None
     definitions.sequence, definitions.epoch = meta.sequence, manifest.epoch
     definitions.producers = dict(meta.producers)
+    definitions.milestones, definitions.imports = Milestones(meta.milestones), meta.imports
     return definitions
 
 

@@ -1,4 +1,4 @@
-"""The counters that exist, in the order in which the log defined them: the fold of the control subject."""
+"""The counters that exist, in the order in which the log defined them, and what else the control subject tells."""
 
 from array import array
 from collections.abc import Iterable
@@ -6,13 +6,16 @@ from typing import Self
 
 import msgspec
 
-from footfall.core.control import Barrier, Control, Define
+from footfall.core.control import Announced, Barrier, Claimed, Control, Define, Import, Milestone, Reached, Verdict
+from footfall.core.milestones import Milestones
 from footfall.core.names import Unit, is_name, lineage
 from footfall.core.partition import Alarm
+from footfall.core.vector import ENTRY_MAX
 
 COUNTERS_MAX = 4_000_000  # 1.2 GB of names and entries at 16 partitions; later definitions have no effect
 PRODUCERS_MAX = 65_536  # a forgotten one can cause no more than a false alarm
 CACHE_MAX = 32_768
+IMPORTS_MAX = 10_000  # of prior counts; later ones add nothing
 
 
 class Definition(msgspec.Struct, frozen=True):
@@ -35,8 +38,17 @@ class Definition(msgspec.Struct, frozen=True):
     visitors: tuple[int, ...]
 
 
+class Imported(msgspec.Struct, frozen=True, array_like=True):
+    """A prior count that was taken over: see ``control.Import``. ``sequence`` is where it stands in the log."""
+
+    counter: str
+    value: int
+    note: str
+    sequence: int
+
+
 class Definitions:
-    """All counters up to one sequence of the log.
+    """All counters, milestones and imports up to one sequence of the log.
 
     A partition may be folded with definitions that are ahead of it: it compares ``since``. Columns instead of
     objects keep a counter at about 165 bytes here; ``Definition`` is made when asked for.
@@ -49,6 +61,8 @@ class Definitions:
         self.units = bytearray()  # 0 visits, 1 visitors
         self.since = array("q")
         self.producers: dict[str, int] = {}  # producer → its last sequence on the control subject
+        self.milestones = Milestones()
+        self.imports: dict[str, Imported] = {}  # by source
         self._numbers: dict[str, int] = {}
         self._cache: dict[str, Definition] = {}
 
@@ -104,7 +118,30 @@ class Definitions:
             del self.producers[next(iter(self.producers))]
         if isinstance(message, Define):
             alarms += [alarm for name, unit in message.counters for alarm in self._define(sequence, name, unit)]
+        elif isinstance(message, Import):
+            alarms += self._import(sequence, message)
+        elif isinstance(message, Milestone | Verdict | Reached | Announced | Claimed):
+            alarms += self._milestone(sequence, message)
         return alarms
+
+    def _milestone(
+        self, sequence: int, message: Milestone | Verdict | Reached | Announced | Claimed
+    ) -> Iterable[Alarm]:
+        if message.counter not in self._numbers:
+            yield Alarm("undefined", f"a milestone on {message.counter[:60]!r}, which is not defined", sequence)
+        elif contradiction := self.milestones.fold(sequence, message):
+            yield Alarm(contradiction.kind, contradiction.detail, sequence)
+
+    def _import(self, sequence: int, message: Import) -> Iterable[Alarm]:
+        """Take over a prior count: whether a partition adds it is decided here, where milestones are known."""
+        if message.counter not in self._numbers:
+            yield Alarm("undefined", f"an import into {message.counter[:60]!r}, which is not defined", sequence)
+        elif not 1 <= message.value <= ENTRY_MAX:
+            yield Alarm("malformed", f"{message.value} cannot be imported into {message.counter}", sequence)
+        elif len(self.imports) >= IMPORTS_MAX:
+            yield Alarm("imports", f"{message.counter} is not imported: there are {IMPORTS_MAX} already", sequence)
+        elif message.source not in self.imports and not self.milestones.since(message.counter, message.after):
+            self.imports[message.source] = Imported(message.counter, message.value, message.note, sequence)
 
     def _define(self, sequence: int, name: str, unit: Unit) -> Iterable[Alarm]:
         if not is_name(name):
@@ -130,6 +167,7 @@ class Definitions:
         assert later.sequence >= self.sequence
         self.restore(zip(later.names[len(self) :], later.units[len(self) :], later.since[len(self) :], strict=True))
         self.sequence, self.epoch, self.producers = later.sequence, later.epoch, later.producers
+        self.milestones, self.imports = later.milestones, later.imports
 
     def restore(self, rows: Iterable[tuple[str, int, int]]) -> None:
         """Append (name, unit as 0 or 1, since) rows, in order, as a cut holds them."""

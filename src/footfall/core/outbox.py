@@ -1,20 +1,19 @@
 """A producer's decisions: which visits go into which message, in which order, under which sequence. No I/O."""
 
 from collections.abc import Iterable, Iterator
-from hashlib import shake_128
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from footfall.core.batch import Batch, Chunk, Section, encode, pack
 from footfall.core.definitions import Definition
 from footfall.core.names import Unit
+from footfall.core.receipts import JOINT, RECEIPT_LENGTH, is_receipt, receipts
 from footfall.core.routing import partition_of
 from footfall.core.visit import Visit
 
 MESSAGE_BYTES_GOAL = 256_000  # a larger message waits longer for its fsync than it saves
 SECTION_BYTES_MAX = 2 * MESSAGE_BYTES_GOAL  # so that a message, a section over its goal, stays below the log's limit
 ENTRY_BYTES = 6  # of an entry beside its visitor and key, at most
-RECEIPT_BYTES = 16  # 128 bits: nobody guesses one
 LOCAL = -1  # "whichever partition this flush goes to"
 
 
@@ -89,9 +88,8 @@ class Sealed(NamedTuple):
     producer: str
 
     def receipts(self, secret: bytes) -> str:
-        """One receipt an entry, 32 hex digits each, in one text: one extendable hash instead of one hash each."""
-        name = f"{self.producer}\0{self.partition}\0{self.sequence}".encode()
-        return shake_128(len(secret).to_bytes(2) + secret + name).hexdigest(RECEIPT_BYTES * self.entries)
+        """One receipt an entry, in one text."""
+        return receipts(secret, self.producer, self.partition, self.sequence, self.entries)
 
 
 class Place(NamedTuple):
@@ -104,11 +102,15 @@ class Place(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Visits of one request that follow each other in a lot: entries ``first`` to ``stop`` (excluded)."""
+    """Visits of one request that follow each other in a lot: entries ``first`` to ``stop`` (excluded).
+
+    ``twin``: where one visit that counts in both units stands in the other.
+    """
 
     lot: Lot
     first: int
     stop: int
+    twin: "Run | None" = None
 
 
 class Ticket(NamedTuple):
@@ -131,7 +133,7 @@ class Flush(NamedTuple):
 
     def singles(self, secret: bytes) -> Iterator[tuple[Any, str]]:
         """Each waiter of ``add_single`` with its receipt."""
-        width = 2 * RECEIPT_BYTES
+        width = RECEIPT_LENGTH
         texts: dict[int, str] = {}
         for lot in self.lots:
             for place in lot.places if lot.waiters else ():
@@ -154,15 +156,18 @@ class Flush(NamedTuple):
         """Those of ``add_single`` and those of ``add``, to be told that it failed."""
         return [waiter for lot in self.lots for waiter in lot.waiters], [ticket.waiter for ticket in self.tickets]
 
-    @staticmethod
-    def _receipts(run: Run, texts: dict[int, str]) -> Iterator[str]:
-        width = 2 * RECEIPT_BYTES
+    def _receipts(self, run: Run, texts: dict[int, str]) -> Iterator[str]:
+        keys = run.lot.keys
         for place in run.lot.places:
             if place.stop > run.first and place.first < run.stop:
                 text, shift = texts[id(place.sealed)], place.offset - place.first
                 for entry in range(max(run.first, place.first), min(run.stop, place.stop)):
-                    at = width * (entry + shift)
-                    yield text[at : at + width]
+                    if keys is not None and is_receipt(keys[entry]):
+                        yield keys[entry]
+                        continue
+                    at = RECEIPT_LENGTH * (entry + shift)
+                    receipt = text[at : at + RECEIPT_LENGTH]
+                    yield receipt if run.twin is None else JOINT.join((receipt, *self._receipts(run.twin, texts)))
 
 
 class Outbox:
@@ -211,8 +216,7 @@ class Outbox:
         runs: list[Run] = []
         for (leaf, named, keyed, count), alike in groupby(visits, _kind):
             if keyed or leaf.visitors or self.hashed:  # each goes where its own key or visitor belongs
-                places = (self._place(leaf, visit) for _, visit in alike)
-                runs += [Run(lot, entry, entry + 1) for lot, entry in places]
+                runs += [self._place(leaf, visit) for _, visit in alike]
             else:
                 runs.append(self._place_all(leaf, named, count, [visit.visitor or "" for _, visit in alike]))
         self._tickets.append(Ticket(runs, waiter))
@@ -226,16 +230,17 @@ class Outbox:
         self.size += ENTRY_BYTES * len(visitors) + lot.size - size
         return Run(lot, first, lot.entries)
 
-    def _place(self, leaf: Definition, visit: Visit) -> tuple[Lot, int]:
+    def _place(self, leaf: Definition, visit: Visit) -> Run:
         place = None
         visitor, key = visit.visitor, visit.key
         self.visits += 1
         self.size += ENTRY_BYTES + len(visitor or "") + len(key or "")
         if leaf.visitors:
             assert visitor is not None
-            place = self._put(partition_of(visitor, self.partitions), leaf, Unit.VISITORS, visitor, None, 1)
+            shown = key if is_receipt(key) else None  # a set needs no keys: only a receipt is worth its bytes
+            place = self._put(partition_of(visitor, self.partitions), leaf, Unit.VISITORS, visitor, shown, 1)
         if leaf.visits:
-            place = self._put(self._route(visitor, key), leaf, Unit.VISITS, visitor, key, visit.count)
+            place = self._put(self._route(visitor, key), leaf, Unit.VISITS, visitor, key, visit.count, place)
         assert place is not None
         return place
 
@@ -250,10 +255,18 @@ class Outbox:
         return self._spread
 
     def _put(
-        self, partition: int, leaf: Definition, unit: Unit, visitor: str | None, key: str | None, times: int
-    ) -> tuple[Lot, int]:
+        self,
+        partition: int,
+        leaf: Definition,
+        unit: Unit,
+        visitor: str | None,
+        key: str | None,
+        times: int,
+        twin: Run | None = None,
+    ) -> Run:
         lot = self._lot(partition, leaf, unit, visitor is not None, key is not None, times)
-        return lot, lot.add(visitor, key)
+        entry = lot.add(visitor, key)
+        return Run(lot, entry, entry + 1, twin)
 
     def _lot(self, partition: int, leaf: Definition, unit: Unit, named: bool, keyed: bool, times: int) -> Lot:
         kind = (partition, leaf.name, unit, named, keyed, times)

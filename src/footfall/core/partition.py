@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from footfall.core.batch import Batch, Chunk, Section, decode, unpack
-from footfall.core.control import Barrier, Control
+from footfall.core.control import Barrier, Control, Import
 from footfall.core.keys import KeyWindow, key_digest
 from footfall.core.names import Unit
 from footfall.core.routing import partition_of
 from footfall.core.vector import ENTRY_MAX
-from footfall.core.visitors import HashSet, hashes_of
+from footfall.core.visitors import Hashes, HashSet, hashes_of
 from footfall.errors import MalformedError
 
 if TYPE_CHECKING:
@@ -28,6 +28,22 @@ class Alarm(NamedTuple):
     kind: str  # gap, malformed, undefined, misrouted, overflow, expired, counters
     detail: str
     sequence: int
+
+
+class Gain(NamedTuple):
+    """What one section added to the counter that is watched.
+
+    Attributes:
+        section: The section, of ``Partition.batch``.
+        added: Visits, or visitors, that counted: 1 at least.
+        first: Of ``visits`` with keys: for each entry, whether it counted; else None, and all of them did.
+        fresh: Of ``visitors``: the hashes that were new, sorted.
+    """
+
+    section: Section
+    added: int
+    first: Sequence[bool] | None = None
+    fresh: Hashes | None = None
 
 
 class Producer(NamedTuple):
@@ -52,6 +68,10 @@ class Partition:
         self.visitors: dict[int, HashSet] = {}  # counter's number → who was seen here
         self.tally: dict[str, int] = {}  # how often each kind of alarm, of repeat and of refusal came
         self.touched: dict[int, int] = {}  # counter's number → visits added since someone last took this; not state
+        # A judge sets ``watched`` to a counter's number, and then finds what the last batch added to it; not state.
+        self.watched = -1
+        self.batch: Batch | None = None
+        self.gains: list[Gain] = []
 
     def fold(self, sequence: int, data: bytes, definitions: Definitions) -> Sequence[Alarm]:
         """Count the next batch of this partition.
@@ -76,15 +96,25 @@ class Partition:
             self._alarm(alarms, "malformed", str(error))
             return alarms
         self.sequence = sequence
+        if self.watched >= 0:
+            self.batch = batch
         if self._is_next(batch, alarms):
             for section in batch.sections:
                 self._count(section, definitions, alarms)
         return alarms
 
-    def fold_control(self, sequence: int, message: Control) -> bool:
-        """Take the next control message; returns whether an epoch began, which is where a cut is taken."""
+    def fold_control(self, sequence: int, message: Control, definitions: Definitions) -> bool:
+        """Take the next control message; returns whether an epoch began, which is where a cut is taken.
+
+        Args:
+            sequence: The message's sequence in the log, above all folded before.
+            message: The message.
+            definitions: What the control subject tells up to that sequence at least.
+        """
         assert sequence > self.sequence
         self.sequence = sequence
+        if isinstance(message, Import):
+            self._import(message, definitions)
         if not isinstance(message, Barrier) or message.epoch != self.epoch + 1:
             return False
         self.epoch += 1
@@ -93,6 +123,31 @@ class Partition:
             oldest = self.epoch - PRODUCER_EPOCHS
             self.producers = {name: known for name, known in self.producers.items() if known.born > oldest}
         return True
+
+    def entry(self, counter: str, definitions: Definitions) -> int:
+        """What this partition has counted for a counter; 0 for one that is not defined at this point of the log."""
+        number = definitions.number(counter)
+        return self.counts[number] if number is not None and number < len(self.counts) else 0
+
+    def _import(self, message: Import, definitions: Definitions) -> None:
+        """Add a prior count, if it belongs here, and the definitions took this message for its source's first."""
+        imported = definitions.imports.get(message.source)
+        if (
+            imported is None
+            or imported.sequence != self.sequence
+            or partition_of(message.source, self.partitions) != self.number
+        ):
+            return
+        leaf = definitions.find(message.counter)
+        assert leaf is not None, "definitions take no import into a counter that is not defined"
+        path = leaf.visits if leaf.unit is Unit.VISITS else leaf.visitors
+        counts = self._counts_for(path)
+        if any(counts[number] > ENTRY_MAX - message.value for number in path):
+            self._note("overflow")
+            return
+        for number in path:
+            counts[number] += message.value
+            self.touched[number] = self.touched.get(number, 0) + message.value
 
     def _is_next(self, batch: Batch, alarms: list[Alarm]) -> bool:
         """Whether the batch is to be counted: no repeat, no producer that ended long ago, no chunk out of place."""
@@ -138,8 +193,10 @@ class Partition:
         entries, times = section.entries, section.times
         if entries < 1 or times < 1:
             raise MalformedError(f"{entries} entries, {times} times")
+        first = None
         if section.keys is not None:
-            entries = self._first_keys(section, alarms)
+            first = self._first_keys(section, alarms)
+            entries = sum(first)
         added = entries * times
         if added:
             counts = self._counts_for(leaf.visits)
@@ -150,18 +207,20 @@ class Partition:
             for number in leaf.visits:
                 counts[number] += added
                 touched[number] = touched.get(number, 0) + added
+            if self.watched >= 0 and self.watched in leaf.visits:
+                self.gains.append(Gain(section, added, first))
 
-    def _first_keys(self, section: Section, alarms: list[Alarm]) -> int:
-        """How many entries have a key that was not seen in the window."""
+    def _first_keys(self, section: Section, alarms: list[Alarm]) -> list[bool]:
+        """For each entry, whether its key was not seen in the window."""
         keys = unpack(section.keys or b"")
         if len(keys) != section.entries:
             raise MalformedError(f"{len(keys)} keys for {section.entries} entries")
         if any(partition_of(key, self.partitions) != self.number for key in keys):
             self._alarm(alarms, "misrouted", f"{section.leaf}: keys that are not of partition {self.number}")
-            return 0
-        first = sum(self.keys.first(key_digest(section.leaf, key)) for key in keys)
-        if first < len(keys):
-            self._note("key", len(keys) - first)
+            return []
+        first = [self.keys.first(key_digest(section.leaf, key)) for key in keys]
+        if not all(first):
+            self._note("key", first.count(False))
         return first
 
     def _count_visitors(self, section: Section, leaf: Definition, alarms: list[Alarm]) -> None:
@@ -181,6 +240,8 @@ class Partition:
             if fresh := seen.add(hashes):
                 counts[number] += fresh
                 self.touched[number] = self.touched.get(number, 0) + fresh
+                if number == self.watched:
+                    self.gains.append(Gain(section, fresh, fresh=seen.added[-1]))
 
     def _counts_for(self, path: tuple[int, ...]) -> array[int]:
         """The counts, long enough for a path: a child's number is above its ancestors', which are defined before it."""

@@ -11,19 +11,19 @@ def partition_of(text: str, partitions: int) -> int:
     return xxhash.xxh3_64_intdigest(text.encode()) % partitions
 
 
-def weight(node: str, partition: int) -> int:
-    """How strongly a node is drawn to a partition.
+def weight(node: str, task: int | str) -> int:
+    """How strongly a node is drawn to a partition, or to another task that one node should do.
 
     References:
         Thaler, Ravishankar (1998), "Using name-based mappings to increase hit rates": the highest weight wins,
         so that a node that comes or goes moves only its own partitions.
     """
-    return xxhash.xxh3_64_intdigest(f"{node}\0{partition}".encode())
+    return xxhash.xxh3_64_intdigest(f"{node}\0{task}".encode())
 
 
-def ranking(partition: int, nodes: Iterable[str]) -> list[str]:
-    """The nodes in the order in which they should own the partition."""
-    return sorted(nodes, key=lambda node: (weight(node, partition), node), reverse=True)
+def ranking(task: int | str, nodes: Iterable[str]) -> list[str]:
+    """The nodes in the order in which they should own a partition, or do another task."""
+    return sorted(nodes, key=lambda node: (weight(node, task), node), reverse=True)
 
 
 class Peer(msgspec.Struct, frozen=True):

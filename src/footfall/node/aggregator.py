@@ -14,6 +14,7 @@ from footfall.core.table import Table
 from footfall.errors import IntegrityError, LogTrimmedError, LogUnavailableError, MalformedError, NotReadyError
 from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Delivery, Log, Message
 from footfall.node.cuts import Cuts
+from footfall.node.messages import Counted
 from footfall.node.waiting import Reached, ended
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Aggregator:
 
     def __init__(
         self,
+        node: str,
         log: Log,
         table: Table,
         cuts: Cuts,
@@ -50,6 +52,7 @@ class Aggregator:
         position: Position,
         attached: Callable[[], None],
         watched: Callable[[asyncio.Task[None]], asyncio.Task[None]],
+        answer: Callable[[str, Counted], None],
     ) -> None:
         self.definitions = definitions
         self.definitions_reached = Reached(definitions.sequence)
@@ -57,12 +60,14 @@ class Aggregator:
         self.failure: IntegrityError | None = None
         self.alarms: dict[str, int] = {}
         self.epoch_since_s = time.monotonic()
+        self._node = node
         self._log = log
         self._table = table
         self._cuts = cuts
         self._position = position
         self._attached = attached
         self._watched = watched
+        self._answer = answer
         self._writer = cut.Writer()
         self._clock_offset_ns: int | None = None  # this clock minus the log's, and the shortest way between them
 
@@ -181,12 +186,18 @@ class Aggregator:
             self._publish(folding)  # what others may see meanwhile must be as far as the table says
             await self.definitions_reached.wait(message.sequence)
         try:
-            ticked = partition.fold_control(message.sequence, control.decode(message.data))
+            decoded = control.decode(message.data)
         except MalformedError:  # reported by the fold of the definitions
             partition.sequence = message.sequence
             return
-        if ticked:
+        if partition.fold_control(message.sequence, decoded, self.definitions):
             self._cuts.take(cut.capture(partition), at(self._log.created, message), folding.writer)
+        reader, counters = control.asked(decoded)
+        if reader:
+            self._publish(folding)  # so that this node shows nothing smaller after the exact count
+            entries = [partition.entry(counter, self.definitions) for counter in counters]
+            parts = {partition.number: entries}
+            self._answer(reader, Counted(self._node, decoded.producer, decoded.sequence, message.sequence, parts))
 
     def _publish(self, folding: Folding) -> None:
         """Make what was folded readable."""

@@ -27,8 +27,20 @@ from footfall.log.protocol import Bus, Log, Store
 from footfall.node import messages
 from footfall.node.aggregator import Aggregator
 from footfall.node.cuts import Cuts, Found
+from footfall.node.exact import ExactReads, Write
+from footfall.node.judging import LOOK_S, Judging
 from footfall.node.members import Members, every
-from footfall.node.messages import NODE_SUBJECT, NODES_SUBJECT, SOURCE_SUBJECT, Beat, Digests, Done, Gather, Rows
+from footfall.node.messages import (
+    NODE_SUBJECT,
+    NODES_SUBJECT,
+    SOURCE_SUBJECT,
+    Beat,
+    Counted,
+    Digests,
+    Done,
+    Gather,
+    Rows,
+)
 from footfall.node.sharing import Replicated, Sharded
 from footfall.node.waiting import ended
 
@@ -36,8 +48,6 @@ logger = logging.getLogger(__name__)
 
 LISTEN_S = 0.3  # at the start, before partitions are taken; taking too many costs work, not counts
 OWNER_TIMEOUT_S = 2.0
-
-Tick = Callable[[Callable[[str, int], Barrier]], Awaitable[int]]
 
 
 class Cluster(Log, Store, Bus, Protocol):
@@ -54,6 +64,8 @@ class Counting:
         sharing = Sharded if config.topology is Topology.SHARDED else Replicated
         self.sharing = sharing(node, run, cluster, self.table, lambda: self.aggregator.owned())
         self.aggregator: Aggregator
+        self.exact: ExactReads
+        self.judging: Judging
         self._config = config
         self._cluster = cluster
         self.url = url
@@ -105,18 +117,49 @@ class Counting:
             self.table.merge_column(number, numbers, counts[numbers], partition.sequence)
             self.table.confirm(number, partition.sequence)
         self.aggregator = Aggregator(
-            self._cluster, self.table, self.cuts, definitions, position, self.sharing.changed_owner, self.watched
+            self._node,
+            self._cluster,
+            self.table,
+            self.cuts,
+            definitions,
+            position,
+            self.sharing.changed_owner,
+            self.watched,
+            lambda reader, counted: self.exact.answer(reader, counted),
         )
         self._spawn(self.aggregator.run_control(), "control")
         logger.info("counting goes on from sequence %d", position.sequence)
         return states
 
-    async def join(self, states: dict[int, tuple[Partition, Position, Manifest | None]], tick: Tick) -> None:
+    async def join(
+        self, states: dict[int, tuple[Partition, Position, Manifest | None]], write: Write, secret: bytes
+    ) -> None:
         """Meet the other nodes, take this node's partitions, and start all that recurs.
+
+        Args:
+            states: What ``load`` returned.
+            write: Stores a control message.
+            secret: The cluster's, which keys receipts.
 
         Raises:
             TopologyMismatchError: The others run the other topology.
         """
+        self.exact = ExactReads(self._node, self._cluster, self.table.partitions, write)
+        self.judging = Judging(
+            self._node,
+            self._cluster,
+            self.table,
+            self.cuts,
+            self.members,
+            self.definitions,
+            self.aggregator.definitions_reached,
+            write,
+            secret,
+            self._config.closing_share,
+        )
+        self._spawn(every(LOOK_S, self._judge), "judging")
+        self._spawn(self.exact.run(), "exact reads")
+        self._spawn(self.exact.run_answers(), "answers to exact reads")
         self._unsubscribe = [
             await self._cluster.subscribe(NODES_SUBJECT, self._heard),
             await self._cluster.subscribe(NODE_SUBJECT.format(node=self._node), self._heard),
@@ -135,7 +178,7 @@ class Counting:
             await self._serve(number)
         self._spawn(every(self._config.beat_interval_s, self._look), "members")
         self._spawn(every(self._config.anti_entropy_interval_s, self._repair), "anti-entropy")
-        self._spawn(every(min(self._config.cut_interval_s / 4, 1.0), lambda: self._pace(tick)), "cuts")
+        self._spawn(every(min(self._config.cut_interval_s / 4, 1.0), lambda: self._pace(write)), "cuts")
         if isinstance(self.sharing, Sharded):
             self._spawn(every(self._config.gather_interval_s, self.sharing.gather), "gather")
         else:
@@ -169,6 +212,10 @@ class Counting:
                 await self.sharing.done(said)
             elif isinstance(said, Digests | Gather):
                 await self.sharing.asked(said)
+            elif isinstance(said, Counted):
+                self.exact.take(said)
+            else:
+                self.judging.hear(said)
         except MalformedError as error:
             logger.error("%s", error)
 
@@ -190,6 +237,10 @@ class Counting:
 
     async def _broadcast(self) -> None:
         await self.sharing.tick(bool(self.members.beats))
+
+    async def _judge(self) -> None:
+        if self.aggregator.failure is None:
+            await self.judging.look()
 
     async def _repair(self) -> None:
         await self.sharing.repair([peer.id for peer in self.members.alive()])
@@ -255,7 +306,7 @@ class Counting:
         except LogUnavailableError:
             raise NotReadyError(f"no node counts partition {number} now; try again later") from None
 
-    async def _pace(self, tick: Tick) -> None:
+    async def _pace(self, write: Write) -> None:
         """Begin a new epoch when it is time and this node's turn, and tidy up after the one before."""
         interval_s = max(self._config.cut_interval_s, self.cuts.duration_s)
         if not self.members.is_first():
@@ -264,9 +315,9 @@ class Counting:
             return
         self._paced_s = time.monotonic()
         try:
-            await self.cuts.collect()
+            await self.cuts.collect(self.judging.holds)
             epoch = self.definitions.epoch + 1
-            await tick(lambda producer, sequence: Barrier(producer, sequence, epoch))
+            await write(lambda producer, sequence: Barrier(producer, sequence, epoch))
         except LogUnavailableError as error:
             logger.warning("no cut now: %s", error)
         except IntegrityError as error:
@@ -277,6 +328,8 @@ class Counting:
         with contextlib.suppress(LogUnavailableError):
             await self._beat(leaves=True)
         await ended([*self._tasks, self._taking])
+        await self.exact.stop()
+        await self.judging.stop()
         for number in list(self.aggregator.foldings):
             await self._drop(number)
         for unsubscribe in self._unsubscribe:

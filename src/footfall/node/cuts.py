@@ -193,12 +193,22 @@ class Cuts:
             )
         return Position(self._log.created)
 
-    async def collect(self) -> None:
-        """Drop what no kept cut needs, and the log before them. Raises LogUnavailableError, LogRewoundError."""
+    async def collect(self, holds: Callable[[Position], str]) -> None:
+        """Drop what no kept cut needs, and the log before them.
+
+        Args:
+            holds: Given the position of the newest cut, why nothing may be dropped now; empty if it may be.
+
+        Raises:
+            LogUnavailableError, LogRewoundError: As ``find``.
+        """
         kept = (await self.find())[:KEPT]
         if len(kept) < KEPT:
             return
         newest, oldest = kept[0], kept[-1]
+        if why := holds(newest.position):
+            logger.info("all cuts and the log are kept: %s", why)
+            return
         needed: set[str] = set()
         for key in await self._log.keys("cut"):
             epoch = int(key.split(".")[1])

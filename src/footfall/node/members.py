@@ -68,9 +68,9 @@ class Members:
                 del self.beats[gone], self._heard_s[gone]
         return here
 
-    def is_first(self) -> bool:
-        """Whether it is this node's turn to do what one node should do: to pace and tidy cuts."""
-        return ranking(-1, [self.node, *(peer.id for peer in self.alive())])[0] == self.node
+    def is_first(self, task: int | str = -1) -> bool:
+        """Whether it is this node's turn to do what one node should do: by default, to pace and tidy cuts."""
+        return ranking(task, [self.node, *(peer.id for peer in self.alive())])[0] == self.node
 
     def decide(
         self, owned: Mapping[int, int], catching_up: Mapping[int, int], lag_s: Mapping[int, float]

@@ -107,6 +107,40 @@ class Gather(msgspec.Struct, frozen=True, array_like=True, tag="gather"):
     versions: dict[str, tuple[str, int]]
 
 
+class Counted(msgspec.Struct, frozen=True, array_like=True, tag="counted"):
+    """What partitions had counted at a message of the log that asked for it: exact, whoever folded them.
+
+    Attributes:
+        node: Id of the sender.
+        producer: Of the message that asked.
+        asked: That message's number for this producer.
+        sequence: Its sequence in the log. One that was published twice has two: answers to both do not mix.
+        parts: For each partition, its entries of the counters asked for, in their order.
+    """
+
+    node: str
+    producer: str
+    asked: int
+    sequence: int
+    parts: dict[int, list[int]]
+
+
+class Judged(msgspec.Struct, frozen=True, array_like=True, tag="judged"):
+    """What the judge of a counter has counted.
+
+    Attributes:
+        node: Id of the sender.
+        counter: The counter's name.
+        sequence: The sequence in the log at which ``entries`` are exact.
+        entries: The counter's vector.
+    """
+
+    node: str
+    counter: str
+    sequence: int
+    entries: list[int]
+
+
 class SourceQuery(msgspec.Struct, frozen=True, array_like=True, tag="source"):
     """Where does a source stand, once the partition is folded up to ``sequence``?"""
 
@@ -114,7 +148,7 @@ class SourceQuery(msgspec.Struct, frozen=True, array_like=True, tag="source"):
     sequence: int
 
 
-Said = Beat | Rows | Done | Digests | Gather
+Said = Beat | Rows | Done | Digests | Gather | Counted | Judged
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Said).decode

@@ -10,10 +10,13 @@ from bisect import bisect_left
 from collections.abc import MutableSequence, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from footfall.config import Config, Topology
 from footfall.core.batch import Chunk
 from footfall.core.control import Barrier, Define
 from footfall.core.definitions import COUNTERS_MAX, Definition
+from footfall.core.milestones import Standing
 from footfall.core.names import Unit, check_name, lineage
 from footfall.core.routing import partition_of, weight
 from footfall.core.vector import ENTRY_MAX
@@ -32,8 +35,18 @@ from footfall.node.checks import check_visits
 from footfall.node.counting import Cluster, Counting
 from footfall.node.members import every
 from footfall.node.metrics import metrics_of
+from footfall.node.milestones import Milestones
 from footfall.node.producer import Producer, Waiter
-from footfall.node.readings import Added, Metric, NodeInfo, Phase, Reading
+from footfall.node.readings import (
+    Added,
+    Metric,
+    MilestoneReading,
+    MilestoneState,
+    NodeInfo,
+    Phase,
+    Reading,
+    winner_reading,
+)
 from footfall.node.secret import kept_secret
 from footfall.node.waiting import ended
 
@@ -69,6 +82,7 @@ class Node:
         )
         self.table = self.counting.table
         self.producer: Producer
+        self.milestones: Milestones
         self._cluster = cluster
         self._acknowledged = Acknowledged(Path(config.data), self.id)
         self._tasks: list[asyncio.Task[None]] = []
@@ -93,7 +107,8 @@ class Node:
         hashed = self.topology is Topology.SHARDED
         self.producer = Producer(self._cluster, self.counting.definitions, secret, hashed, self._local_partition)
         self._tasks.append(self.counting.watched(asyncio.create_task(self.producer.run(), name="producer")))
-        await self.counting.join(states, self.producer.control)
+        await self.counting.join(states, self.producer.control, secret)
+        self.milestones = Milestones(self.id, self.counting, self.producer.control, self._defined)
         self._target = await self.producer.control(Barrier)
         self._tasks.append(self.counting.watched(asyncio.create_task(every(FILL_CHECK_S, self._watch), name="watch")))
 
@@ -154,6 +169,15 @@ class Node:
         if found.unit is not unit:
             raise UnitConflictError(f"{name} counts {found.unit} already, not {unit}; a counter's unit never changes")
         return found, made
+
+    async def _defined(self, name: str) -> Definition:
+        """The counter of that name; one of ``visits`` if nobody has defined it. Raises as ``define``."""
+        self._check_counting()
+        await self._define([(name, Unit.VISITS)])
+        found = self.definition(name)
+        if found is None:
+            raise TooManyCountersError(f"there are as many counters as there may be: {COUNTERS_MAX}")
+        return found
 
     async def _define(self, wanted: Sequence[tuple[str, Unit]]) -> bool:
         """Define what is not defined yet; returns whether anything was not."""
@@ -302,8 +326,41 @@ class Node:
         if number is None:
             return Reading(name, 0, 0, Unit.VISITS, Phase.AP, "eventual", sequence, staleness_ms)
         unit = self.counting.definitions.unit(number)
-        value, pending = self.table.value(number), self.producer.pending(number)
-        return Reading(name, value, pending, unit, Phase.AP, "eventual", sequence, staleness_ms)
+        value, pending, phase = self.table.value(number), self.producer.pending(number), Phase.AP
+        if closing := self.counting.judging.closing.get(number):
+            value, phase, sequence, staleness_ms = closing.show(value, sequence, staleness_ms)
+        return Reading(name, value, pending, unit, phase, "eventual", sequence, staleness_ms)
+
+    async def read_exact(self, name: str) -> Reading:
+        """A counter's exact value: of all visits acknowledged before this call, and maybe some that came since.
+
+        Raises:
+            InvalidNameError: It is not a name.
+            NotReadyError: This node does not count.
+            PartitionsUnownedError, LogUnavailableError, OverloadedError: As ``ExactReads.read``.
+        """
+        check_name(name)
+        self._check_counting()
+        exact = await self.counting.exact.read(name)
+        await self.counting.aggregator.definitions_reached.wait(exact.sequence)
+        number = self.counting.definitions.number(name)
+        unit, phase, pending = Unit.VISITS, Phase.AP, 0
+        if number is not None:
+            entries = np.array([exact.vector.entries], np.int64)
+            self.table.merge(np.array([number], np.int32), entries, [exact.sequence] * self.table.partitions)
+            unit, pending = self.counting.definitions.unit(number), self.producer.pending(number)
+            if closing := self.counting.judging.closing.get(number):
+                closing.shown = max(closing.shown, exact.vector.value)
+                phase = Phase.CP
+        return Reading(name, exact.vector.value, pending, unit, phase, "linearizable", exact.sequence, 0)
+
+    def milestone(self, standing: Standing) -> MilestoneReading:
+        """A milestone with its counter's value. Raises NotReadyError."""
+        state = MilestoneState.OPEN if standing.open else MilestoneState.REACHED
+        if self.counting.judging.is_closing(standing):
+            state = MilestoneState.CLOSING
+        value = self.read(standing.counter).value
+        return MilestoneReading(standing.counter, standing.n, state, value, winner_reading(standing))
 
     def _freshness(self) -> tuple[int, int]:
         """(sequence, staleness_ms) of the table."""

@@ -1,9 +1,11 @@
 """What a node answers: values, as data."""
 
 import enum
+from datetime import UTC, datetime
 
 import msgspec
 
+from footfall.core.milestones import Standing
 from footfall.core.names import Unit
 
 
@@ -36,6 +38,93 @@ class Reading(msgspec.Struct, frozen=True):
     consistency: str
     sequence: int
     staleness_ms: int
+
+
+class ProofReading(msgspec.Struct, frozen=True):
+    """From what a winner was derived: see ``footfall.core.control.Proof``.
+
+    Attributes:
+        log: Creation time of the log.
+        sequence: Where the cut stands, from which the judge counted on.
+        epoch: Names the cut; 0 for the log's beginning.
+        value: What the counter was there.
+        messages: How many messages of the log lie between, the winner's included.
+        digest: Their SHA-256, in hex.
+    """
+
+    log: str
+    sequence: int
+    epoch: int
+    value: int
+    messages: int
+    digest: str
+
+
+class WinnerReading(msgspec.Struct, frozen=True):
+    """The N-th visit.
+
+    Attributes:
+        visitor: Who came; None if nobody said.
+        receipt_sha256: SHA-256 of the receipt, in hex: whoever can show the receipt is the winner.
+        sequence: Where in the log the visit is.
+        index: Which entry of the message there it is, from 0.
+        time: When the log stored it, by the log's clock: RFC 3339, in UTC.
+        claimed: Whether the receipt was shown.
+        proof: From what it was derived.
+    """
+
+    visitor: str | None
+    receipt_sha256: str
+    sequence: int
+    index: int
+    time: str
+    claimed: bool
+    proof: ProofReading
+
+
+class MilestoneState(enum.StrEnum):
+    """How far a milestone is: ``closing`` when a judge counts, ``reached`` when there is a winner."""
+
+    OPEN = "open"
+    CLOSING = "closing"
+    REACHED = "reached"
+
+
+class MilestoneReading(msgspec.Struct, frozen=True):
+    """A milestone.
+
+    Attributes:
+        counter: Its counter.
+        n: Whose visit is sought: the N-th.
+        state: How far it is.
+        value: What the counter shows now.
+        winner: The N-th visit, once it has come.
+    """
+
+    counter: str
+    n: int
+    state: MilestoneState
+    value: int
+    winner: WinnerReading | None
+
+
+def winner_reading(standing: Standing) -> WinnerReading | None:
+    """A milestone's winner, for people and machines; None before it has come."""
+    winner, proof = standing.winner, standing.proof
+    if winner is None or proof is None:
+        return None
+    told = datetime.fromtimestamp(winner.time_ns // 10**9, UTC).replace(microsecond=winner.time_ns // 1000 % 10**6)
+    return WinnerReading(
+        winner.visitor,
+        winner.receipt_sha256.hex(),
+        winner.sequence,
+        winner.index,
+        told.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        standing.claim is not None,
+        ProofReading(
+            proof.cut.created, proof.cut.sequence, proof.epoch, proof.value, proof.messages, proof.digest.hex()
+        ),
+    )
 
 
 class Added(msgspec.Struct, frozen=True):

@@ -83,7 +83,7 @@ class Folds:
             decoded = control.decode(message.data)
             alarms += self.definitions.fold(self.sequence, decoded)
             for partition in self.partitions:
-                partition.fold_control(self.sequence, decoded)
+                partition.fold_control(self.sequence, decoded, self.definitions)
         else:
             alarms += self.partitions[message.partition].fold(self.sequence, message.data, self.definitions)
         self.alarms += alarms

@@ -12,6 +12,7 @@ from core_patches import patched
 from footfall.core import cut
 from footfall.core.control import Barrier
 from footfall.core.cut import Ref, Writer, blob_key, capture, capture_definitions, state_bytes
+from footfall.core.definitions import Definitions
 from footfall.core.partition import Partition
 from footfall.core.position import Position
 
@@ -27,7 +28,7 @@ def wide(pages: int) -> Partition:
 
 
 def ticked(fold: Partition) -> Partition:
-    fold.fold_control(fold.sequence + 1, Barrier("c", fold.epoch + 1, fold.epoch + 1))
+    fold.fold_control(fold.sequence + 1, Barrier("c", fold.epoch + 1, fold.epoch + 1), Definitions())
     return fold
 
 

@@ -162,7 +162,7 @@ def test_epochs_begin_in_the_definitions_just_where_they_begin_in_a_partition(
         message = Barrier(producer, sequence, to)
         epoch += to == epoch + 1
         definitions.fold(at, message)
-        partition.fold_control(at, message)
+        partition.fold_control(at, message, definitions)
         assert definitions.epoch == partition.epoch == epoch
 
 

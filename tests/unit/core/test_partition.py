@@ -76,7 +76,7 @@ def test_a_fold_may_be_behind_the_definitions(log: list[Message]) -> None:
         behind = Partition(fold.number, PARTITIONS)
         for sequence, message in enumerate(log, 1):
             if message.partition is None:
-                behind.fold_control(sequence, control.decode(message.data))
+                behind.fold_control(sequence, control.decode(message.data), apace.definitions)
             elif message.partition == fold.number:
                 behind.fold(sequence, message.data, apace.definitions)
         assert cut.state_bytes(behind) == cut.state_bytes(fold)
@@ -154,5 +154,5 @@ def test_a_fold_takes_messages_in_log_order_only() -> None:
         with pytest.raises(AssertionError):
             fold.fold(sequence, batch(0, "p", 0, 1, []).data, folds.definitions)
         with pytest.raises(AssertionError):
-            fold.fold_control(sequence, control.Barrier("c", 2, 2))
+            fold.fold_control(sequence, control.Barrier("c", 2, 2), folds.definitions)
     assert fold.sequence == 1

@@ -6,6 +6,7 @@ from core_patches import patched
 
 from footfall.core import partition
 from footfall.core.control import Barrier, Define
+from footfall.core.definitions import Definitions
 from footfall.core.partition import FORGET_EPOCHS, PRODUCER_EPOCHS, Partition, Producer
 
 ENTRY_MAX = 2**63 - 1
@@ -303,7 +304,10 @@ def test_a_section_that_would_take_a_counter_past_the_limit_is_not_counted_at_al
 def test_an_epoch_begins_only_with_the_barrier_that_follows_the_present_one() -> None:
     fold = Partition(0, 1)
     messages = [Barrier("c", 1, 1), Barrier("d", 1, 1), Barrier("c", 2, 0), Barrier("c", 3, 3), Define("c", 4, ())]
-    assert [fold.fold_control(at, message) for at, message in enumerate(messages, 1)] == [True, *[False] * 4]
+    assert [fold.fold_control(at, message, Definitions()) for at, message in enumerate(messages, 1)] == [
+        True,
+        *[False] * 4,
+    ]
     assert (fold.epoch, fold.sequence) == (1, 5)
-    assert fold.fold_control(6, Barrier("d", 2, 2)) is True
+    assert fold.fold_control(6, Barrier("d", 2, 2), Definitions()) is True
     assert fold.epoch == 2

@@ -16,6 +16,11 @@ from footfall.log.protocol import CONTROL_SUBJECT
 from footfall.node.cuts import Cuts
 
 
+def nothing(newest: Position) -> str:
+    """Why cuts must be kept: for nothing."""
+    return ""
+
+
 class Cutter:
     """All partitions' folds, and the cuts of a node that owns them all. Counters: a of visits, people of visitors.
 
@@ -67,7 +72,7 @@ class Cutter:
                 said = control.decode(message.data)
                 assert not self.definitions.fold(message.sequence, said)
                 for partition in self.partitions:
-                    partition.fold_control(message.sequence, said)
+                    partition.fold_control(message.sequence, said, self.definitions)
             else:
                 partition = self.partitions[int(message.subject.rpartition(".")[2])]
                 assert not partition.fold(message.sequence, message.data, self.definitions)

@@ -137,7 +137,7 @@ class Fold:
                 said = control.decode(message.data)
                 self.alarms += self.definitions.fold(message.sequence, said)
                 for partition in self.partitions:
-                    partition.fold_control(message.sequence, said)
+                    partition.fold_control(message.sequence, said, self.definitions)
             else:
                 partition = subjects[message.subject]
                 self.alarms += partition.fold(message.sequence, message.data, self.definitions)

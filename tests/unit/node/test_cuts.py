@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from node_cutting import Cutter
+from node_cutting import Cutter, nothing
 from node_line import Line, ready, soon
 
 from footfall.core import cut
@@ -212,7 +212,7 @@ async def test_if_no_cut_can_be_read_the_log_is_counted_from_its_beginning(cutte
 @pytest.mark.parametrize("how", ["missing", "torn", "empty"])
 async def test_if_no_cut_can_be_read_and_the_log_was_trimmed_counting_is_refused(cutter: Cutter, how: str) -> None:
     await cutter.take(3)
-    await cutter.cuts.collect()
+    await cutter.cuts.collect(nothing)
     for key in cutter.keys("cut"):
         cutter.damage(key, how)
     with pytest.raises(CheckpointError, match="restore a backup"):
@@ -275,7 +275,7 @@ async def test_a_cut_that_is_dropped_while_it_is_read_is_looked_for_again(monkey
         if key.startswith("blob"):
             line.before_get = ready
             await cutter.take(4)
-            await cutter.cuts.collect()
+            await cutter.cuts.collect(nothing)
 
     line.before_get = meanwhile
     partition, position, _ = await reader.cuts.newest_partition(0)

@@ -1,7 +1,7 @@
 """Which cuts are kept, and how much of the log: two complete ones, and all that comes after the older."""
 
 import pytest
-from node_cutting import Cutter
+from node_cutting import Cutter, nothing
 from node_line import Line, soon
 
 from footfall.core import cut
@@ -30,7 +30,7 @@ async def check_restorable(cutter: Cutter, *epochs: int) -> None:
 async def test_two_complete_cuts_are_kept_and_the_log_from_the_older_on(cutter: Cutter) -> None:
     await cutter.take(5)
     last = cutter.storage.last
-    await cutter.cuts.collect()
+    await cutter.cuts.collect(nothing)
     await check_restorable(cutter, 5, 4)
     assert {key.split(".")[1] for key in cutter.keys("cut")} == {"4", "5"}
     assert cutter.storage.first == cutter.positions[4].sequence
@@ -41,7 +41,7 @@ async def test_two_complete_cuts_are_kept_and_the_log_from_the_older_on(cutter: 
 async def test_the_log_is_never_trimmed_beyond_the_older_cut(cutter: Cutter) -> None:
     for _ in range(6):
         await cutter.take(1)
-        await cutter.cuts.collect()
+        await cutter.cuts.collect(nothing)
         older = max(cutter.epoch - 1, 1)
         assert cutter.storage.first == (cutter.positions[older].sequence if cutter.epoch > 1 else 1)
         await check_restorable(cutter, *range(cutter.epoch, max(cutter.epoch - 2, 0), -1))
@@ -52,7 +52,7 @@ async def test_before_there_are_two_cuts_nothing_is_dropped(cutter: Cutter, cuts
     await cutter.take(cuts)
     cutter.visit()
     before = dict(cutter.storage.blobs)
-    await cutter.cuts.collect()
+    await cutter.cuts.collect(nothing)
     assert cutter.storage.blobs == before
     assert cutter.storage.first == 1
 
@@ -61,14 +61,14 @@ async def test_incomplete_cuts_do_not_count_and_go_with_the_old_ones(cutter: Cut
     await cutter.take(2)
     cutter.visit()
     await cutter.cut("1")
-    await cutter.cuts.collect()
+    await cutter.cuts.collect(nothing)
     await check_restorable(cutter, 2, 1)
     assert cutter.storage.first == cutter.positions[1].sequence
     await cutter.take(1)
-    await cutter.cuts.collect()
+    await cutter.cuts.collect(nothing)
     await check_restorable(cutter, 4, 2)
     await cutter.take(1)
-    await cutter.cuts.collect()
+    await cutter.cuts.collect(nothing)
     await check_restorable(cutter, 5, 4)
     assert not cutter.keys("cut.3.", "cut.2.", "cut.1.")
 
@@ -82,7 +82,7 @@ async def test_blobs_of_a_cut_under_way_are_let_be(monkeypatch: pytest.MonkeyPat
     manifest, blobs = cutter.writers["0"].write(captured, cutter.positions[3])
     for key, data in blobs.items():
         await cutter.line.put(key, data)
-    await cutter.cuts.collect()
+    await cutter.cuts.collect(nothing)
     assert set(blobs) <= set(cutter.storage.blobs)
     assert blobs
     assert manifest
@@ -98,7 +98,7 @@ async def test_blobs_that_newer_cuts_share_are_kept_and_others_dropped(monkeypat
     for number in range(8):
         cutter.visit(0, 1, [f"another {number}.{one}" for one in range(10)])
         await cutter.cut()
-        await cutter.cuts.collect()
+        await cutter.cuts.collect(nothing)
         await check_restorable(cutter, cutter.epoch, cutter.epoch - 1)
     assert set(cutter.keys("blob.1.")) >= base
     needed = {
@@ -110,11 +110,11 @@ async def test_blobs_that_newer_cuts_share_are_kept_and_others_dropped(monkeypat
 async def test_a_damaged_manifest_costs_its_cut_and_does_not_hinder_the_tidying(cutter: Cutter) -> None:
     await cutter.take(3)
     cutter.damage("cut.3.0", "torn")
-    await cutter.cuts.collect()
+    await cutter.cuts.collect(nothing)
     await check_restorable(cutter, 2, 1)
     assert cutter.storage.first == cutter.positions[1].sequence
     await cutter.take(2)
-    await cutter.cuts.collect()
+    await cutter.cuts.collect(nothing)
     await check_restorable(cutter, 5, 4)
     assert not cutter.keys("cut.3.", "cut.2.", "cut.1.")
 
@@ -124,9 +124,9 @@ async def test_what_is_tidied_while_a_part_is_being_written_leaves_the_cut_whole
     cutter.line.hold_blobs()
     cutter.visit(0, 5)
     await cutter.cut()
-    await cutter.cuts.collect()
+    await cutter.cuts.collect(nothing)
     cutter.line.release()
     await soon()
     await check_restorable(cutter, 3, 2, 1)
-    await cutter.cuts.collect()
+    await cutter.cuts.collect(nothing)
     await check_restorable(cutter, 3, 2)

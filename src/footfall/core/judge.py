@@ -1,0 +1,215 @@
+"""The judge of a counter: folds everything after a cut in log order, and so knows which visit was the N-th.
+
+It is the one counter that every visit passes, one after the other. What it finds is a function of the cut and of the
+log: whoever judges, whenever, from whichever cut below N, finds the same visit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import msgspec
+import numpy as np
+
+from footfall.core import control
+from footfall.core.batch import Batch, unpack
+from footfall.core.control import Barrier, Control, Milestone, Proof, Winner
+from footfall.core.definitions import Definitions
+from footfall.core.partition import Gain, Partition
+from footfall.core.position import Position, Stored
+from footfall.core.receipts import RECEIPT_LENGTH, commitment, is_receipt, receipts
+from footfall.core.visitors import hashes_of
+from footfall.errors import MalformedError
+
+VISITS = "footfall.visits."
+
+
+class Crossing(msgspec.Struct, frozen=True):
+    """The visit that took the counter to N.
+
+    Attributes:
+        n: N.
+        sequence: Of the message that holds it.
+        index: Which entry of the message it is, from 0, over all sections.
+        visitor: Who came.
+        key: Its idempotency key.
+        producer, partition, number: The message's: its producer, its partition, its number for that producer there.
+        proof: From what it was derived.
+    """
+
+    n: int
+    sequence: int
+    index: int
+    visitor: str | None
+    key: str | None
+    producer: str
+    partition: int
+    number: int
+    proof: Proof
+
+    def receipt(self, secret: bytes) -> str:
+        """What the visit was answered with."""
+        if self.key is not None and is_receipt(self.key):
+            return self.key
+        text = receipts(secret, self.producer, self.partition, self.number, self.index + 1)
+        return text[-RECEIPT_LENGTH:]
+
+    def winner(self, secret: bytes, time_ns: int) -> Winner:
+        """The visit as the log names it; ``time_ns``: when the log stored the message."""
+        return Winner(self.visitor, commitment(self.receipt(secret)), self.sequence, self.index, time_ns)
+
+
+class Judge:
+    """One counter, counted in log order.
+
+    Attributes:
+        counter: Its name.
+        sequence: Of the last message folded.
+        value: The exact count at that sequence.
+        sums: For the messages that set milestones on the counter, by their sequence: the exact count there.
+    """
+
+    def __init__(
+        self, counter: str, begin: Position, epoch: int, definitions: Definitions, partitions: Sequence[Partition]
+    ) -> None:
+        """Take the state at a cut; the judge owns it from now on.
+
+        Args:
+            counter: The counter's name; it may be defined later in the log.
+            begin: Where the cut stands.
+            epoch: The epoch that names the cut; 0 for the log's beginning.
+            definitions: All that the control subject told up to there.
+            partitions: All P, in their order.
+        """
+        self.counter = counter
+        self.sequence = begin.sequence
+        self.value = 0
+        self.sums: dict[int, int] = {}
+        self._begin = begin
+        self._epoch = epoch
+        self._definitions = definitions
+        self._partitions = partitions
+        self._messages = 0
+        self._digest = sha256()
+        self._open: list[int] = []  # N of the milestones that are open at this point of the log
+        self._overdue: set[int] = set()  # those that an import went past
+        self._look()
+        self._value_at_begin = self.value
+
+    @property
+    def entries(self) -> list[int]:
+        """The counter's vector: P entries."""
+        return [partition.entry(self.counter, self._definitions) for partition in self._partitions]
+
+    def fold(self, message: Stored) -> list[Crossing]:
+        """Take the next message of the log, of all subjects; returns the milestones that are reached in it.
+
+        Raises:
+            FormatError: If the message is of a newer format.
+        """
+        assert message.sequence > self.sequence
+        self.sequence = message.sequence
+        self._messages += 1
+        self._digest.update(framed(message))
+        if message.subject.startswith(VISITS):
+            return self._fold_batch(int(message.subject.removeprefix(VISITS)), message)
+        try:
+            decoded = control.decode(message.data)
+        except MalformedError:
+            self._definitions.sequence = message.sequence
+            for partition in self._partitions:
+                partition.sequence = message.sequence
+            return []
+        self._fold_control(message.sequence, decoded)
+        return []
+
+    def _fold_control(self, sequence: int, message: Control) -> None:
+        self._definitions.fold(sequence, message)
+        for partition in self._partitions:
+            partition.fold_control(sequence, message, self._definitions)
+        if isinstance(message, Barrier):
+            return
+        before = self.value
+        self._look()
+        if isinstance(message, Milestone) and message.counter == self.counter:
+            self.sums[sequence] = self.value
+        if self.value > before:  # an import: it has no visitor, so the next visit is the one
+            self._overdue.update(n for n in self._open if before < n <= self.value)
+
+    def _look(self) -> None:
+        """Find the counter, its count and its open milestones in what was folded."""
+        number = self._definitions.number(self.counter)
+        if number is not None:
+            for partition in self._partitions:
+                partition.watched = number
+        self.value = sum(self.entries)
+        self._open = [one.n for one in self._definitions.milestones.open_of(self.counter)]
+
+    def _fold_batch(self, number: int, message: Stored) -> list[Crossing]:
+        partition = self._partitions[number]
+        partition.gains = []
+        partition.fold(message.sequence, message.data, self._definitions)
+        before = self.value
+        self.value += sum(gain.added for gain in partition.gains)
+        if self.value == before:
+            return []
+        reached = {n: n - before for n in self._open if before < n <= self.value} | dict.fromkeys(self._overdue, 1)
+        self._overdue.clear()
+        assert partition.batch is not None
+        return [self._crossing(n, reached[n], partition, partition.batch) for n in sorted(reached)]
+
+    def _crossing(self, n: int, ordinal: int, partition: Partition, batch: Batch) -> Crossing:
+        """The ``ordinal``-th visit, from 1, that the batch added to the counter."""
+        left = ordinal
+        gain = partition.gains[0]
+        for gain in partition.gains:
+            if left <= gain.added:
+                break
+            left -= gain.added
+        entry = _entry(gain, left)
+        offset = 0
+        for section in batch.sections:
+            if section is gain.section:
+                break
+            offset += section.entries
+        proof = Proof(self._begin, self._epoch, self._value_at_begin, self._messages, self._digest.digest())
+        visitors, keys = gain.section.visitors, gain.section.keys
+        return Crossing(
+            n,
+            self.sequence,
+            offset + entry,
+            _text(visitors, entry),
+            _text(keys, entry),
+            batch.producer,
+            partition.number,
+            batch.sequence,
+            proof,
+        )
+
+
+def framed(message: Stored) -> bytes:
+    """A message without doubt about where its parts end, for the digest of many."""
+    subject, data = message.subject.encode(), message.data
+    return b"".join((message.sequence.to_bytes(8), len(subject).to_bytes(2), subject, len(data).to_bytes(4), data))
+
+
+def _entry(gain: Gain, ordinal: int) -> int:
+    """Which entry of a section the ``ordinal``-th visit, from 1, that it added belongs to."""
+    section = gain.section
+    if gain.fresh is not None:
+        distinct, first = np.unique(hashes_of(unpack(section.visitors or b"")), return_index=True)
+        counted: list[int] = np.sort(first[np.isin(distinct, gain.fresh)]).tolist()
+        return counted[ordinal - 1]
+    place = (ordinal - 1) // section.times
+    if gain.first is None:
+        return place
+    return [entry for entry, first in enumerate(gain.first) if first][place]
+
+
+def _text(packed: bytes | None, entry: int) -> str | None:
+    """One of the texts of a section. Counting visits needs none, so what cannot be read must not stop the judge."""
+    try:
+        return None if packed is None else unpack(packed)[entry]
+    except (MalformedError, IndexError):
+        return None

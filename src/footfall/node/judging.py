@@ -1,0 +1,308 @@
+"""Judges, where a milestone is near: which of them run here, what they say, and what reads show meanwhile."""
+
+import asyncio
+import logging
+import math
+import time
+from typing import Protocol
+
+import numpy as np
+
+from footfall.core.closing import Rate, is_near
+from footfall.core.control import Reached, Verdict
+from footfall.core.definitions import Definitions
+from footfall.core.judge import Crossing, Judge
+from footfall.core.milestones import Standing
+from footfall.core.position import Position
+from footfall.core.table import Table
+from footfall.errors import IntegrityError, LogTrimmedError, LogUnavailableError, MalformedError
+from footfall.log.protocol import Bus, Log, Message
+from footfall.node import messages
+from footfall.node.cuts import Cuts
+from footfall.node.exact import Write
+from footfall.node.judge_begin import judge_subjects, newest_below
+from footfall.node.members import Members
+from footfall.node.messages import NODES_SUBJECT, Judged
+from footfall.node.readings import Phase
+from footfall.node.waiting import Reached as ReachedSequence
+from footfall.node.waiting import ended
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 0.05  # between two looks at what is near; also between two reports of a judge
+SLICE_S = 0.005  # of folding, before other work of the node goes on
+HEARD_MAX_S = 1.0  # a judge unheard for longer is not asked any more
+HOLD_S = 60.0  # a milestone that was near is judged for so long, though the rate that made it near has fallen
+UNDECIDED_MAX_S = 1.0  # for the node that set a milestone to tell its verdict, before a judge does it
+JUDGES_MAX = 16  # at a time on one node; the others wait for their turn, which changes no winner
+OVERDUE_S = 10.0  # after N was passed: then every node judges
+RETRY_S = 0.5
+
+
+class Closing:
+    """What this node shows of a counter whose milestone is near.
+
+    Before the judge, reads came from the table; its values may be ahead of the judge's, who reads the log in order. So
+    the value shown stands still until he has come as far. Then it is his, and exact, until the milestone is reached.
+    """
+
+    def __init__(self, n: int, value: int) -> None:
+        self.n = n
+        self.near_s = time.monotonic()  # when it was last found near
+        self.passed_s = math.inf  # when the count was first seen to have passed N
+        self.shown = value
+        self.sequence = 0
+        self._value = -1
+        self._heard_s = -HEARD_MAX_S
+
+    def hear(self, sequence: int, value: int) -> None:
+        """The judge has counted so much."""
+        if sequence >= self.sequence:
+            self.sequence, self._value, self._heard_s = sequence, value, time.monotonic()
+
+    def show(self, value: int, sequence: int, staleness_ms: int) -> tuple[int, Phase, int, int]:
+        """(value, phase, sequence, staleness_ms), given the table's."""
+        silent_s = time.monotonic() - self._heard_s
+        if silent_s > HEARD_MAX_S:
+            self.shown = max(self.shown, value)
+            return self.shown, Phase.AP, sequence, staleness_ms
+        if self._value < self.shown:
+            return self.shown, Phase.AP, sequence, staleness_ms
+        self.shown = self._value
+        return self._value, Phase.CP, self.sequence, int(silent_s * 1000)
+
+
+class LogAndBus(Log, Bus, Protocol):
+    """The log, and the bus between nodes."""
+
+
+class Judging:
+    """The judges of one node."""
+
+    def __init__(
+        self,
+        node: str,
+        cluster: LogAndBus,
+        table: Table,
+        cuts: Cuts,
+        members: Members,
+        definitions: Definitions,
+        definitions_reached: ReachedSequence,
+        write: Write,
+        secret: bytes,
+        share: float,
+    ) -> None:
+        self.closing: dict[int, Closing] = {}  # by the counter's number
+        self.judges: dict[str, Judge] = {}  # that run here, by counter
+        self.won = 0  # winners found here
+        self.share = share
+        self._node = node
+        self._cluster = cluster
+        self._table = table
+        self._cuts = cuts
+        self._members = members
+        self._definitions = definitions
+        self._definitions_reached = definitions_reached
+        self._write = write
+        self._secret = secret
+        self._rates: dict[str, Rate] = {}
+        self._undecided_s: dict[tuple[str, int], float] = {}  # (counter, since) → when it was first seen
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    # What is near
+
+    async def look(self) -> None:
+        """Start the judges that should run here, end the others, and report. Called at short intervals."""
+        now_s = time.monotonic()
+        milestones = self._definitions.milestones
+        wanted: set[str] = set()
+        counters = milestones.open()
+        for counter in counters:
+            if self._is_closing(counter, now_s) or self._is_stuck(counter, now_s):
+                wanted.add(counter)
+        self._forget(set(counters))
+        for counter, task in list(self._tasks.items()):
+            if task.done() or counter not in wanted or not self._is_mine(counter, now_s):
+                del self._tasks[counter]
+                self.judges.pop(counter, None)
+                await ended([task])
+        for counter in sorted(wanted - self._tasks.keys()):
+            if len(self._tasks) < JUDGES_MAX and self._is_mine(counter, now_s):
+                self._tasks[counter] = asyncio.create_task(self._judge(counter), name=f"judge {counter}")
+        for judge in self.judges.values():
+            await self._report(judge)
+
+    def _is_mine(self, counter: str, now_s: float) -> bool:
+        """Whether this node judges. One does; if that one finds no winner in time, all do, and find the same."""
+        closing = self.closing.get(self._definitions.number(counter) or 0)
+        overdue = closing is not None and now_s - closing.passed_s > OVERDUE_S
+        return overdue or self._members.is_first(f"judge {counter}")
+
+    def _is_closing(self, counter: str, now_s: float) -> bool:
+        """Whether a milestone of the counter is near, or was not long ago."""
+        number = self._definitions.number(counter)
+        assert number is not None, "a milestone is on a counter that is defined"
+        value = self._table.value(number)
+        rate = self._rates.setdefault(counter, Rate())
+        rate.see(now_s, value)
+        standing = self._definitions.milestones.open_of(counter)[0]
+        closing = self.closing.get(number)
+        near = is_near(standing.n, value, rate.per_s, self.share)
+        if closing is not None and closing.n != standing.n:  # that one was reached
+            if near:
+                closing.n, closing.passed_s = standing.n, math.inf
+            else:
+                del self.closing[number]
+                closing = None
+        if near:
+            if closing is None:
+                logger.info("%s is near its %d-th", counter, standing.n)
+                closing = self.closing[number] = Closing(standing.n, value)
+            closing.near_s = now_s
+            if value >= standing.n:
+                closing.passed_s = min(closing.passed_s, now_s)
+        return closing is not None and now_s - closing.near_s <= HOLD_S
+
+    def _is_stuck(self, counter: str, now_s: float) -> bool:
+        """Whether a milestone of the counter waits for its verdict: whoever set it may be gone."""
+        undecided = [one for one in self._definitions.milestones.open_of(counter) if one.undecided]
+        seen_s = [self._undecided_s.setdefault((counter, one.since), now_s) for one in undecided]
+        return any(now_s - at_s > UNDECIDED_MAX_S for at_s in seen_s)
+
+    def _forget(self, counters: set[str]) -> None:
+        """Drop what is known of counters without open milestones, and of milestones that are decided."""
+        now_s = time.monotonic()
+        numbers = {self._definitions.number(counter) for counter in counters}
+        self.closing = {
+            number: closing
+            for number, closing in self.closing.items()
+            if number in numbers and now_s - closing.near_s <= HOLD_S
+        }
+        self._rates = {counter: rate for counter, rate in self._rates.items() if counter in counters}
+        self._undecided_s = {
+            (counter, since): seen_s
+            for (counter, since), seen_s in self._undecided_s.items()
+            if any(one.undecided and one.since == since for one in self._definitions.milestones.open_of(counter))
+        }
+
+    def is_closing(self, standing: Standing) -> bool:
+        """Whether a milestone is near."""
+        number = self._definitions.number(standing.counter)
+        if number is None or number not in self.closing or not standing.open:
+            return False
+        return is_near(standing.n, self._table.value(number), self.rate(standing.counter), self.share)
+
+    def rate(self, counter: str) -> float:
+        """How fast a counter with an open milestone grows, in visits a second; 0 if it is not known."""
+        rate = self._rates.get(counter)
+        return rate.per_s if rate is not None else 0.0
+
+    # Reports
+
+    async def _report(self, judge: Judge) -> None:
+        said = Judged(self._node, judge.counter, judge.sequence, judge.entries)
+        self.hear(said)
+        await self._cluster.send(NODES_SUBJECT, messages.encode(said))
+
+    def hear(self, said: Judged) -> None:
+        """What a judge has counted: reads show it, and the table is never behind what was shown.
+
+        Raises:
+            MalformedError: It is no vector of this log.
+        """
+        number = self._definitions.number(said.counter)
+        if number is None:
+            return
+        if len(said.entries) != self._table.partitions or any(not 0 <= entry < 2**63 for entry in said.entries):
+            raise MalformedError(f"the judge at {said.node} said {len(said.entries)} entries of {said.counter}")
+        sequences = [said.sequence] * self._table.partitions
+        self._table.merge(np.array([number], np.int32), np.array([said.entries], np.int64), sequences)
+        if closing := self.closing.get(number):
+            closing.hear(said.sequence, sum(said.entries))
+
+    # Judges
+
+    async def _judge(self, counter: str) -> None:
+        """Judge a counter until this is cancelled; begin anew where the log was trimmed meanwhile."""
+        while True:
+            try:
+                judge, begin = await newest_below(self._cuts, self._cluster, counter, self._definitions.milestones)
+                self.judges[counter] = judge
+                logger.info("judging %s from sequence %d, where it counts %d", counter, begin.sequence, judge.value)
+                await self._follow(judge, begin)
+            except (LogTrimmedError, LogUnavailableError) as error:
+                logger.warning("the judge of %s begins anew: %s", counter, error)
+            except IntegrityError as error:
+                logger.error("the judge of %s cannot go on: %s", counter, error)
+            except Exception:  # nobody foresaw it: it costs this node's judge, not the count, and must be seen
+                logger.exception("the judge of %s cannot go on", counter)
+            await asyncio.sleep(RETRY_S)
+
+    async def _follow(self, judge: Judge, begin: Position) -> None:
+        reported_s = 0.0
+        async for delivery in self._cluster.read(judge_subjects(self._cluster.partitions), begin):
+            slice_end_s = time.monotonic() + SLICE_S
+            for message in delivery.messages:
+                for crossing in judge.fold(message):
+                    await self._reached(judge.counter, crossing, message)
+                if time.monotonic() > slice_end_s:
+                    await asyncio.sleep(0)
+                    slice_end_s = time.monotonic() + SLICE_S
+            await self._decide(judge)
+            if time.monotonic() - reported_s > LOOK_S:
+                reported_s = time.monotonic()
+                await self._report(judge)
+
+    async def _reached(self, counter: str, crossing: Crossing, message: Message) -> None:
+        winner = crossing.winner(self._secret, message.time_ns)
+        logger.info(
+            "visitor %s is the %d-th of %s: sequence %d, entry %d",
+            winner.visitor,
+            crossing.n,
+            counter,
+            winner.sequence,
+            winner.index,
+        )
+        while (standing := self._definitions.milestones.find(counter, crossing.n)) is None or standing.open:
+            try:
+                sequence = await self._write(
+                    lambda name, at: Reached(name, at, counter, crossing.n, winner, crossing.proof)
+                )
+            except LogUnavailableError as error:
+                logger.warning("the winner of %d of %s cannot be stored yet: %s", crossing.n, counter, error)
+                await asyncio.sleep(RETRY_S)
+                continue
+            self.won += 1
+            await self._definitions_reached.wait(sequence)
+            return
+
+    async def _decide(self, judge: Judge) -> None:
+        """Tell the verdict on milestones whose own node has not told it in time."""
+        for standing in self._definitions.milestones.open_of(judge.counter):
+            value = judge.sums.get(standing.since)
+            seen_s = self._undecided_s.get((standing.counter, standing.since))
+            if standing.undecided and value is not None and seen_s is not None:
+                sequence = await self._write(
+                    lambda name, at, one=standing, value=value: Verdict(name, at, one.counter, one.n, one.since, value)  # type: ignore[misc]
+                )
+                await self._definitions_reached.wait(sequence)
+
+    def holds(self, newest: Position) -> str:
+        """Why neither cuts nor the log before them may be dropped now, where ``newest`` is the newest cut; or nothing.
+
+        An open milestone needs a cut that counts less than N. The two newest do if this node, which has counted all
+        that they hold, counts less. A milestone that this node does not know of was set after them.
+        """
+        if self._definitions.sequence < newest.sequence or self._table.sequence() < newest.sequence:
+            return "this node has not counted as far as the newest cut"
+        milestones = self._definitions.milestones
+        for counter in milestones.open():
+            number = self._definitions.number(counter)
+            for standing in milestones.open_of(counter):
+                if standing.undecided or number is None or self._table.value(number) >= standing.n:
+                    return f"the {standing.n}-th of {counter} is not known yet"
+        return ""
+
+    async def stop(self) -> None:
+        """Judge no more; another node does."""
+        await ended(self._tasks.values())
