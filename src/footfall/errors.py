@@ -46,6 +46,7 @@ FootfallError
      ├─ DataVersionError
      ├─ PartitionsMismatchError
      ├─ TopologyMismatchError
+     ├─ SecretMismatchError
      ├─ PortInUseError
      └─ ConnectError
 """
@@ -279,6 +280,10 @@ class PartitionsMismatchError(SetupError):
 
 class TopologyMismatchError(SetupError):
     """The cluster runs the other topology."""
+
+
+class SecretMismatchError(SetupError):
+    """The cluster's other nodes answer visits with receipts under another secret."""
 
 
 class PortInUseError(SetupError):

@@ -21,6 +21,7 @@ from footfall.errors import (
     LogUnavailableError,
     MalformedError,
     NotReadyError,
+    SecretMismatchError,
     TopologyMismatchError,
 )
 from footfall.log.protocol import Bus, Log, Store
@@ -41,6 +42,7 @@ from footfall.node.messages import (
     Gather,
     Rows,
 )
+from footfall.node.secret import SECRET_FILE, fingerprint
 from footfall.node.sharing import Replicated, Sharded
 from footfall.node.waiting import ended
 
@@ -70,6 +72,7 @@ class Counting:
         self._cluster = cluster
         self.url = url
         self._node, self._run = node, run
+        self._fingerprint = ""
         self._tasks: list[asyncio.Task[None]] = []
         self._taking: asyncio.Task[None] | None = None
         self._unsubscribe: list[Callable[[], Awaitable[None]]] = []
@@ -143,7 +146,9 @@ class Counting:
 
         Raises:
             TopologyMismatchError: The others run the other topology.
+            SecretMismatchError: They have another secret.
         """
+        self._fingerprint = fingerprint(secret)
         self.exact = ExactReads(self._node, self._cluster, self.table.partitions, write)
         self.judging = Judging(
             self._node,
@@ -171,6 +176,11 @@ class Counting:
                 raise TopologyMismatchError(
                     f"node {beat.node} runs topology {beat.topology}, this one was started as {self._config.topology}: "
                     "start all nodes with the same"
+                )
+            if beat.secret != self._fingerprint:
+                raise SecretMismatchError(
+                    f"node {beat.node} has another secret than this one, and would not know its receipts: start all "
+                    f"with the same FOOTFALL_SECRET, or copy {SECRET_FILE} from its data directory into this one's"
                 )
         mine, _ = self.members.decide({}, {}, {})
         for number in mine:
@@ -232,8 +242,9 @@ class Counting:
         if not isinstance(self.sharing, Sharded):
             await self.sharing.tick(bool(self.members.beats))
         sent, lags_s = self.sharing.sent, self.aggregator.lags_s()
-        topology = self._config.topology
-        await self.sharing.say(Beat(self._node, self._run, self.url, topology, sent, folded, lags_s, asks, leaves))
+        topology, secret = self._config.topology, self._fingerprint
+        beat = Beat(self._node, self._run, self.url, topology, sent, folded, lags_s, asks, leaves, secret)
+        await self.sharing.say(beat)
 
     async def _broadcast(self) -> None:
         await self.sharing.tick(bool(self.members.beats))

@@ -26,6 +26,7 @@ class Beat(msgspec.Struct, frozen=True, array_like=True, tag="beat"):
         lag_s: For each partition it owns and is behind in, since how long.
         asks: It has just come, and wants to hear the others at once.
         leaves: It goes; its partitions are free.
+        secret: A fingerprint of its secret: all nodes of a log must have the same, or no winner could claim.
     """
 
     node: str
@@ -37,6 +38,7 @@ class Beat(msgspec.Struct, frozen=True, array_like=True, tag="beat"):
     lag_s: dict[int, float]
     asks: bool = False
     leaves: bool = False
+    secret: str = ""
 
 
 class Rows(msgspec.Struct, frozen=True, array_like=True, tag="rows"):

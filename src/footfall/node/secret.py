@@ -2,11 +2,18 @@
 
 import os
 import secrets
+from hashlib import sha256
 from pathlib import Path
 
 from footfall.errors import ConfigError
 
 SECRET_BYTES = 32
+SECRET_FILE = "secret"  # noqa: S105 - the file's name
+
+
+def fingerprint(secret: bytes) -> str:
+    """Tells two secrets apart, and tells nothing else of them."""
+    return sha256(b"footfall fingerprint\0" + secret).hexdigest()[:16]
 
 
 def kept_secret(directory: Path) -> bytes:
@@ -15,9 +22,9 @@ def kept_secret(directory: Path) -> bytes:
     Raises:
         ConfigError: If the file is not what this function writes.
     """
-    path = directory / "secret"
+    path = directory / SECRET_FILE
     directory.mkdir(parents=True, exist_ok=True)
-    made = path.with_name(f"secret.{os.getpid()}")
+    made = path.with_name(f"{SECRET_FILE}.{os.getpid()}")
     made.write_bytes(secrets.token_hex(SECRET_BYTES).encode())
     made.chmod(0o600)
     try:

@@ -9,7 +9,7 @@ from node_line import soon
 from footfall.config import Topology
 from footfall.core.control import Barrier
 from footfall.core.visit import Visit
-from footfall.errors import NotReadyError, TopologyMismatchError
+from footfall.errors import NotReadyError, SecretMismatchError, TopologyMismatchError
 from footfall.log.protocol import CONTROL_SUBJECT as CONTROL
 
 BOTH = pytest.mark.parametrize("topology", TOPOLOGIES)
@@ -85,6 +85,13 @@ async def test_a_node_of_the_other_topology_is_refused(cluster: Cluster) -> None
     await cluster.start("n1", topology=Topology.REPLICATED)
     with pytest.raises(TopologyMismatchError, match="n1 runs topology replicated"):
         await cluster.begin(cluster.node("n4", topology=Topology.SHARDED))
+
+
+async def test_a_node_with_another_secret_is_refused(cluster: Cluster) -> None:
+    cluster.settings["beat_interval_s"] = 3.0
+    await cluster.start("n1")
+    with pytest.raises(SecretMismatchError, match="n1 has another secret than this one"):
+        await cluster.begin(cluster.node("n4", secret="the neighbour's"))
 
 
 async def test_a_node_is_not_ready_before_it_has_read_what_the_log_held_when_it_started(cluster: Cluster) -> None:
