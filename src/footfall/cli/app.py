@@ -1,28 +1,14 @@
 """The commands, their arguments and their help. What they do is imported when they run: start-up stays quick."""
 
-from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from cyclopts import App, Parameter, Token
+from cyclopts import App, Parameter
 from cyclopts.config import Env
 
+from footfall.cli.app_milestones import import_, milestone
+from footfall.cli.arguments import URL, Counter, Json, Url, whole
 from footfall.cli.settings import Tuning, config_file
-
-
-def whole(kind: Any, tokens: Sequence[Token]) -> int:
-    """A whole number in digits: cyclopts itself would round 1.5, and counting 2 for it is wrong; int() reads 1_0."""
-    text = tokens[0].value
-    if not (text.removeprefix("-").isdigit() and text.isascii() and len(text) <= DIGITS_MAX):
-        raise ValueError(f"{text[:DIGITS_MAX]!r} is not a whole number")
-    return int(text)
-
-
-Url = Annotated[str, Parameter(env_var="FOOTFALL_URL", help="The node to talk to.")]
-Json = Annotated[bool, Parameter(negative="", help="Print JSON, for machines.")]
-Counter = Annotated[str, Parameter(help="Name of a counter, such as google.gmail.")]
-URL = "http://127.0.0.1:8080"
-DIGITS_MAX = 40  # no number here is as long, and a message shows no more of one
 
 
 def version_text() -> str:
@@ -38,6 +24,8 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
+app.command(milestone)
+app.command(import_, name="import")
 
 
 # Flags stand over FOOTFALL_* variables, and these over the file that --config names. For serve alone: FOOTFALL_DATA is
@@ -71,15 +59,25 @@ def serve(
 @app.command
 def demo(
     *,
-    seconds: Annotated[float, Parameter(help="How long visits are sent.")] = 20.0,
+    to: Annotated[int, Parameter(converter=whole, help="The milestone on the sum of all sites.")] = 1_000_000,
+    rate: Annotated[float, Parameter(help="Visits a second.")] = 60_000.0,
+    start: Annotated[
+        int, Parameter(converter=whole, help="A count from before, imported first: to show a large count honestly.")
+    ] = 0,
     topology: Annotated[Literal["replicated", "sharded"], Parameter(help="As for serve.")] = "replicated",
     data: Annotated[str | None, Parameter(help="Keep the data here; otherwise it is thrown away at the end.")] = None,
-    kill: Annotated[bool, Parameter(negative="", help="End one node with kill -9 half-way.")] = False,
+    kill: Annotated[
+        bool, Parameter(negative="", help="End the node that judges with kill -9, just before the milestone.")
+    ] = False,
 ) -> int:
-    """Watch three nodes count generated visits, and check that they all counted exactly."""
-    from footfall.cli.demo import run
+    """Watch a raffle: three nodes count visits to three sites, and name exactly the N-th visitor.
 
-    return run(seconds, topology, data, kill)
+    Two milestones, one on all sites together and one on a site. At the end: who won, whether an audit of the log in
+    another process finds the same, and whether every node counted exactly.
+    """
+    from footfall.cli.demo import Wishes, run
+
+    return run(Wishes(to, start, rate, kill), topology, data)
 
 
 @app.command

@@ -1,23 +1,17 @@
 """Speaks to one node over HTTP and turns its answers into values and errors; decides nothing, prints nothing."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
 
+from footfall.cli.refusals import cause, foreign, refusal
 from footfall.core.names import Unit
 from footfall.core.visit import Visit
-from footfall.errors import (
-    ConfigError,
-    FootfallError,
-    InvalidVisitError,
-    SourcePositionError,
-    UnavailableError,
-    UnreachableError,
-)
-from footfall.web.problems import revive
+from footfall.errors import ConfigError, UnavailableError, UnreachableError
+from footfall.web import wire
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 CONNECT_TIMEOUT_S = 5.0
@@ -90,15 +84,6 @@ class _Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     source: _Source | None = None
 
 
-class _Problem(msgspec.Struct, frozen=True):
-    """RFC 9457, as a node answers it."""
-
-    detail: str
-    type: str = "about:blank"
-    index: int | None = None
-    position: int | None = None
-
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -150,7 +135,7 @@ class Client:
     def read(self, counter: str, consistency: str = "eventual") -> Reading:
         """What the node says of a counter."""
         wanted = {} if consistency == "eventual" else {"consistency": consistency}
-        return self._call("GET", f"/v1/counters/{quote(counter, safe='')}", Reading, query=wanted)
+        return self._call("GET", _counter(counter), Reading, query=wanted)
 
     def counters(self, prefix: str = "") -> Iterator[Reading]:
         """The counters at and below ``prefix``, by name, page by page."""
@@ -164,8 +149,35 @@ class Client:
 
     def define(self, counter: str, unit: Unit) -> bool:
         """Define a counter; whether it was made now. Raises UnitConflictError if it has the other unit."""
-        path = f"/v1/counters/{quote(counter, safe='')}"
-        return self._request("PUT", path, _encode(_Definition(unit)), {}).status_code == 201
+        return self._request("PUT", _counter(counter), _encode(_Definition(unit)), {}).status_code == 201
+
+    def add_milestone(self, counter: str, n: int) -> tuple[wire.Milestone, bool]:
+        """Set a milestone; returns it, and whether it was made now. Raises MilestonePassedError."""
+        return self._put(f"{_counter(counter)}/milestones/{n}", None, wire.Milestone)
+
+    def milestone(self, counter: str, n: int) -> wire.Milestone:
+        """How far a milestone is. Raises UnknownMilestoneError."""
+        return self._call("GET", f"{_counter(counter)}/milestones/{n}", wire.Milestone)
+
+    def milestones(self, counter: str | None = None) -> list[wire.Milestone]:
+        """A counter's milestones, or all."""
+        path = "/v1/milestones" if counter is None else f"{_counter(counter)}/milestones"
+        return self._call("GET", path, wire.MilestoneList).milestones
+
+    def claim(self, counter: str, n: int, receipt: str, key: str) -> wire.Milestone:
+        """Show the winner's receipt; with the same key, the same call may safely be made again. Raises ClaimError."""
+        return self._call(
+            "POST",
+            f"{_counter(counter)}/milestones/{n}/claim",
+            wire.Milestone,
+            body=_encode(wire.Claim(receipt)),
+            key=key,
+        )
+
+    def import_count(self, counter: str, source: str, value: int, note: str) -> tuple[wire.Imported, bool]:
+        """Import a prior count, once per source; returns it, and whether it was now. Raises ImportConflictError."""
+        path = f"{_counter(counter)}/imports/{quote(source, safe='')}"
+        return self._put(path, _encode(wire.Import(value, note)), wire.Imported)
 
     def nodes(self) -> list[NodeStatus]:
         """The nodes that this one hears, itself included."""
@@ -187,42 +199,47 @@ class Client:
         *,
         body: bytes | None = None,
         query: dict[str, str] | None = None,
+        key: str | None = None,
     ) -> Answer:
-        response = self._request(method, path, body, query or {})
+        return self._decoded(f"{method} {path}", self._request(method, path, body, query or {}, key), shape)
+
+    def _put(self, path: str, body: bytes | None, shape: type[Answer]) -> tuple[Answer, bool]:
+        """What there is now, and whether it was made now."""
+        response = self._request("PUT", path, body, {})
+        return self._decoded(f"PUT {path}", response, shape), response.status_code == 201
+
+    def _decoded(self, asked: str, response: httpx.Response, shape: type[Answer]) -> Answer:
         try:
             return msgspec.json.decode(response.content, type=shape)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise self._foreign(f"{method} {path}", response, str(error)) from None
+            raise foreign(self.url, asked, response, str(error)) from None
 
-    def _request(self, method: str, path: str, body: bytes | None, query: dict[str, str]) -> httpx.Response:
-        headers = {} if body is None else {"content-type": "application/json"}
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        query: dict[str, str],
+        key: str | None = None,
+    ) -> httpx.Response:
+        headers = {} if body is None else {b"content-type": b"application/json"}
+        if key is not None:
+            headers[b"idempotency-key"] = key.encode()
         try:
             response = self._http.request(method, path, content=body, headers=headers, params=query)
         except httpx.ConnectError as error:
             raise UnreachableError(
-                f"no node answers at {self.url} ({_cause(error)}): start one with `footfall serve`, or name it by --url"
+                f"no node answers at {self.url} ({cause(error)}): start one with `footfall serve`, or name it by --url"
             ) from None
         except httpx.TransportError as error:
-            raise UnavailableError(f"{self.url} broke off {method} {path}: {_cause(error)}") from None
+            raise UnavailableError(f"{self.url} broke off {method} {path}: {cause(error)}") from None
         if response.is_success:
             return response
-        raise self._error(f"{method} {path}", response)
+        raise refusal(self.url, f"{method} {path}", response)
 
-    def _error(self, asked: str, response: httpx.Response) -> FootfallError:
-        try:
-            problem = msgspec.json.decode(response.content, type=_Problem)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            if response.status_code in (502, 503, 504):
-                return UnavailableError(f"{self.url} answered {response.status_code} to {asked}")
-            return self._foreign(asked, response, response.reason_phrase)
-        if response.status_code in (404, 405):  # a node has all that is asked here
-            return self._foreign(asked, response, problem.detail)
-        return to_error(problem, response.status_code)
 
-    def _foreign(self, asked: str, response: httpx.Response, what: str) -> FootfallError:
-        return FootfallError(
-            f"{self.url} answered {response.status_code} to {asked}, and not as a node does ({what}): is --url right?"
-        )
+def _counter(name: str) -> str:
+    return f"/v1/counters/{quote(name, safe='')}"
 
 
 def check_url(url: str) -> str:
@@ -245,25 +262,3 @@ def encode_visits(visits: Sequence[Visit]) -> bytes:
 def encode_chunk(source: str, start: int, end: int, visits: Sequence[Visit]) -> bytes:
     """The body that counts bytes ``start`` to ``end`` of a source."""
     return _encode(_Batch(visits, _Source(source, start, end)))
-
-
-def to_error(problem: _Problem, status: int) -> FootfallError:
-    """The error that a node answered, as one of ours."""
-    error: Any = revive(problem.type, problem.detail)
-    if status == 503 and not isinstance(error, UnavailableError):
-        error = UnavailableError(problem.detail)
-    if problem.index is not None or isinstance(error, InvalidVisitError):
-        error.index = problem.index
-    if isinstance(error, SourcePositionError):
-        error.position = problem.position or 0
-    result: FootfallError = error
-    return result
-
-
-def _cause(error: httpx.TransportError) -> str:
-    text = str(error).lower()
-    if "refused" in text:
-        return "connection refused"
-    if "name or service" in text or "name resolution" in text or "nodename" in text:
-        return "unknown host"
-    return text or type(error).__name__

@@ -25,7 +25,7 @@ def hit(url: str, counter: str, visitor: str | None, count: int, key: str | None
     visit = Visit(counter, visitor, key if key is not None else secrets.token_urlsafe(18), count)
     check_visit(visit)
     with Client(url) as client:
-        accepted = _patience(HIT_PATIENCE_S).call(lambda: client.hit(visit))
+        accepted = patience(HIT_PATIENCE_S).call(lambda: client.hit(visit))
     assert accepted is not None, "nothing stops it"
     receipt = accepted.receipts[0] if accepted.receipts else accepted.receipt
     if json:
@@ -99,7 +99,8 @@ def nodes(url: str, json: bool) -> None:
     output.print_table(("node", "url", "topology", "partitions", "sequence", "lag", "heard"), rows, right=(4, 5, 6))
 
 
-def _patience(patience_s: float) -> Patience:
+def patience(patience_s: float) -> Patience:
+    """Patience of one command, which says once if it needs it."""
     troubled = output.ProgressView("", shown=False)
     return Patience(patience_s, threading.Event(), troubled.trouble)
 
@@ -115,9 +116,9 @@ def _show(reading: Reading, json: bool) -> None:
 
 def _readings(client: Client, counter: str, consistency: str) -> Iterator[Reading]:
     """A reading every so often, for ever."""
-    patience = _patience(WATCH_PATIENCE_S)
+    patient = patience(WATCH_PATIENCE_S)
     while True:
-        reading = patience.call(lambda: client.read(counter, consistency))
+        reading = patient.call(lambda: client.read(counter, consistency))
         assert reading is not None, "nothing stops it"
         yield reading
         time.sleep(WATCH_INTERVAL_S)

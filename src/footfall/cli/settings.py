@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from cyclopts import App, ArgumentCollection, Group, Parameter
 
+from footfall.cli.arguments import whole
 from footfall.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ class Tuning:
 
     node: Annotated[str | None, Parameter(help="Name of the node.")] = None
     secret: Annotated[str | None, Parameter(help="Keys the receipts; the same on every node of a cluster.")] = None
-    replicas: Annotated[int | None, Parameter(help="Copies of the log, on a cluster.")] = None
-    log_bytes_max: Annotated[int | None, Parameter(help="Size at which the log refuses visits.")] = None
+    replicas: Annotated[int | None, Parameter(converter=whole, help="Copies of the log, on a cluster.")] = None
+    log_bytes_max: Annotated[int | None, Parameter(converter=whole, help="Size at which the log refuses visits.")] = (
+        None
+    )
     cut_interval_s: Annotated[float | None, Parameter(help="Seconds between checkpoints.")] = None
     beat_interval_s: Annotated[float | None, Parameter(help="Seconds between heartbeats.")] = None
     silence_max_s: Annotated[float | None, Parameter(help="Seconds of silence after which a node is replaced.")] = None
@@ -35,6 +38,19 @@ class Tuning:
         float | None, Parameter(help="Seconds between full comparisons (replicated).")
     ] = None
     gather_interval_s: Annotated[float | None, Parameter(help="Seconds between gatherings (sharded).")] = None
+    closing_share: Annotated[
+        float | None, Parameter(help="Share of N, from 0 to 1, from which on a milestone is judged.")
+    ] = None
+    webhook: Annotated[str | None, Parameter(help="URL that is told of winners.")] = None
+    webhook_secret: Annotated[
+        str | None, Parameter(help="Signs what the webhook is told; by default the cluster's secret.")
+    ] = None
+    keep_proofs: Annotated[
+        bool | None, Parameter(help="Keep what the audit of a winner needs, after the log was trimmed.")
+    ] = None
+    proof_bytes_max: Annotated[
+        int | None, Parameter(converter=whole, help="Size of the log that is kept for one of these.")
+    ] = None
 
 
 def config_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -65,11 +81,18 @@ def to_config(
     if not data:
         raise ConfigError("--data is empty; name a directory, or leave it out")
     others: dict[str, Any] = {} if tuning is None else asdict(tuning)
-    node, secret = others.get("node"), others.get("secret")
+    node = others.get("node")
     if node is not None and not _NODE.match(node):
         raise ConfigError(f"{node[:60]!r} cannot name a node: write 1 to 64 letters, digits, '_' and '-'")
-    if secret is not None and not (secret and secret.isprintable()):
-        raise ConfigError("the secret is empty, or not of characters that can be shown; write others, or leave it out")
+    for name in ("secret", "webhook_secret"):
+        secret = others.get(name)
+        if secret is not None and not (secret and secret.isprintable()):
+            what = name.replace("_", "'s ")
+            raise ConfigError(
+                f"the {what} is empty, or not of characters that can be shown; write others, or leave it out"
+            )
+    if (webhook := others.get("webhook")) is not None:
+        check_webhook(webhook)
     host, port = parse_address(http)
     return Config(
         data=data,
@@ -80,6 +103,17 @@ def to_config(
         partitions=partitions,
         **{name: value for name, value in others.items() if value is not None},
     )
+
+
+def check_webhook(url: str) -> None:
+    """Raises ConfigError unless it is a URL that can be told something. It may hold a password, so it is not shown."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
+        raise ConfigError("the webhook is not a URL: write something like https://example.org/winners")
 
 
 def parse_servers(groups: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,15 +11,24 @@ from footfall.errors import FootfallError
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1  # a flush, an election or a reconnection takes about that long
+RETRIED = (429, 503)
+UNTYPED = "about:blank"  # the type of a problem whose status says it all
 
 # The first class that fits decides: the special ones come before their bases.
 STATUSES: tuple[tuple[type[FootfallError], int], ...] = (
     (errors.MalformedRequestError, 400),
+    (errors.UnknownMilestoneError, 404),
+    (errors.WrongReceiptError, 403),
     (errors.UnitConflictError, 409),
     (errors.SourcePositionError, 409),
+    (errors.MilestonePassedError, 409),
+    (errors.ImportConflictError, 409),
+    (errors.ClaimError, 409),
     (errors.TooLargeError, 413),
     (errors.TooManyCountersError, 507),
+    (errors.TooManyMilestonesError, 507),
     (errors.CallerError, 422),
+    (errors.TooManyClaimsError, 429),
     (errors.UnavailableError, 503),
     (errors.FootfallError, 500),
 )
@@ -76,11 +85,15 @@ def problem(error: FootfallError) -> Problem:
         members["index"] = index
     if isinstance(error, errors.SourcePositionError):
         members["position"] = error.position
-    headers = {"retry-after": str(RETRY_AFTER_S)} if status == 503 else {}
+    elif isinstance(error, errors.MilestonePassedError):
+        members["value"] = error.value
+    elif isinstance(error, errors.PartitionsUnownedError):
+        members["partitions"] = error.partitions
+    headers = {"retry-after": str(RETRY_AFTER_S)} if status in RETRIED else {}
     return Problem(status, headers, msgspec.json.encode(members))
 
 
 def plain_problem(status: int, detail: str) -> Problem:
     """The answer where the status says it all: no such path, a method that is not there, a bug of ours."""
-    members = {"type": "about:blank", "title": http.HTTPStatus(status).phrase, "status": status, "detail": detail}
+    members = {"type": UNTYPED, "title": http.HTTPStatus(status).phrase, "status": status, "detail": detail}
     return Problem(status, {}, msgspec.json.encode(members))

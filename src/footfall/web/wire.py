@@ -6,11 +6,14 @@ import msgspec
 from msgspec import Meta
 
 from footfall.core.names import NAME_LENGTH_MAX, PARTS_MAX, Unit
+from footfall.core.vector import ENTRY_MAX
 from footfall.core.visit import BATCH_VISITS_MAX, COUNT_MAX, KEY_BYTES_MAX, VISITOR_BYTES_MAX
 
 NAME_PATTERN = rf"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){{0,{PARTS_MAX - 1}}}$"
 SOURCE_PATTERN = r"^[A-Za-z0-9_.:-]{1,200}$"
 OFFSET_MAX = 2**63 - 1
+RECEIPT_BYTES_MAX = 513  # two keys of 256 bytes, joined
+NOTE_BYTES_MAX = 1_000
 
 # A schema cannot say bytes of UTF-8, nor portably which characters can be shown: the descriptions say both.
 PRINTABLE = r"^[^\x00-\x1F\x7F-\xA0]+$"
@@ -30,6 +33,8 @@ Key = Annotated[
 Count = Annotated[
     int, Meta(ge=1, le=COUNT_MAX, description="How many visits this is; in digits alone, not 1e3 or 5.0.")
 ]
+N = Annotated[int, Meta(ge=1, le=ENTRY_MAX, description="Whose visit is sought: the N-th.")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256, in hex.")]
 Offset = Annotated[int, Meta(ge=0, le=OFFSET_MAX, description="In bytes; in digits alone.")]
 
 
@@ -99,6 +104,24 @@ class SourceBatch(msgspec.Struct, forbid_unknown_fields=True):
     visits: Annotated[list[SourceVisit], Meta(max_length=BATCH_VISITS_MAX)]
 
 
+class Claim(msgspec.Struct, forbid_unknown_fields=True):
+    """What the N-th visit was answered with; the visit's own idempotency key, if that has 22 characters or more."""
+
+    receipt: Annotated[
+        str, Meta(pattern=PRINTABLE, max_length=RECEIPT_BYTES_MAX, description="Only the winner has it.")
+    ]
+
+
+class Import(msgspec.Struct, forbid_unknown_fields=True):
+    """A count from before, which is added to the counter and to those above it that have its unit."""
+
+    value: Annotated[int, Meta(ge=1, le=ENTRY_MAX, description="How much; in digits alone.")]
+    note: Annotated[
+        str,
+        Meta(pattern=PRINTABLE, max_length=NOTE_BYTES_MAX, description="What a person should know of it."),
+    ]
+
+
 class CounterDefinition(msgspec.Struct, forbid_unknown_fields=True):
     """What a counter counts: every request, or each distinct visitor once."""
 
@@ -118,11 +141,11 @@ class CounterValue(msgspec.Struct):
     """What a node knows of a counter. ``pending`` visits it holds itself, and has not counted yet."""
 
     counter: Name
-    value: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    value: Annotated[int, Meta(ge=0, le=ENTRY_MAX)]
     pending: Annotated[int, Meta(ge=0)]
     unit: Unit
     phase: Literal["ap", "cp"]
-    consistency: Literal["eventual"]
+    consistency: Literal["eventual", "linearizable"]
     sequence: Annotated[int, Meta(ge=0)]
     staleness_ms: Annotated[int, Meta(ge=0)]
 
@@ -145,6 +168,60 @@ class SourcePosition(msgspec.Struct):
     """Where a source stands in the log: the byte offset at which its next chunk must start."""
 
     position: Offset
+
+
+class Proof(msgspec.Struct):
+    """From what a winner was derived: all messages of a log above a cut, where the counter was below N."""
+
+    log: str
+    sequence: Annotated[int, Meta(ge=0)]
+    epoch: Annotated[int, Meta(ge=0)]
+    value: Annotated[int, Meta(ge=0)]
+    messages: Annotated[int, Meta(ge=1)]
+    digest: Digest
+
+
+class Winner(msgspec.Struct):
+    """The N-th visit: entry ``index`` of the message at ``sequence``, and a commitment to its receipt."""
+
+    visitor: str | None
+    receipt_sha256: Digest
+    sequence: Annotated[int, Meta(ge=1)]
+    index: Annotated[int, Meta(ge=0)]
+    time: Annotated[str, Meta(examples=["2026-01-31T12:00:00.000000Z"])]
+    claimed: bool
+    proof: Proof
+
+
+class Milestone(msgspec.Struct):
+    """Whose visit is the N-th; ``value`` is what the counter shows now."""
+
+    counter: Name
+    n: N
+    state: Literal["open", "closing", "reached"]
+    value: Annotated[int, Meta(ge=0, le=ENTRY_MAX)]
+    winner: Winner | None
+
+
+class MilestoneList(msgspec.Struct):
+    """A counter's milestones, the lowest first; or all, in the order in which they were set."""
+
+    milestones: list[Milestone]
+
+
+class Imported(msgspec.Struct):
+    """A count from before that was taken over."""
+
+    counter: Name
+    source: Annotated[str, Meta(pattern=SOURCE_PATTERN)]
+    value: Annotated[int, Meta(ge=1, le=ENTRY_MAX)]
+    note: str
+
+
+class ImportList(msgspec.Struct):
+    """What was imported into a counter itself, in order."""
+
+    imports: list[Imported]
 
 
 class NodeEntry(msgspec.Struct):
@@ -180,7 +257,11 @@ class Readiness(msgspec.Struct):
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
-    """RFC 9457 problem details. ``index`` says which visit of a batch; ``position`` where the source stands."""
+    """RFC 9457 problem details.
+
+    ``index`` says which visit of a batch; ``position`` where the source stands; ``value`` what the counter exactly is;
+    ``partitions`` which of them were counted by no node.
+    """
 
     type: str
     title: str
@@ -188,6 +269,8 @@ class Problem(msgspec.Struct, omit_defaults=True):
     detail: str
     index: int | None = None
     position: int | None = None
+    value: int | None = None
+    partitions: list[int] | None = None
 
 
 class Index(msgspec.Struct):

@@ -1,0 +1,22 @@
+"""Arguments that several commands take, and how their values are read."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from cyclopts import Parameter, Token
+
+URL = "http://127.0.0.1:8080"
+DIGITS_MAX = 40  # no number here is as long, and a message shows no more of one
+
+
+def whole(kind: Any, tokens: Sequence[Token]) -> int:
+    """A whole number in digits: cyclopts itself would round 1.5, and counting 2 for it is wrong; int() reads 1_0."""
+    text = tokens[0].value
+    if not (text.removeprefix("-").isdigit() and text.isascii() and len(text) <= DIGITS_MAX):
+        raise ValueError(f"{text[:DIGITS_MAX]!r} is not a whole number")
+    return int(text)
+
+
+Url = Annotated[str, Parameter(env_var="FOOTFALL_URL", help="The node to talk to.")]
+Json = Annotated[bool, Parameter(negative="", help="Print JSON, for machines.")]
+Counter = Annotated[str, Parameter(help="Name of a counter, such as google.gmail.")]
