@@ -38,6 +38,11 @@ RESTART_FIRST_S, RESTART_MAX_S = 0.1, 5.0
 PR_SET_PDEATHSIG = 1
 
 
+def connection_file(data: Path) -> Path:
+    """Where a running engine tells its URL, credential included. After a ``kill -9`` it is still there."""
+    return data / "engine.url"
+
+
 class Engine:
     """A nats-server that lives as long as this object, restarted when it dies or hangs; its data stays."""
 
@@ -51,6 +56,7 @@ class Engine:
         self._lock: IO[str] | None = None
         self._port = self._monitor_port = 0
         self._password = ""
+        self._told = False  # whether the connection file is there, and ours
         self._supervisor: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -93,6 +99,10 @@ class Engine:
                 await self._supervisor
             self._supervisor = None
         await self._end(signal.SIGTERM)
+        if self._told:
+            with contextlib.suppress(OSError):
+                connection_file(self._data).unlink(missing_ok=True)
+            self._told = False
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -155,6 +165,8 @@ class Engine:
             deadline_s = time.monotonic() + START_TIMEOUT_S
             while self._process.poll() is None and time.monotonic() < deadline_s:
                 if await self._healthy() and self._process.poll() is None:
+                    _write_private(connection_file(self._data), self.url + "\n")
+                    self._told = True
                     return
                 await asyncio.sleep(0.05)
             await self._end(signal.SIGKILL)

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Any
 
 import nats.errors
 from nats.aio.client import Client
@@ -18,7 +19,7 @@ from footfall.log.api import Api, said
 from footfall.log.protocol import PUBLISH_TIMEOUT_S, Delivery, Handler, LogState, Message
 from footfall.log.pull import PullLoop
 from footfall.log.replies import Replies
-from footfall.log.streams import CUT_SUBJECT, CUTS, STREAM, check_partitions, cuts_config, log_config
+from footfall.log.streams import CUT_SUBJECT, CUTS, STREAM, check_partitions, cuts_config, log_config, partitions_of
 
 logger = logging.getLogger(__name__)
 
@@ -188,8 +189,18 @@ class JetStreamLog:
                     )
             info = await self._api.info(STREAM)
         check_partitions(info, config.partitions)
+        await self._take(info, config.partitions)
+
+    async def open_existing(self) -> None:
+        """Find the streams. Raises ConnectError if there are none; nothing is made."""
+        info = await self._api.info(STREAM)
+        if not info:
+            raise ConnectError("there is no log yet: footfall serve makes one")
+        await self._take(info, partitions_of(info))
+
+    async def _take(self, info: dict[str, Any], partitions: int) -> None:
         await self._api.info(CUTS)  # on a cluster it has a leader of its own, who may be elected later
-        self.partitions, self.created, self._api.required = config.partitions, info["created"], STREAM
+        self.partitions, self.created, self._api.required = partitions, info["created"], STREAM
 
 
 async def connect(config: Config, urls: Sequence[str], *, name: str) -> JetStreamLog:
@@ -205,17 +216,40 @@ async def connect(config: Config, urls: Sequence[str], *, name: str) -> JetStrea
         EngineTooOldError: The server is too old to be trusted with a log.
         PartitionsMismatchError, FormatError: The log is another one than was asked for.
     """
+
+    async def opened(log: JetStreamLog, clustered: bool) -> None:
+        await log.open(config, config.replicas or (CLUSTER_REPLICAS if clustered else 1))
+
+    return await _connected(urls, name, opened)
+
+
+async def connect_existing(urls: Sequence[str], *, name: str) -> JetStreamLog:
+    """Connect to NATS, and to the log that is on it, whatever it is like.
+
+    Raises:
+        ConnectError: No server answers in 5 s, or none has JetStream, or there is no log.
+        EngineTooOldError, FormatError: As ``connect``.
+    """
+
+    async def opened(log: JetStreamLog, clustered: bool) -> None:
+        await log.open_existing()
+
+    return await _connected(urls, name, opened)
+
+
+async def _connected(
+    urls: Sequence[str], name: str, opened: Callable[[JetStreamLog, bool], Awaitable[None]]
+) -> JetStreamLog:
     client = Client()
     log = JetStreamLog(client)
     await connection.establish(client, urls, name, log.reconnected, log.disconnected)
     why: object = "it does not answer"
     try:
         await log.listen()
-        replicas = config.replicas or (CLUSTER_REPLICAS if connection.is_clustered(client) else 1)
         async with asyncio.timeout(OPEN_TIMEOUT_S):
             while True:
                 try:
-                    await log.open(config, replicas)
+                    await opened(log, connection.is_clustered(client))
                     return log
                 except LogUnavailableError as error:  # a cluster that has just come up has no leader yet
                     why = error

@@ -52,13 +52,18 @@ def check_partitions(info: dict[str, Any], partitions: int) -> None:
         FormatError: It is of another format.
         PartitionsMismatchError: It has another number of partitions.
     """
+    if (has := partitions_of(info)) != partitions:
+        raise PartitionsMismatchError(
+            f"the log has {has} partitions, and this node was started for {partitions}: "
+            f"start it with --partitions {has}; the number never changes"
+        )
+
+
+def partitions_of(info: dict[str, Any]) -> int:
+    """How many partitions a log has. Raises FormatError if it is of another format."""
     metadata = info["config"].get("metadata") or {}
     if (found := metadata.get("footfall-format")) != FORMAT:
         raise FormatError(
             f"the log is of format {found}, and this version reads {FORMAT}: use the version that made it"
         )
-    if (has := int(metadata["footfall-partitions"])) != partitions:
-        raise PartitionsMismatchError(
-            f"the log has {has} partitions, and this node was started for {partitions}: "
-            f"start it with --partitions {has}; the number never changes"
-        )
+    return int(metadata["footfall-partitions"])

@@ -1,10 +1,14 @@
-"""Keeps consistent cuts: writes this node's parts, finds the newest complete one, drops old ones, trims the log."""
+"""Keeps consistent cuts: writes this node's parts, finds the newest complete one, drops old ones, trims the log.
+
+A pinned cut is kept for the audit of a milestone, though the log above it is trimmed: nothing can be counted from it.
+"""
 
 import asyncio
 import contextlib
 import logging
+import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple, Protocol, TypeVar
 
 from footfall.core import cut
@@ -21,6 +25,7 @@ KEPT = 2  # complete cuts: if the newest turns out to be damaged there is anothe
 FETCHES_MAX = 16  # at a time
 ATTEMPTS_MAX = 3  # to find a cut that can be read
 SECONDS_MAX = 60.0  # for one part; the next cut is tried then
+PINS = "proof.head"  # keys below it end with the epoch of the cut that the proof begins at
 
 
 T = TypeVar("T")
@@ -48,6 +53,7 @@ class Cuts:
         self.duration_s = 0.0  # of the last part written
         self._log = log
         self._writing: dict[str, asyncio.Task[None]] = {}
+        self._pinned: dict[int, set[str]] = {}  # by epoch, the blobs of pinned cuts: they do not change any more
 
     def take(self, taken: cut.Capture, position: Position, writer: cut.Writer) -> None:
         """Write a part in the background; if the last of its kind is still being written, this cut goes without it."""
@@ -97,20 +103,37 @@ class Cuts:
             LogRewoundError: The log is not the one, or not any more, that the newest cut was taken of.
             LogUnavailableError: The store cannot be read now.
         """
+        return await self._find(sys.maxsize)
+
+    async def _find(self, cuts_max: int) -> list[Found]:
+        """The newest of them."""
         found: list[Found] = []
+        async with contextlib.aclosing(self._each()) as each:
+            async for one in each:
+                found.append(one)
+                if len(found) >= cuts_max:
+                    break
+        return found
+
+    async def _each(self) -> AsyncGenerator[Found, None]:
+        """One after the other: of pinned ones there may be many, and few want them. Raises as ``find``."""
+        newest = True
         for epoch in cut.complete(await self._log.keys("cut"), self._log.partitions):
             try:
-                manifests = await self._manifests(epoch)
-                position = cut.check_parts(manifests, epoch, self._log.partitions)
+                found = await self.at(epoch)
             except CheckpointError as error:
                 logger.error("%s", error)  # no traceback: it is expected, and an older one serves
                 continue
-            if not found:
-                await self.check(position)
-            found.append(Found(epoch, position, {manifest.part: manifest for manifest in manifests}))
-        if found:
-            self.newest = found[0].epoch
-        return found
+            if newest:
+                await self.check(found.position)
+                self.newest, newest = epoch, False
+            yield found
+
+    async def at(self, epoch: int) -> Found:
+        """The cut of an epoch. Raises CheckpointError, LogUnavailableError."""
+        manifests = await self._manifests(epoch)
+        position = cut.check_parts(manifests, epoch, self._log.partitions)
+        return Found(epoch, position, {manifest.part: manifest for manifest in manifests})
 
     async def check(self, position: Position) -> None:
         """Raises LogRewoundError if the log no longer is the one that was counted up to ``position``."""
@@ -157,11 +180,15 @@ class Cuts:
             LogUnavailableError: The store cannot be read now.
         """
         for attempt in range(1, ATTEMPTS_MAX + 1):
-            for found in await self.find():
-                try:
-                    return found.position, await read(found)
-                except CheckpointError as error:
-                    logger.error("an older cut is tried: %s", error)
+            first = (await self._log.state()).first_sequence
+            async with contextlib.aclosing(self._each()) as each:
+                async for found in each:
+                    if found.position.sequence < first:  # pinned, like all that are older
+                        break
+                    try:
+                        return found.position, await read(found)
+                    except CheckpointError as error:
+                        logger.error("an older cut is tried: %s", error)
             try:
                 return await self._beginning(), None
             except CheckpointError:  # or were they dropped for newer ones, while they were read?
@@ -202,23 +229,40 @@ class Cuts:
         Raises:
             LogUnavailableError, LogRewoundError: As ``find``.
         """
-        kept = (await self.find())[:KEPT]
+        kept = await self._find(KEPT)
         if len(kept) < KEPT:
             return
         newest, oldest = kept[0], kept[-1]
         if why := holds(newest.position):
             logger.info("all cuts and the log are kept: %s", why)
             return
-        needed: set[str] = set()
+        pinned = {int(key.rpartition(".")[2]) for key in await self._log.keys(PINS)}
+        kept_keys: dict[int, list[str]] = {}
         for key in await self._log.keys("cut"):
             epoch = int(key.split(".")[1])
-            if epoch < oldest.epoch:
+            if epoch >= oldest.epoch or epoch in pinned:
+                kept_keys.setdefault(epoch, []).append(key)
+            else:
                 await self._log.delete(key)
-            elif (data := await self._log.get(key)) is not None:
-                with contextlib.suppress(CheckpointError):  # its cut cannot be read, with or without its blobs
-                    needed |= {cut.blob_key(ref) for ref in cut.read_manifest(data).refs()}
+        needed = await self._needed(kept_keys, pinned)
         for key in await self._log.keys("blob"):
             # Blobs are stored before the manifest that needs them: those of a cut under way are let be.
             if int(key.split(".")[1]) < newest.epoch and key not in needed:
                 await self._log.delete(key)
         await self._log.trim(oldest.position.sequence)
+
+    async def _needed(self, kept: Mapping[int, Iterable[str]], pinned: set[int]) -> set[str]:
+        """The blobs that manifests need; ``kept``: their keys, by epoch."""
+        needed: set[str] = set()
+        for epoch, keys in kept.items():
+            blobs = self._pinned.get(epoch)
+            if blobs is None:
+                blobs = set()
+                for key in keys:
+                    if (data := await self._log.get(key)) is not None:
+                        with contextlib.suppress(CheckpointError):  # the cut cannot be read, with or without its blobs
+                            blobs |= {cut.blob_key(ref) for ref in cut.read_manifest(data).refs()}
+                if epoch in pinned:
+                    self._pinned[epoch] = blobs
+            needed |= blobs
+        return needed
