@@ -235,12 +235,9 @@ def test_parameters_are_known_given_once_and_of_their_values() -> None:
     assert [requests.parse_ack(text) for text in (None, "durable", "received")] == [True, True, False]
     with pytest.raises(InvalidRequestError):
         requests.parse_ack("never")
-    requests.check_consistency(None)
-    requests.check_consistency("eventual")
-    with pytest.raises(InvalidRequestError, match="not available"):
-        requests.check_consistency("linearizable")
-    with pytest.raises(InvalidRequestError):
-        requests.check_consistency("strong")
+    assert [requests.parse_consistency(text) for text in (None, "eventual", "linearizable")] == [False, False, True]
+    with pytest.raises(InvalidRequestError, match="'strong'"):
+        requests.parse_consistency("strong")
 
 
 json_values = st.recursive(

@@ -76,4 +76,23 @@ def metrics_of(node: Node) -> list[Metric]:
         Metric("footfall_cut_bytes_total", "counter", "Bytes of cuts written", [(nothing, cuts.bytes)]),
         Metric("footfall_cut_epoch", "gauge", "Epoch of the newest complete cut known here", [(nothing, cuts.newest)]),
         Metric("footfall_ready", "gauge", "1 if this node counts and answers", [(nothing, float(not node.problems()))]),
+        *_exact(node),
     ]
+
+
+def _exact(node: Node) -> list[Metric]:
+    """Metrics of exact reads and of milestones."""
+    exact, judging, milestones = node.counting.exact, node.counting.judging, node.counting.definitions.milestones
+    open_ = sum(standing.open for standing in milestones)
+    found: list[tuple[str, str, str, float]] = [
+        ("footfall_exact_reads_total", "counter", "Exact reads asked of this node", exact.reads),
+        ("footfall_barriers_total", "counter", "Barriers that it wrote for them", exact.barriers),
+        ("footfall_exact_failed_total", "counter", "Barriers that some partitions left unanswered", exact.failed),
+        ("footfall_milestones_open", "gauge", "Milestones whose winner is not known", open_),
+        ("footfall_milestones_reached", "gauge", "Milestones that have a winner", len(milestones) - open_),
+        ("footfall_judges", "gauge", "Judges that run here", len(judging.judges)),
+        ("footfall_winners_found_total", "counter", "Winners that were found here", judging.won),
+        ("footfall_claims_total", "counter", "Claims made to this node", node.milestones.claims),
+        ("footfall_claims_refused_total", "counter", "Claims that it refused", node.milestones.claims_refused),
+    ]
+    return [Metric(name, kind, text, [({}, value)]) for name, kind, text, value in found]

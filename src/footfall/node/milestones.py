@@ -17,6 +17,7 @@ from footfall.core.vector import ENTRY_MAX
 from footfall.core.visit import check_text
 from footfall.errors import (
     AlreadyClaimedError,
+    CallerError,
     ImportConflictError,
     InvalidRequestError,
     LogUnavailableError,
@@ -79,6 +80,7 @@ class Milestones:
         self._counting = counting
         self._write = write
         self._define = define
+        self.claims = self.claims_refused = 0
         self._pace = Pace(CLAIMS_PER_S, CLAIMS_BURST)
 
     def find(self, counter: str, n: int) -> Standing:
@@ -160,6 +162,14 @@ class Milestones:
             AlreadyClaimedError: Someone showed the receipt before.
             TooManyClaimsError: Claims come too fast.
         """
+        self.claims += 1
+        try:
+            return await self._claim(counter, n, receipt, key)
+        except (CallerError, TooManyClaimsError):
+            self.claims_refused += 1
+            raise
+
+    async def _claim(self, counter: str, n: int, receipt: str, key: str | None) -> Outcome:
         if not self._pace.take():
             raise TooManyClaimsError(f"this node looks at {CLAIMS_PER_S:g} claims a second; try again")
         check_text("receipt", receipt, RECEIPT_LENGTH_MAX)

@@ -308,6 +308,12 @@ class Node:
             problems.append("it is stopping")
         return problems
 
+    def check_answering(self) -> None:
+        """Raises NotReadyError until this node has read what the log held when it started."""
+        problems = self.problems()
+        if not self._ready:
+            raise NotReadyError("this node does not answer yet: " + "; ".join(problems))
+
     def read(self, name: str) -> Reading:
         """A counter's value, from this node's own copy; 0 for one that nobody has visited.
 
@@ -315,13 +321,11 @@ class Node:
             InvalidNameError: It is not a name.
             NotReadyError: This node has not yet read what the log held when it started.
         """
-        if not self._ready:
-            self.problems()
         number = self.counting.definitions.number(name)
         if number is None:
             check_name(name)
         if not self._ready:
-            raise NotReadyError("this node does not answer yet: " + "; ".join(self.problems()))
+            self.check_answering()
         sequence, staleness_ms = self._freshness()
         if number is None:
             return Reading(name, 0, 0, Unit.VISITS, Phase.AP, "eventual", sequence, staleness_ms)

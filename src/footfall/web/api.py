@@ -1,10 +1,7 @@
 """The HTTP interface: each handler parses, calls the node once, and answers; what counts is the node's business."""
 
 from importlib.metadata import version
-from typing import Any
-from urllib.parse import unquote
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -13,16 +10,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from footfall.core.names import check_name
-from footfall.core.visit import BATCH_BYTES_MAX
-from footfall.errors import FootfallError, InvalidRequestError, TooLargeError
+from footfall.errors import FootfallError, InvalidRequestError
 from footfall.node.node import Node
 from footfall.node.readings import Added
 from footfall.web import problems, requests, wire
+from footfall.web.exchange import FRESH, body_of, encode, in_json, path_of, query_of, values_of
 from footfall.web.exposition import exposition
+from footfall.web.milestones import MilestonesApi
 from footfall.web.openapi import document
 from footfall.web.traffic import Traffic
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Api:
@@ -31,14 +27,15 @@ class Api:
     def __init__(self, node: Node, traffic: Traffic) -> None:
         self._node = node
         self._traffic = traffic
-        self._document = _encode(document())
-        self._index = _encode(
+        self._document = encode(document())
+        self._index = encode(
             wire.Index(
                 name="footfall",
                 version=version("footfall"),
                 links={
                     "openapi": "/openapi.json",
                     "counters": "/v1/counters",
+                    "milestones": "/v1/milestones",
                     "nodes": "/v1/nodes",
                     "health": "/healthz",
                     "readiness": "/readyz",
@@ -51,6 +48,7 @@ class Api:
         """One route for each path, so that a 405 names all its methods."""
         return [
             Route("/v1/counters/{name}/visits", self.post_counter_visits, methods=["POST"]),
+            *MilestonesApi(self._node).routes(),
             Route("/v1/counters/{name}", self.counter, methods=["GET", "PUT"]),
             Route("/v1/counters", self.list_counters, methods=["GET"]),
             Route("/v1/visits", self.post_visits, methods=["POST"]),
@@ -66,38 +64,38 @@ class Api:
 
     async def post_counter_visits(self, request: Request) -> Response:
         """Take visits to one counter."""
-        durable = requests.parse_ack(_query(request, "ack").get("ack"))
-        name = check_name(_path(request, "name"))
-        key = requests.parse_key(_values(request, b"idempotency-key"))
-        asked = requests.parse_visits(name, await _body(request), key)
+        durable = requests.parse_ack(query_of(request, "ack").get("ack"))
+        name = check_name(path_of(request, "name"))
+        key = requests.parse_key(values_of(request, b"idempotency-key"))
+        asked = requests.parse_visits(name, await body_of(request), key)
         added = await self._node.add(asked.visits, durable)
-        return _json(_accepted(added, asked.single), 202)
+        return in_json(_accepted(added, asked.single), 202)
 
     async def post_visits(self, request: Request) -> Response:
         """Take visits to any counters, of a source or of none."""
-        durable = requests.parse_ack(_query(request, "ack").get("ack"))
-        key = requests.parse_key(_values(request, b"idempotency-key"))
-        asked = requests.parse_batch(await _body(request), key)
+        durable = requests.parse_ack(query_of(request, "ack").get("ack"))
+        key = requests.parse_key(values_of(request, b"idempotency-key"))
+        asked = requests.parse_batch(await body_of(request), key)
         if asked.chunk is None:
-            return _json(_accepted(await self._node.add(asked.visits, durable), single=False), 202)
+            return in_json(_accepted(await self._node.add(asked.visits, durable), single=False), 202)
         if not durable:
             raise InvalidRequestError("a chunk of a source is always stored durably; leave ack out")
         added = await self._node.add_chunk(*asked.chunk, asked.visits)
-        return _json(_accepted(added, single=False), 202)
+        return in_json(_accepted(added, single=False), 202)
 
     async def counter(self, request: Request) -> Response:
         """Read or define one counter."""
-        name = check_name(_path(request, "name"))
+        name = check_name(path_of(request, "name"))
         if request.method != "PUT":
-            requests.check_consistency(_query(request, "consistency").get("consistency"))
-            return _json(self._node.read(name), headers={"cache-control": "no-store"})
-        _query(request)
-        definition, made = await self._node.define(name, requests.parse_definition(await _body(request)))
-        return _json(wire.CounterDefined(counter=definition.name, unit=definition.unit), 201 if made else 200)
+            exact = requests.parse_consistency(query_of(request, "consistency").get("consistency"))
+            return in_json(await self._node.read_exact(name) if exact else self._node.read(name), headers=FRESH)
+        query_of(request)
+        definition, made = await self._node.define(name, requests.parse_definition(await body_of(request)))
+        return in_json(wire.CounterDefined(counter=definition.name, unit=definition.unit), 201 if made else 200)
 
     async def list_counters(self, request: Request) -> Response:
         """List counters by name."""
-        query = _query(request, "prefix", "limit", "after")
+        query = query_of(request, "prefix", "limit", "after")
         prefix, after = query.get("prefix", ""), query.get("after", "")
         for name in (prefix, after):
             if name:
@@ -105,27 +103,27 @@ class Api:
         limit = requests.parse_limit(query.get("limit"))
         found = self._node.list(prefix, after, limit + 1)
         continues = found[limit - 1].counter if len(found) > limit else None
-        return _json({"counters": found[:limit], "next": continues}, headers={"cache-control": "no-store"})
+        return in_json({"counters": found[:limit], "next": continues}, headers=FRESH)
 
     async def get_source(self, request: Request) -> Response:
         """Say where a source stands in the log."""
-        _query(request)
-        position = await self._node.source_position(requests.parse_source(_path(request, "id")))
-        return _json(wire.SourcePosition(position))
+        query_of(request)
+        position = await self._node.source_position(requests.parse_source(path_of(request, "id")))
+        return in_json(wire.SourcePosition(position))
 
     async def get_nodes(self, request: Request) -> Response:
         """List the nodes that were heard from."""
-        _query(request)
-        return _json({"nodes": self._node.nodes()})
+        query_of(request)
+        return in_json({"nodes": self._node.nodes()})
 
     async def get_health(self, request: Request) -> Response:
         """Say that the process answers."""
-        return _json(wire.Health("ok"))
+        return in_json(wire.Health("ok"))
 
     async def get_readiness(self, request: Request) -> Response:
         """Say whether the node counts and answers."""
         found = self._node.problems()
-        return _json(wire.Readiness(not found, list(found)), 503 if found else 200)
+        return in_json(wire.Readiness(not found, list(found)), 503 if found else 200)
 
     async def get_metrics(self, request: Request) -> Response:
         """Expose metrics for Prometheus."""
@@ -191,44 +189,12 @@ class _Outermost:
         await self._app(scope, receive_body, send_counted)
 
 
-async def _body(request: Request) -> bytes:
-    """The whole body. Raises TooLargeError, and HTTPException for an encoding; the content's type does not matter."""
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding.strip().lower() != "identity":
-        raise HTTPException(415, f"the content encoding {encoding[:60]!r} is not understood; send the body as it is")
-    length = int(request.headers.get("content-length", "0"))
-    if length > BATCH_BYTES_MAX:
-        raise TooLargeError(f"the body has {length} bytes; at most {BATCH_BYTES_MAX} are taken")
-    parts = bytearray()
-    async for part in request.stream():
-        parts += part
-        if len(parts) > BATCH_BYTES_MAX:
-            raise TooLargeError(f"the body has more than {BATCH_BYTES_MAX} bytes, which is the most that is taken")
-    return bytes(parts)
-
-
-def _query(request: Request, *allowed: str) -> dict[str, str]:
-    return requests.parse_query(request.query_params.multi_items(), allowed)
-
-
-def _path(request: Request, name: str) -> str:
-    return unquote(request.path_params[name], errors="replace")
-
-
-def _values(request: Request, name: bytes) -> list[bytes]:
-    return [value for header, value in request.scope["headers"] if header == name]
-
-
 def _accepted(added: Added, single: bool) -> wire.Accepted:
     if not added.receipts:
         return wire.Accepted(added.accepted, added.stored)
     if single:
         return wire.Accepted(added.accepted, added.stored, receipt=added.receipts[0])
     return wire.Accepted(added.accepted, added.stored, receipts=added.receipts)
-
-
-def _json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(_encode(content), status, headers, "application/json")
 
 
 def _answer(problem: problems.Problem) -> Response:

@@ -1,17 +1,25 @@
 """The OpenAPI 3.1 document of the HTTP interface, composed from the types of wire.py; the handlers do not use it."""
 
-from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
 
 import msgspec
 
 from footfall.core.names import NAME_LENGTH_MAX, Unit
 from footfall.core.visit import BATCH_BYTES_MAX, BATCH_VISITS_MAX
-from footfall.web import problems, wire
-from footfall.web.requests import KEY_HEADER_BYTES_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX
-
-Json = dict[str, Any]
+from footfall.web import openapi_milestones, problems, wire
+from footfall.web.openapi_parts import (
+    READING,
+    WRITING,
+    Json,
+    answers,
+    body,
+    key_parameter,
+    name_parameter,
+    parameter,
+    reference,
+    source_parameter,
+)
+from footfall.web.requests import LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX
 
 TYPES = (
     wire.OneVisit,
@@ -30,21 +38,24 @@ TYPES = (
     wire.Readiness,
     wire.Problem,
     wire.Index,
+    *openapi_milestones.TYPES,
 )
 
 PROBLEMS = {
     400: "Not an HTTP request, or a body that is not JSON in UTF-8.",
-    404: "There is nothing at this path.",
-    409: "The counter is defined with the other unit, or the chunk does not start where its source stands.",
+    403: "The receipt is another visit's.",
+    404: "There is nothing at this path, or no such milestone.",
+    409: "What the log holds stands against it: the counter's unit or count, where the source stands, what was "
+    "imported from it, a milestone that is near or not reached, or a claim before this one.",
     413: f"The body has more than {BATCH_BYTES_MAX} bytes, or more than {BATCH_VISITS_MAX} visits.",
     415: "The body has a content encoding. Its content type does not matter: it is always read as JSON.",
     422: "A name, a value, a parameter or the shape of the body is wrong. Nothing was changed.",
+    429: "Claims come faster than this node looks at them. Repeat it after Retry-After.",
     500: "What is stored is not what it was, or a bug.",
-    503: "Not now: the log is away, or the node is not ready or overloaded. Repeat it after Retry-After.",
-    507: "The log holds as many counters as it may.",
+    503: "Not now: the log is away, the node is not ready or overloaded, or nobody counts some of the partitions. "
+    "Repeat it after Retry-After.",
+    507: "The log holds as many counters, milestones or imports as it may.",
 }
-_READING = (400, 422, 500, 503)
-_WRITING = (400, 413, 415, 422, 500, 503)
 
 
 def document() -> Json:
@@ -59,19 +70,22 @@ def document() -> Json:
             "description": "A visit to google.gmail counts in google too. Errors are problem details (RFC 9457).",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": {**_visits(), **_counters(), **_around()},
+        "paths": {
+            **_visits(),
+            **_counters(),
+            **openapi_milestones.milestones(),
+            **openapi_milestones.imports(),
+            **_around(),
+        },
         "components": {"schemas": components, "responses": {str(status): _problem(status) for status in PROBLEMS}},
     }
 
 
 def _visits() -> Json:
-    key = _parameter(
-        "Idempotency-Key",
-        "header",
-        {"type": "string", "minLength": 1, "maxLength": KEY_HEADER_BYTES_MAX, "pattern": wire.HEADER_PATTERN},
-        "Makes the request safe to repeat for about ten minutes: the visits of a list get the keys K:0, K:1 and so on.",
+    key = key_parameter(
+        "Makes the request safe to repeat for about ten minutes: the visits of a list get the keys K:0, K:1 and so on."
     )
-    ack = _parameter(
+    ack = parameter(
         "ack",
         "query",
         {"enum": ["durable", "received"], "default": "durable"},
@@ -79,20 +93,20 @@ def _visits() -> Json:
     )
     return {
         "/v1/counters/{name}/visits": {
-            "parameters": [_name()],
+            "parameters": [name_parameter()],
             "post": {
                 "operationId": "postCounterVisits",
                 "summary": "Visit a counter: once, if there is no body.",
                 "parameters": [key, ack],
                 "requestBody": {
-                    **_body(
+                    **body(
                         wire.OneVisit(visitor="203.0.113.7"),
                         wire.VisitorList(visitors=["203.0.113.7", "2001:db8::1"]),
                         wire.VisitList(visits=[wire.VisitItem(key="order-17", count=2)]),
                     ),
                     "required": False,
                 },
-                "responses": _answers({202: (wire.Accepted, "The visits were taken.")}, 404, 507, *_WRITING),
+                "responses": answers({202: (wire.Accepted, "The visits were taken.")}, 404, 507, *WRITING),
             },
         },
         "/v1/visits": {
@@ -100,47 +114,50 @@ def _visits() -> Json:
                 "operationId": "postVisits",
                 "summary": "Visit any counters: all of the visits, or none.",
                 "parameters": [key, ack],
-                "requestBody": _body(
+                "requestBody": body(
                     wire.Batch(visits=[wire.CounterVisit(counter="google.gmail", visitor="203.0.113.7")]),
                     wire.SourceBatch(
                         source=wire.Source(id="access.log", start=0, end=120),
                         visits=[wire.SourceVisit(counter="google.gmail", visitor="203.0.113.7")],
                     ),
                 ),
-                "responses": _answers({202: (wire.Accepted, "The visits were taken.")}, 409, 507, *_WRITING),
+                "responses": answers({202: (wire.Accepted, "The visits were taken.")}, 409, 507, *WRITING),
             }
         },
         "/v1/sources/{id}": {
-            "parameters": [_parameter("id", "path", {"type": "string", "pattern": wire.SOURCE_PATTERN}, "The source.")],
+            "parameters": [source_parameter("id", "The source.")],
             "get": {
                 "operationId": "getSource",
                 "summary": "Where a source stands in the log; 0 for one that nobody sent from.",
-                "responses": _answers({200: (wire.SourcePosition, "Its position.")}, 404, *_READING),
+                "responses": answers({200: (wire.SourcePosition, "Its position.")}, 404, *READING),
             },
         },
     }
 
 
 def _counters() -> Json:
-    consistency = _parameter(
-        "consistency", "query", {"enum": ["eventual"], "default": "eventual"}, "What the value must be."
+    consistency = parameter(
+        "consistency",
+        "query",
+        {"enum": ["eventual", "linearizable"], "default": "eventual"},
+        "eventual: what this node knows. linearizable: exact, with every visit that was acknowledged before.",
     )
     name = {"type": "string", "pattern": f"{wire.NAME_PATTERN}|^$", "maxLength": NAME_LENGTH_MAX, "default": ""}
     limit = {"type": "integer", "minimum": 1, "maximum": LIST_LIMIT_MAX, "default": LIST_LIMIT_DEFAULT}
     return {
         "/v1/counters/{name}": {
-            "parameters": [_name()],
+            "parameters": [name_parameter()],
             "get": {
                 "operationId": "getCounter",
                 "summary": "Read a counter; one that nobody visited reads 0.",
                 "parameters": [consistency],
-                "responses": _answers({200: (wire.CounterValue, "The counter.")}, 404, *_READING),
+                "responses": answers({200: (wire.CounterValue, "The counter.")}, 404, *READING),
             },
             "put": {
                 "operationId": "putCounter",
                 "summary": "Define a counter. The first definition holds for ever.",
-                "requestBody": _body(wire.CounterDefinition(unit=Unit.VISITS)),
-                "responses": _answers(
+                "requestBody": body(wire.CounterDefinition(unit=Unit.VISITS)),
+                "responses": answers(
                     {
                         200: (wire.CounterDefined, "It was so defined before."),
                         201: (wire.CounterDefined, "It is defined now."),
@@ -148,7 +165,7 @@ def _counters() -> Json:
                     404,
                     409,
                     507,
-                    *_WRITING,
+                    *WRITING,
                 ),
             },
         },
@@ -157,11 +174,11 @@ def _counters() -> Json:
                 "operationId": "listCounters",
                 "summary": "Counters in the order of their names.",
                 "parameters": [
-                    _parameter("prefix", "query", name, "Only this counter and those below it."),
-                    _parameter("limit", "query", limit, "How many at most."),
-                    _parameter("after", "query", name, "Start behind this name."),
+                    parameter("prefix", "query", name, "Only this counter and those below it."),
+                    parameter("limit", "query", limit, "How many at most."),
+                    parameter("after", "query", name, "Start behind this name."),
                 ],
-                "responses": _answers({200: (wire.CounterPage, "A page of counters.")}, *_READING),
+                "responses": answers({200: (wire.CounterPage, "A page of counters.")}, *READING),
             }
         },
     }
@@ -175,21 +192,21 @@ def _around() -> Json:
             "get": {
                 "operationId": "getNodes",
                 "summary": "The nodes that this one hears.",
-                "responses": _answers({200: (wire.NodeList, "The nodes.")}, *_READING),
+                "responses": answers({200: (wire.NodeList, "The nodes.")}, *READING),
             }
         },
         "/healthz": {
             "get": {
                 "operationId": "getHealth",
                 "summary": "Whether the process answers.",
-                "responses": _answers({200: (wire.Health, "It does.")}),
+                "responses": answers({200: (wire.Health, "It does.")}),
             }
         },
         "/readyz": {
             "get": {
                 "operationId": "getReadiness",
                 "summary": "Whether the node counts and answers.",
-                "responses": _answers(ready),
+                "responses": answers(ready),
             }
         },
         "/metrics": {
@@ -199,51 +216,17 @@ def _around() -> Json:
             "get": {
                 "operationId": "getIndex",
                 "summary": "What this server is.",
-                "responses": _answers({200: (wire.Index, "An index.")}),
+                "responses": answers({200: (wire.Index, "An index.")}),
             }
         },
     }
 
 
-def _name() -> Json:
-    return _parameter(
-        "name",
-        "path",
-        {"type": "string", "pattern": wire.NAME_PATTERN, "maxLength": NAME_LENGTH_MAX, "examples": ["google.gmail"]},
-        "1 to 8 dot-separated parts of letters, digits, '_' and '-'.",
-    )
-
-
-def _parameter(name: str, place: str, schema: Json, description: str) -> Json:
-    return {"name": name, "in": place, "required": place == "path", "schema": schema, "description": description}
-
-
-def _ref(kind: type[msgspec.Struct]) -> Json:
-    return {"$ref": f"#/components/schemas/{kind.__name__}"}
-
-
-def _body(*forms: msgspec.Struct) -> Json:
-    """A body of any of these forms, each with its example."""
-    schemas = [_ref(type(form)) for form in forms]
-    examples = {type(form).__name__: {"value": msgspec.to_builtins(form)} for form in forms}
-    schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
-    return {"required": True, "content": {"application/json": {"schema": schema, "examples": examples}}}
-
-
-def _answers(good: Mapping[int, tuple[type[msgspec.Struct], str]], *bad: int) -> Json:
-    answers: Json = {
-        str(status): {"description": text, "content": {"application/json": {"schema": _ref(kind)}}}
-        for status, (kind, text) in good.items()
-    }
-    answers.update({str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(bad)})
-    return answers
-
-
 def _problem(status: int) -> Json:
     answer: Json = {
         "description": PROBLEMS[status],
-        "content": {problems.CONTENT_TYPE: {"schema": _ref(wire.Problem)}},
+        "content": {problems.CONTENT_TYPE: {"schema": reference(wire.Problem)}},
     }
-    if status == 503:
+    if status in problems.RETRIED:
         answer["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "In seconds."}}
     return answer

@@ -187,14 +187,11 @@ def parse_ack(text: str | None) -> bool:
     return text != "received"
 
 
-def check_consistency(text: str | None) -> None:
-    """Raises InvalidRequestError unless an eventual read is asked for."""
-    if text == "linearizable":
-        raise InvalidRequestError(
-            "exact reads are not available in this version; leave consistency out, or ask for consistency=eventual"
-        )
-    if text not in (None, "eventual"):
-        raise InvalidRequestError(f"consistency is {text[:60]!r}; it must be eventual")
+def parse_consistency(text: str | None) -> bool:
+    """Whether a read must be exact. Raises InvalidRequestError."""
+    if text not in (None, "eventual", "linearizable"):
+        raise InvalidRequestError(f"consistency is {text[:60]!r}; it must be eventual (the default) or linearizable")
+    return text == "linearizable"
 
 
 def parse_query(pairs: Sequence[tuple[str, str]], allowed: Sequence[str]) -> dict[str, str]:
