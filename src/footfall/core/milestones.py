@@ -138,6 +138,8 @@ class Milestones:
         if message.since != standing.since:
             return None  # of an earlier wish for the same N, which was void
         name = f"{standing.n} of {standing.counter}"
+        if message.value < 0:
+            return Contradiction("malformed", f"{name}: {message.value} cannot have been counted")
         if standing.value >= 0:
             if message.value != standing.value:
                 return Contradiction("verdict", f"{name}: {standing.value} was counted, and now {message.value}")

@@ -5,6 +5,7 @@ from hmac import compare_digest
 
 RECEIPT_BYTES = 16  # 128 bits: nobody guesses one
 RECEIPT_LENGTH = 2 * RECEIPT_BYTES  # in hex digits
+ENTRIES_MAX = 2**22  # of a batch that have receipts of their own: no sound producer puts more visits into a message
 KEY_LENGTH_MIN = 22  # of an idempotency key that is its own receipt: 22 characters of base64 hold 128 bits
 JOINT = "."  # between the two receipts of a visit that counts in both units, and so stands at two places of the log
 

@@ -33,6 +33,11 @@ def barrier(producer: str, sequence: int, epoch: int) -> Message:
     return Message(None, pack(["barrier/1", producer, sequence, epoch]))
 
 
+def told(tag: str, producer: str, sequence: int, *rest: Any) -> Message:
+    """Any message of the control subject."""
+    return Message(None, pack([tag, producer, sequence, *rest]))
+
+
 def batch(
     partition: int, producer: str, born: int, sequence: int, sections: Sequence[Raw], chunk: Raw | None = None
 ) -> Message:
@@ -100,6 +105,10 @@ class Folds:
     def tick(self, epochs: int = 1) -> None:
         for _ in range(epochs):
             self.take(barrier("control", self._next("control", None), self.definitions.epoch + 1))
+
+    def tell(self, tag: str, *rest: Any) -> list[str]:
+        """Fold a control message; returns the kinds of the alarms."""
+        return self.take(told(tag, "control", self._next("control", None), *rest))
 
     def store(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from core_cuts import Store, position_of, restored, write_all
-from core_golden import golden
+from core_golden import golden, kept
 from core_histories import PARTITIONS, histories
 from core_laws import law
 from core_logs import Folds, Message, visitors, visits
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from footfall.core import cut, definitions
 from footfall.core.control import Barrier
 from footfall.core.cut import Writer, blob_key, capture, capture_definitions, complete, manifest_key, state_bytes
-from footfall.core.definitions import Definitions
+from footfall.core.definitions import Definitions, Imported
 from footfall.core.partition import Partition
 from footfall.core.position import Position
 
@@ -231,6 +231,40 @@ def golden_folds() -> Folds:
 def test_the_bytes_of_a_state_stay_what_they_are() -> None:
     fold = golden_folds().partitions[0]
     assert state_bytes(fold) == golden("state", state_bytes(fold))
+
+
+def milestone_folds() -> Folds:
+    folds = Folds(1)
+    folds.define(("google.gmail", "visits"), ("shop", "visitors"))
+    winner = ["203.0.113.7", bytes(32), 17, 2, 1_700_000_000_000_000_000]
+    proof = [["2025-01-01T00:00:00Z", 3, bytes(16)], 1, 7, 14, bytes(32)]
+    folds.tell("milestone/1", "google", 10, "b2")
+    folds.tell("verdict/1", "google", 10, folds.sequence, 7)
+    folds.tell("reached/1", "google", 10, winner, proof)
+    folds.tell("announced/1", "google", 10)
+    folds.tell("claimed/1", "google", 10, bytes(32))
+    folds.tell("milestone/1", "google.gmail", 100, "b2")
+    folds.tell("milestone/1", "shop", 5, "b2")
+    folds.tell("verdict/1", "shop", 5, folds.sequence, 0)
+    folds.tell("import/1", "shop", 2, "old books", "by hand", folds.sequence)
+    folds.tick()
+    return folds
+
+
+def test_the_bytes_of_milestones_and_imports_in_a_cut_stay_what_they_are_and_are_read() -> None:
+    folds = milestone_folds()
+    data, blobs = Writer().write(capture_definitions(folds.definitions, 1), Position("2025-01-01T00:00:00Z"))
+    assert blobs == {}
+    found = cut.restore_definitions(cut.read_manifest(golden("cut-milestones", data)), {})
+    assert list(found.milestones) == list(folds.definitions.milestones)
+    assert len(found.milestones) == 3
+    assert found.imports == folds.definitions.imports == {"old books": Imported("shop", 2, "by hand", 10)}
+
+
+def test_a_cut_from_before_there_were_milestones_has_none() -> None:
+    found = cut.restore_definitions(cut.read_manifest(kept("cut-definitions-before-milestones")), {})
+    assert found.names == ["google", "google.gmail", "shop"]
+    assert (len(found.milestones), found.imports) == (0, {})
 
 
 @pytest.mark.parametrize("part", ["0", "definitions"])

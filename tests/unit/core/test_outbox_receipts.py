@@ -11,12 +11,14 @@ from core_outbox import (
     SECRET,
     SMALL,
     VISIT,
+    all_of,
     contents,
     entries_of,
     everything,
     expected,
     folded,
     pairs_of,
+    shown,
     take,
 )
 from core_patches import patched
@@ -43,18 +45,39 @@ def test_each_visit_has_its_own_receipt_which_names_its_place_in_the_log(
     entries = everything(flush.lanes)
     told = [*flush.requests(SECRET), *((waiter, [receipt]) for waiter, receipt in flush.singles(SECRET))]
     assert sorted(waiter for waiter, _ in told) == sorted([*lists, *singles])
-    given_out = [receipt for _, receipts in told for receipt in receipts]
-    assert len(set(given_out)) == len(given_out) == flush.visits
+    places = []
     for waiter, receipts in told:
         pairs = (lists | singles)[waiter]
         assert len(receipts) == len(pairs)
         for (definition, visit), receipt in zip(pairs, receipts, strict=True):
-            entry = entries[receipt]
-            assert (entry.leaf, entry.visitor) == (visit.counter, visit.visitor)
-            if definition.visits:  # where both units are on the path, it is the place among the visits that counts
-                assert (entry.unit, entry.key, entry.times) == ("visits", visit.key, visit.count)
-            else:
-                assert (entry.unit, entry.key, entry.times) == ("visitors", None, 1)
+            if shown(visit.key):
+                assert receipt == visit.key
+                continue
+            parts = receipt.split(".")
+            assert len(parts) == bool(definition.visits) + bool(definition.visitors)
+            places += parts
+            if definition.visits:
+                entry = entries[parts.pop(0)]
+                assert (entry.unit, entry.leaf, entry.visitor) == ("visits", visit.counter, visit.visitor)
+                assert (entry.key, entry.times) == (visit.key, visit.count)
+            if definition.visitors:
+                entry = entries[parts.pop(0)]
+                assert (entry.unit, entry.leaf, entry.visitor) == ("visitors", visit.counter, visit.visitor)
+                assert (entry.key, entry.times) == (None, 1)
+    assert len(set(places)) == len(places) == sum(not shown(entry.key) for entry in entries.values())
+
+
+@law(REQUESTS, st.booleans())
+def test_a_key_that_is_a_receipt_stands_in_the_log_wherever_its_visit_does(requests: list[Any], hashed: bool) -> None:
+    outbox = Outbox("p", 0, PARTITIONS, hashed)
+    pairs = all_of(*take(outbox, requests))
+    flush = outbox.seal(1)
+    entries = everything(flush.lanes).values() if flush else []
+    keyed = [definition for definition, visit in pairs if shown(visit.key)]
+    assert sum(bool(shown(entry.key)) for entry in entries) == sum(
+        bool(definition.visits) + bool(definition.visitors) for definition in keyed
+    )
+    assert all(entry.unit == "visits" or entry.key == shown(entry.key) for entry in entries)
 
 
 def test_receipts_depend_on_the_secret_producer_partition_and_sequence() -> None:

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 from core_laws import law
-from core_outbox import SECRET, entries_of, everything, messages, pairs_of
+from core_outbox import SECRET, entries_of, everything, messages, pairs_of, receipts_of, shown
 from core_patches import patched
 from hypothesis import strategies as st
 
@@ -27,15 +27,20 @@ def sealed(visits: list[Visit], partitions: int = 1) -> Flush:
     return flush
 
 
+def check_order(flush: Flush, visits: list[Visit]) -> None:
+    """Visits of one kind stand in their order, and are answered with their places' receipts, or with their own keys."""
+    entries = [entry for message in messages(flush) for entry in entries_of(message)]
+    assert [(entry.visitor, entry.key) for entry in entries] == [(visit.visitor, visit.key) for visit in visits]
+    places = [receipt for message in messages(flush) for receipt in receipts_of(message)]
+    ((_, receipts),) = flush.requests(SECRET)
+    assert receipts == [shown(visit.key) or place for visit, place in zip(visits, places, strict=True)]
+
+
 def check(flush: Flush, visits: list[Visit]) -> None:
     """Every message is small enough, none is smaller than it must be, and the visits are there, in order."""
     assert all(len(message.data) <= SECTION_BYTES_MAX + 200 + OVERHEAD_BYTES for message in messages(flush))
     assert SECTION_BYTES_MAX + 200 + OVERHEAD_BYTES < MESSAGE_BYTES_MAX
-    ((_, receipts),) = flush.requests(SECRET)
-    entries = everything(flush.lanes)
-    assert [(entries[receipt].visitor, entries[receipt].key) for receipt in receipts] == [
-        (visit.visitor, visit.key) for visit in visits
-    ]
+    check_order(flush, visits)
 
 
 @pytest.mark.parametrize("keyed", [False, True])
@@ -126,11 +131,7 @@ def test_sections_are_split_by_size_and_only_where_they_must(shape: list[tuple[i
     goal, most = 100, 200
     with patched(module, MESSAGE_BYTES_GOAL=goal, SECTION_BYTES_MAX=most):
         flush = sealed(visits)
-    ((_, receipts),) = flush.requests(SECRET)
-    entries = everything(flush.lanes)
-    assert [(entries[receipt].visitor, entries[receipt].key) for receipt in receipts] == [
-        (visit.visitor, visit.key) for visit in visits
-    ]
+    check_order(flush, visits)
     for message in messages(flush):
         sections = decode(message.data).sections
         sizes = [len(section.visitors or b"") + len(section.keys or b"") for section in sections]
