@@ -17,12 +17,14 @@ from footfall.core.batch import Batch, unpack
 from footfall.core.control import Barrier, Control, Milestone, Proof, Winner
 from footfall.core.definitions import Definitions
 from footfall.core.partition import Gain, Partition
-from footfall.core.position import Position, Stored
-from footfall.core.receipts import RECEIPT_LENGTH, commitment, is_receipt, receipts
+from footfall.core.position import Position, Stored, at
+from footfall.core.receipts import ENTRIES_MAX, RECEIPT_LENGTH, commitment, is_receipt, receipts
+from footfall.core.vector import ENTRY_MAX
 from footfall.core.visitors import hashes_of
 from footfall.errors import MalformedError
 
 VISITS = "footfall.visits."
+SPANS_MAX = 3  # beside the one that proofs begin with: cuts that are not complete after so many never will be
 
 
 class Crossing(msgspec.Struct, frozen=True):
@@ -52,12 +54,30 @@ class Crossing(msgspec.Struct, frozen=True):
         """What the visit was answered with."""
         if self.key is not None and is_receipt(self.key):
             return self.key
-        text = receipts(secret, self.producer, self.partition, self.number, self.index + 1)
+        text = receipts(secret, self.producer, self.partition, self.number, min(self.index + 1, ENTRIES_MAX))
         return text[-RECEIPT_LENGTH:]
 
     def winner(self, secret: bytes, time_ns: int) -> Winner:
         """The visit as the log names it; ``time_ns``: when the log stored the message."""
         return Winner(self.visitor, commitment(self.receipt(secret)), self.sequence, self.index, time_ns)
+
+
+class _Span:
+    """The log from one cut on, as a proof tells it."""
+
+    def __init__(self, begin: Position, epoch: int, value: int) -> None:
+        self.begin = begin
+        self.epoch = epoch
+        self._value = value
+        self._messages = 0
+        self._digest = sha256()
+
+    def add(self, framed: bytes) -> None:
+        self._messages += 1
+        self._digest.update(framed)
+
+    def proof(self) -> Proof:
+        return Proof(self.begin, self.epoch, self._value, self._messages, self._digest.digest())
 
 
 class Judge:
@@ -86,21 +106,27 @@ class Judge:
         self.sequence = begin.sequence
         self.value = 0
         self.sums: dict[int, int] = {}
-        self._begin = begin
-        self._epoch = epoch
         self._definitions = definitions
         self._partitions = partitions
-        self._messages = 0
-        self._digest = sha256()
         self._open: list[int] = []  # N of the milestones that are open at this point of the log
         self._overdue: set[int] = set()  # those that an import went past
         self._look()
-        self._value_at_begin = self.value
+        self._spans = [_Span(begin, epoch, self.value)]  # of the proof, and of those that may take its place
 
     @property
     def entries(self) -> list[int]:
         """The counter's vector: P entries."""
         return [partition.entry(self.counter, self._definitions) for partition in self._partitions]
+
+    @property
+    def epochs(self) -> list[int]:
+        """The cuts that a proof may begin at, by their epochs; it does begin at the first."""
+        return [span.epoch for span in self._spans]
+
+    def rebase(self, epoch: int) -> None:
+        """Begin proofs at a cut that was passed, and is complete: it is kept for longer than the ones before it."""
+        if epoch in self.epochs:
+            del self._spans[: self.epochs.index(epoch)]
 
     def fold(self, message: Stored) -> list[Crossing]:
         """Take the next message of the log, of all subjects; returns the milestones that are reached in it.
@@ -110,8 +136,9 @@ class Judge:
         """
         assert message.sequence > self.sequence
         self.sequence = message.sequence
-        self._messages += 1
-        self._digest.update(framed(message))
+        whole = framed(message)
+        for span in self._spans:
+            span.add(whole)
         if message.subject.startswith(VISITS):
             return self._fold_batch(int(message.subject.removeprefix(VISITS)), message)
         try:
@@ -121,19 +148,25 @@ class Judge:
             for partition in self._partitions:
                 partition.sequence = message.sequence
             return []
+        epoch = self._definitions.epoch
         self._fold_control(message.sequence, decoded)
+        if self._definitions.epoch != epoch and not self._overdue:  # a proof begins below N
+            self._spans.append(_Span(at(self._spans[0].begin.created, message), self._definitions.epoch, self.value))
+            del self._spans[1:-SPANS_MAX]
         return []
 
     def _fold_control(self, sequence: int, message: Control) -> None:
         self._definitions.fold(sequence, message)
         for partition in self._partitions:
-            partition.fold_control(sequence, message, self._definitions)
+            if partition.fold_control(sequence, message, self._definitions):
+                for seen in partition.visitors.values():
+                    seen.added.clear()  # meant for a cut's next segment, and a judge writes no cuts
         if isinstance(message, Barrier):
             return
         before = self.value
         self._look()
         if isinstance(message, Milestone) and message.counter == self.counter:
-            self.sums[sequence] = self.value
+            self.sums[sequence] = min(self.value, ENTRY_MAX)
         if self.value > before:  # an import: it has no visitor, so the next visit is the one
             self._overdue.update(n for n in self._open if before < n <= self.value)
 
@@ -172,19 +205,18 @@ class Judge:
         for section in batch.sections:
             if section is gain.section:
                 break
-            offset += section.entries
-        proof = Proof(self._begin, self._epoch, self._value_at_begin, self._messages, self._digest.digest())
+            offset += max(section.entries, 0)  # of a malformed section too, whatever it says
         visitors, keys = gain.section.visitors, gain.section.keys
         return Crossing(
             n,
             self.sequence,
-            offset + entry,
+            min(offset + entry, ENTRY_MAX),
             _text(visitors, entry),
             _text(keys, entry),
             batch.producer,
             partition.number,
             batch.sequence,
-            proof,
+            self._spans[0].proof(),
         )
 
 

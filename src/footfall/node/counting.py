@@ -25,8 +25,9 @@ from footfall.errors import (
     TopologyMismatchError,
 )
 from footfall.log.protocol import Bus, Log, Store
-from footfall.node import messages
+from footfall.node import messages, webhook
 from footfall.node.aggregator import Aggregator
+from footfall.node.announcing import Announcing
 from footfall.node.cuts import Cuts, Found
 from footfall.node.exact import ExactReads, Write
 from footfall.node.judging import LOOK_S, Judging
@@ -42,6 +43,7 @@ from footfall.node.messages import (
     Gather,
     Rows,
 )
+from footfall.node.proofs import Proofs
 from footfall.node.secret import SECRET_FILE, fingerprint
 from footfall.node.sharing import Replicated, Sharded
 from footfall.node.waiting import ended
@@ -50,6 +52,7 @@ logger = logging.getLogger(__name__)
 
 LISTEN_S = 0.3  # at the start, before partitions are taken; taking too many costs work, not counts
 OWNER_TIMEOUT_S = 2.0
+AFTERMATH_S = 0.25
 
 
 class Cluster(Log, Store, Bus, Protocol):
@@ -68,6 +71,8 @@ class Counting:
         self.aggregator: Aggregator
         self.exact: ExactReads
         self.judging: Judging
+        self.proofs: Proofs
+        self.announcing: Announcing
         self._config = config
         self._cluster = cluster
         self.url = url
@@ -162,6 +167,7 @@ class Counting:
             secret,
             self._config.closing_share,
         )
+        self._begin_aftermath(write, webhook.key_of(self._config.webhook_secret, secret))
         self._spawn(every(LOOK_S, self._judge), "judging")
         self._spawn(self.exact.run(), "exact reads")
         self._spawn(self.exact.run_answers(), "answers to exact reads")
@@ -188,11 +194,41 @@ class Counting:
             await self._serve(number)
         self._spawn(every(self._config.beat_interval_s, self._look), "members")
         self._spawn(every(self._config.anti_entropy_interval_s, self._repair), "anti-entropy")
-        self._spawn(every(min(self._config.cut_interval_s / 4, 1.0), lambda: self._pace(write)), "cuts")
+        look_s = min(self._config.cut_interval_s / 4, 1.0)
+        self._spawn(every(look_s, lambda: self._pace(write)), "cuts")
+        self._spawn(every(look_s, self.judging.rebase), "beginnings of proofs")
         if isinstance(self.sharing, Sharded):
             self._spawn(every(self._config.gather_interval_s, self.sharing.gather), "gather")
         else:
             self._spawn(every(self._config.broadcast_interval_s, self._broadcast), "broadcast")
+
+    def _begin_aftermath(self, write: Write, key: bytes) -> None:
+        """What follows when a milestone was reached: its proof is kept, and its winner announced."""
+        cluster, config, definitions = self._cluster, self._config, self.definitions
+        keep, bytes_max = config.keep_proofs, config.proof_bytes_max
+        self.proofs = Proofs(cluster, self.cuts, self.members, definitions, keep, bytes_max)
+        self.announcing = Announcing(
+            cluster,
+            cluster.created,
+            self.table,
+            self.members,
+            definitions,
+            self.aggregator.definitions_reached,
+            write,
+            config.webhook,
+            key,
+        )
+        self.judging.tell = self.announcing.tell
+        self._spawn(every(AFTERMATH_S, self._look_after), "proofs and announcements")
+
+    def _look_after(self) -> None:
+        if self.aggregator.failure is None:
+            self.proofs.look()
+            self.announcing.look()
+
+    def _holds(self, newest: Position) -> str:
+        """Why neither cuts nor the log may be dropped now; or nothing."""
+        return self.judging.holds(newest) or self.proofs.holds()
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(self.watched(asyncio.create_task(work, name=name)))
@@ -326,7 +362,7 @@ class Counting:
             return
         self._paced_s = time.monotonic()
         try:
-            await self.cuts.collect(self.judging.holds)
+            await self.cuts.collect(self._holds)
             epoch = self.definitions.epoch + 1
             await write(lambda producer, sequence: Barrier(producer, sequence, epoch))
         except LogUnavailableError as error:
@@ -341,6 +377,8 @@ class Counting:
         await ended([*self._tasks, self._taking])
         await self.exact.stop()
         await self.judging.stop()
+        await self.proofs.stop()
+        await self.announcing.stop()
         for number in list(self.aggregator.foldings):
             await self._drop(number)
         for unsubscribe in self._unsubscribe:

@@ -105,17 +105,22 @@ class Cuts:
         """
         return await self._find(sys.maxsize)
 
+    async def newest_found(self) -> Found | None:
+        """The newest complete cut. Raises as ``find``."""
+        found = await self._find(1)
+        return found[0] if found else None
+
     async def _find(self, cuts_max: int) -> list[Found]:
         """The newest of them."""
         found: list[Found] = []
-        async with contextlib.aclosing(self._each()) as each:
+        async with contextlib.aclosing(self.each()) as each:
             async for one in each:
                 found.append(one)
                 if len(found) >= cuts_max:
                     break
         return found
 
-    async def _each(self) -> AsyncGenerator[Found, None]:
+    async def each(self) -> AsyncGenerator[Found, None]:
         """One after the other: of pinned ones there may be many, and few want them. Raises as ``find``."""
         newest = True
         for epoch in cut.complete(await self._log.keys("cut"), self._log.partitions):
@@ -181,7 +186,7 @@ class Cuts:
         """
         for attempt in range(1, ATTEMPTS_MAX + 1):
             first = (await self._log.state()).first_sequence
-            async with contextlib.aclosing(self._each()) as each:
+            async with contextlib.aclosing(self.each()) as each:
                 async for found in each:
                     if found.position.sequence < first:  # pinned, like all that are older
                         break

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import numpy as np
@@ -72,6 +73,10 @@ class Closing:
         return self._value, Phase.CP, self.sequence, int(silent_s * 1000)
 
 
+async def _untold(standing: Standing) -> None:
+    """Nobody is told."""
+
+
 class LogAndBus(Log, Bus, Protocol):
     """The log, and the bus between nodes."""
 
@@ -95,6 +100,7 @@ class Judging:
         self.closing: dict[int, Closing] = {}  # by the counter's number
         self.judges: dict[str, Judge] = {}  # that run here, by counter
         self.won = 0  # winners found here
+        self.tell: Callable[[Standing], Awaitable[None]] = _untold  # of a winner whose message is this node's
         self.share = share
         self._node = node
         self._cluster = cluster
@@ -274,6 +280,9 @@ class Judging:
                 continue
             self.won += 1
             await self._definitions_reached.wait(sequence)
+            standing = self._definitions.milestones.find(counter, crossing.n)
+            if standing is not None and standing.reached == sequence:
+                await self.tell(standing)
             return
 
     async def _decide(self, judge: Judge) -> None:
@@ -286,6 +295,19 @@ class Judging:
                     lambda name, at, one=standing, value=value: Verdict(name, at, one.counter, one.n, one.since, value)  # type: ignore[misc]
                 )
                 await self._definitions_reached.wait(sequence)
+
+    async def rebase(self) -> None:
+        """Let proofs begin at the newest complete cut: the one that a judge began at is soon dropped."""
+        if not any(len(judge.epochs) > 1 for judge in self.judges.values()):
+            return
+        try:
+            newest = await self._cuts.newest_found()
+        except (LogUnavailableError, IntegrityError) as error:  # whoever reads the log finds it too, and says so
+            logger.debug("proofs begin where they did: %s", error)
+            return
+        if newest is not None:
+            for judge in self.judges.values():
+                judge.rebase(newest.epoch)
 
     def holds(self, newest: Position) -> str:
         """Why neither cuts nor the log before them may be dropped now, where ``newest`` is the newest cut; or nothing.
