@@ -7,9 +7,13 @@ from typing import Any
 
 import msgspec
 
+from footfall.core.definitions import Imported
+from footfall.core.milestones import Standing
 from footfall.core.names import Unit, check_name
 from footfall.core.visit import Visit, check_visit
-from footfall.errors import FootfallError, SourcePositionError, UnitConflictError
+from footfall.errors import FootfallError, NotReadyError, SourcePositionError, UnitConflictError, UnknownMilestoneError
+from footfall.node.milestones import Outcome
+from footfall.node.readings import MilestoneReading, MilestoneState, winner_reading
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -21,6 +25,43 @@ class Reading(msgspec.Struct, frozen=True):
     consistency: str = "eventual"
     sequence: int = 5
     staleness_ms: int = 12
+
+
+class FakeMilestones:
+    """What was set and imported; claims are noted, and nobody wins."""
+
+    def __init__(self, node: "FakeNode") -> None:
+        self._node = node
+        self.standings: dict[tuple[str, int], Standing] = {}
+        self.imports: dict[str, Imported] = {}
+        self.claimed: list[tuple[str, int, str, str | None]] = []
+
+    def find(self, counter: str, n: int) -> Standing:
+        if (counter, n) not in self.standings:
+            raise UnknownMilestoneError(f"{counter} has no milestone {n}")
+        return self.standings[counter, n]
+
+    def list(self, counter: str | None) -> list[Standing]:
+        return [one for one in self.standings.values() if counter in (None, one.counter)]
+
+    def _check(self) -> None:
+        if self._node.failure is not None:
+            raise self._node.failure
+
+    async def add(self, counter: str, n: int) -> Outcome:
+        self._check()
+        made = (counter, n) not in self.standings
+        return Outcome(self.standings.setdefault((counter, n), Standing(counter, n, 1, 0)), made)
+
+    async def claim(self, counter: str, n: int, receipt: str, key: str | None) -> Outcome:
+        self._check()
+        self.claimed.append((counter, n, receipt, key))
+        return Outcome(self.find(counter, n), made=True)
+
+    async def take_over(self, counter: str, value: int, source: str, note: str) -> tuple[Imported, bool]:
+        self._check()
+        made = source not in self.imports
+        return self.imports.setdefault(source, Imported(counter, value, note, 1)), made
 
 
 class FakeNode:
@@ -41,6 +82,9 @@ class FakeNode:
         self.waiting: list[Any] = []
         self.submitted = 0
         self.unready: list[str] = []
+        self.exact_reads = 0
+        self.milestones = FakeMilestones(self)
+        self.counting = SimpleNamespace(definitions=SimpleNamespace(imports=self.milestones.imports))
 
     def definition(self, name: str) -> Any:
         return self.definitions.get(name)
@@ -105,6 +149,20 @@ class FakeNode:
 
     def read(self, name: str) -> Reading:
         return Reading(check_name(name), self.counts.get(name, 0))
+
+    async def read_exact(self, name: str) -> Reading:
+        self.exact_reads += 1
+        if self.failure is not None:
+            raise self.failure
+        return msgspec.structs.replace(self.read(name), consistency="linearizable", staleness_ms=0)
+
+    def check_answering(self) -> None:
+        if self.unready:
+            raise NotReadyError("; ".join(self.unready))
+
+    def milestone(self, standing: Standing) -> MilestoneReading:
+        value = self.read(standing.counter).value
+        return MilestoneReading(standing.counter, standing.n, MilestoneState.OPEN, value, winner_reading(standing))
 
     def list(self, prefix: str, after: str, limit: int) -> list[Reading]:
         found = sorted(n for n in self.definitions if n > after and (not prefix or f"{n}.".startswith(f"{prefix}.")))

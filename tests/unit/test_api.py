@@ -10,12 +10,19 @@ from fake_node import FakeNode
 from raw_http import get, request, talk
 
 from footfall.errors import (
+    AlreadyClaimedError,
     FootfallError,
+    ImportConflictError,
     LogFullError,
     LogRewoundError,
+    NotReachedError,
     NotReadyError,
     OverloadedError,
+    TooManyClaimsError,
     TooManyCountersError,
+    TooManyMilestonesError,
+    UnknownMilestoneError,
+    WrongReceiptError,
 )
 from footfall.web import problems
 from footfall.web.openapi import document
@@ -56,6 +63,13 @@ async def test_a_node_that_is_not_ready_says_why(node: FakeNode, http: httpx.Asy
         (LogFullError("x"), 503),
         (TooManyCountersError("x"), 507),
         (LogRewoundError("x"), 500),
+        (TooManyMilestonesError("x"), 507),
+        (ImportConflictError("x"), 409),
+        (UnknownMilestoneError("x"), 404),
+        (WrongReceiptError("x"), 403),
+        (NotReachedError("x"), 409),
+        (AlreadyClaimedError("x"), 409),
+        (TooManyClaimsError("x"), 429),
     ],
 )
 async def test_what_the_node_raises_is_answered_as_a_problem(
@@ -64,7 +78,7 @@ async def test_what_the_node_raises_is_answered_as_a_problem(
     node.failure = failure
     answer = await http.post("/v1/counters/shop/visits")
     assert (answer.status_code, answer.json()["detail"]) == (status, "x")
-    assert ("retry-after" in answer.headers) == (status == 503)
+    assert ("retry-after" in answer.headers) == (status in (429, 503))
 
 
 async def test_a_bug_is_answered_with_500_and_logged_with_its_trace(caplog: pytest.LogCaptureFixture) -> None:

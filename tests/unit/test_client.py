@@ -15,10 +15,15 @@ from footfall.errors import (
     CountOverflowError,
     FootfallError,
     LogFullError,
+    MilestonePassedError,
     NotReadyError,
+    PartitionsUnownedError,
     SourcePositionError,
+    TooManyClaimsError,
     UnavailableError,
     UnitConflictError,
+    UnknownMilestoneError,
+    WrongReceiptError,
 )
 
 URL = "http://node:1"
@@ -37,6 +42,9 @@ def problem(status: int, kind: str, **members: object) -> Handler:
     ("status", "kind", "error"),
     [
         (409, "unit-conflict", UnitConflictError),
+        (404, "unknown-milestone", UnknownMilestoneError),
+        (403, "wrong-receipt", WrongReceiptError),
+        (429, "too-many-claims", TooManyClaimsError),
         (422, "count-overflow", CountOverflowError),
         (503, "not-ready", NotReadyError),
         (503, "log-full", LogFullError),
@@ -56,6 +64,13 @@ def test_a_problem_tells_which_visit_and_which_position() -> None:
     with speaking(problem(409, "source-position", position=7)) as node, pytest.raises(SourcePositionError) as moved:
         node.send_chunk(b"{}")
     assert moved.value.position == 7
+    with speaking(problem(409, "milestone-passed", value=7)) as node, pytest.raises(MilestonePassedError) as passed:
+        node.add_milestone("a", 5)
+    assert passed.value.value == 7
+    unowned = problem(503, "partitions-unowned", partitions=[1, 2])
+    with speaking(unowned) as node, pytest.raises(PartitionsUnownedError) as missing:
+        node.read("a", "linearizable")
+    assert missing.value.partitions == [1, 2]
 
 
 @pytest.mark.parametrize("status", [200, 302, 404, 500])

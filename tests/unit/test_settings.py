@@ -45,6 +45,62 @@ def test_flags_stand_over_variables_and_these_over_the_file(
     assert served == [(expected, 5)]
 
 
+def test_the_settings_of_judges_webhooks_and_proofs_come_from_anywhere(
+    served: list[tuple[Config, int]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "footfall.toml"
+    file.write_text('closing_share = 0.5\nkeep_proofs = true\nwebhook = "http://127.0.0.1:9/winners"\n')
+    monkeypatch.setenv("FOOTFALL_WEBHOOK_SECRET", "quiet")
+    monkeypatch.setenv("FOOTFALL_KEEP_PROOFS", "false")
+    assert cli.run(["serve", "--config", str(file), "--proof-bytes-max", "1000000"]) == 0
+    expected = Config(
+        closing_share=0.5,
+        webhook="http://127.0.0.1:9/winners",
+        webhook_secret="quiet",
+        keep_proofs=False,
+        proof_bytes_max=1_000_000,
+    )
+    assert served == [(expected, 1)]
+    assert cli.run(["serve", "--no-keep-proofs"]) == 0
+    assert served[1][0].keep_proofs is False
+    assert cli.run(["serve", "--help"]) == 0
+    assert "quiet" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--closing-share", "1.1"], "closing_share is 1.1; it must be from 0 to 1"),
+        (["--closing-share", "nan"], "closing_share is nan"),
+        (["--closing-share", "most"], "most"),
+        (["--webhook", "example.org"], "the webhook is not a URL: write something like https://"),
+        (["--webhook", "ftp://example.org/"], "the webhook is not a URL"),
+        (["--webhook", "http://"], "the webhook is not a URL"),
+        (["--webhook", "http://a b/"], "the webhook is not a URL"),
+        (["--webhook", "http://[::1/"], "the webhook is not a URL"),
+        (["--webhook="], "the webhook is not a URL"),
+        (["--webhook-secret="], "the webhook's secret is empty"),
+        (["--webhook-secret", "a\x01private"], "the webhook's secret is empty, or not of characters"),
+        (["--keep-proofs=often"], "often"),
+        (["--proof-bytes-max", "-1"], "proof_bytes_max is -1"),
+        (["--proof-bytes-max", "1.5"], "'1.5' is not a whole number"),
+        (["--log-bytes-max", "1e9"], "'1e9' is not a whole number"),
+    ],
+)
+def test_what_such_a_setting_cannot_be_is_told_in_one_line(
+    served: list[tuple[Config, int]], capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert cli.run(["serve", *arguments]) == cli.WRONG_USE
+    error = capsys.readouterr().err
+    assert said in error
+    assert "private" not in error
+    assert error.count("\n") == 1
+    assert served == []
+
+
 def test_the_file_may_be_named_by_a_variable(
     served: list[tuple[Config, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

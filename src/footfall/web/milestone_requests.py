@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from footfall.core.vector import ENTRY_MAX
+from footfall.core.visit import check_text
 from footfall.errors import InvalidRequestError
 from footfall.web import wire
 from footfall.web.bodies import decode, refuse_repeats
@@ -49,9 +50,10 @@ def check_nothing(body: bytes) -> None:
 
 
 def parse_claim(body: bytes) -> str:
-    """The receipt of a claim. Raises MalformedRequestError or InvalidRequestError."""
+    """The receipt of a claim. Raises MalformedRequestError, InvalidRequestError or InvalidVisitError."""
     claim = decode(_decode_claim, body)
     refuse_repeats(body, 1, [claim.receipt])
+    check_text("receipt", claim.receipt, wire.RECEIPT_BYTES_MAX)
     return claim.receipt
 
 
