@@ -185,6 +185,35 @@ def define(
 
 
 @app.command
+def audit(
+    counter: Counter,
+    n: Annotated[int, Parameter(converter=whole, help="Whose visit it is: the N-th.")],
+    /,
+    *,
+    data: Annotated[
+        str | None,
+        Parameter(env_var="FOOTFALL_DATA", help="Directory that serve keeps everything in; by default footfall-data."),
+    ] = None,
+    nats: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", env_var="FOOTFALL_NATS", help="nats://HOST:PORT,... of the cluster that has the log."),
+    ] = (),
+    secret: Annotated[
+        str | None,
+        Parameter(env_var="FOOTFALL_SECRET", help="Keys the receipts; by default the one in the data directory."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Derive a milestone's winner again, from the log alone, and compare it with what was announced.
+
+    It asks no node. Without the secret everything but the receipt is checked.
+    """
+    from footfall.cli.audit import run
+
+    return run(counter, n, data, nats, secret, json)
+
+
+@app.command
 def nodes(*, json: Json = False, url: Url = URL) -> None:
     """List the nodes."""
     from footfall.cli.queries import nodes as run

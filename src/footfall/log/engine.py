@@ -43,6 +43,27 @@ def connection_file(data: Path) -> Path:
     return data / "engine.url"
 
 
+def running_url(data: Path) -> str | None:
+    """The URL of the engine that runs on a data directory; None if none does.
+
+    Raises:
+        ConfigError: It is no data directory.
+        EngineFailedError: An engine has the directory, and cannot be reached: it is starting, or ending.
+    """
+    try:
+        with (data / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None
+    except BlockingIOError:
+        pass
+    except OSError as error:
+        raise ConfigError(f"{data} is no data directory of footfall serve: {error}") from None
+    try:
+        return connection_file(data).read_text().strip()
+    except OSError as error:
+        raise EngineFailedError(f"the engine on {data} is starting or ending, try again: {error}") from None
+
+
 class Engine:
     """A nats-server that lives as long as this object, restarted when it dies or hangs; its data stays."""
 

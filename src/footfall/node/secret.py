@@ -33,6 +33,16 @@ def kept_secret(directory: Path) -> bytes:
         pass
     finally:
         made.unlink()
+    return _read(path)
+
+
+def existing_secret(directory: Path) -> bytes | None:
+    """The directory's secret, or None if it has none. Raises as ``kept_secret``."""
+    path = directory / SECRET_FILE
+    return _read(path) if path.exists() else None
+
+
+def _read(path: Path) -> bytes:
     secret = path.read_bytes()
     if len(secret) != 2 * SECRET_BYTES:
         raise ConfigError(f"{path} has {len(secret)} bytes instead of {2 * SECRET_BYTES}; put back the original")
