@@ -1,4 +1,4 @@
-"""``footfall demo``: three nodes, generated visits, live counts, and a check that every node counted exactly."""
+"""``footfall demo``: a raffle on three nodes, with live counts, the winners, and a check that all of it is exact."""
 
 import asyncio
 import contextlib
@@ -10,22 +10,30 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import msgspec
 import uvloop
 
 from footfall.cli import output
-from footfall.cli.client import Client, Reading
-from footfall.cli.demo_traffic import SITES, UNITS, Traffic
+from footfall.cli.client import NodeStatus, Reading
+from footfall.cli.demo_raffle import TIMEOUT_S, Raffle
+from footfall.cli.demo_traffic import COUNTERS, SITES, SUM, Traffic
 from footfall.cli.demo_view import Sample, View, view
 from footfall.config import Config, Topology
+from footfall.core.routing import ranking
+from footfall.core.vector import ENTRY_MAX
 from footfall.errors import ConfigError, FootfallError
 from footfall.web.supervisor import Supervisor
 
 NODES = 3
-SECONDS_MAX = 3600.0
-SAMPLE_S = 0.2
+TO_MIN = 100  # below it half of a site's share is no milestone
+RATE_MAX = 1_000_000.0
+SINGLES_MAX = 1_000  # the last visitors before the milestone come one by one
+AFTER_S = 1.0  # visits go on for so long after the milestone: nothing stops counting
+SECONDS_MAX = 600.0  # a raffle that takes longer is given up
+SAMPLE_S = 0.1
 RATE_OVER_S = 1.0
 CONVERGED_WITHIN_S = 30.0  # visits on their way take a fraction of a second; a node that was killed, some seconds
 SEED = 7
@@ -33,34 +41,56 @@ SEED = 7
 Values = Mapping[str, int] | None
 
 
+class Wishes(NamedTuple):
+    """What the raffle is to be like: N, what was counted before, visits a second, whether a node is killed."""
+
+    to: int
+    start: int
+    rate: float
+    kill: bool
+
+
 class _Page(msgspec.Struct):
     counters: list[Reading]
 
 
-def run(seconds: float, topology: str, data: str | None, kill: bool) -> int:
-    """Run the demo; returns 0 if every node shows exactly what was acknowledged."""
-    if not 0 < seconds <= SECONDS_MAX:
-        raise ConfigError(f"--seconds is {seconds:g}; it must be more than 0, and {SECONDS_MAX:g} at most")
+class _Nodes(msgspec.Struct):
+    nodes: list[NodeStatus]
+
+
+def run(wishes: Wishes, topology: str, data: str | None) -> int:
+    """Run the demo; returns 0 if every node shows exactly what was acknowledged, and the same winners."""
+    _check(wishes)
     with contextlib.ExitStack() as stack:
         directory = Path(data or stack.enter_context(tempfile.TemporaryDirectory(prefix="footfall-demo-")))
         config = Config(data=str(directory), http_port=0, topology=Topology(topology))
         log = stack.enter_context(_stderr_to(directory))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             try:
-                return runner.run(_Demo(config, seconds, kill).run())
+                return runner.run(_Demo(config, wishes).run())
             except FootfallError:
                 sys.stdout.write("".join(f"  {line}\n" for line in log.read_text().splitlines()[-10:]))
                 raise
 
 
+def _check(wishes: Wishes) -> None:
+    if not 0 <= wishes.start <= ENTRY_MAX:
+        raise ConfigError(f"--start is {wishes.start}; it must be a whole number from 0 to 2**63 - 1")
+    if not wishes.start + TO_MIN <= wishes.to <= ENTRY_MAX:
+        raise ConfigError(f"--to is {wishes.to}; it must be at least {TO_MIN} above --start, which is {wishes.start}")
+    if not 1 <= wishes.rate <= RATE_MAX:
+        raise ConfigError(f"--rate is {wishes.rate:g}; it must be from 1 to {RATE_MAX:,.0f} visits a second")
+
+
 class _Demo:
-    def __init__(self, config: Config, seconds: float, kill: bool) -> None:
+    def __init__(self, config: Config, wishes: Wishes) -> None:
         self._config = config
-        self._seconds = seconds
-        self._kill = kill
+        self._wishes = wishes
+        self._kill = wishes.kill
         self._supervisor = Supervisor(config, NODES)
         self._stop = asyncio.Event()
-        self._state = "counting"
+        self._state = "counting, available all the way"
+        self._phase = "ap"
         self._highest: list[dict[str, int]] = [{} for _ in range(NODES)]
         self._fell: list[str] = []
 
@@ -70,19 +100,33 @@ class _Demo:
             loop.add_signal_handler(number, self._stop.set)
         print(f"starting the engine and {NODES} nodes ({self._config.topology}) ...", flush=True)
         began = time.monotonic()
-        async with self._supervisor as supervisor:
-            urls = supervisor.urls
-            print(f"ready after {time.monotonic() - began:.1f} s: {' '.join(urls)}\n", flush=True)
-            await asyncio.to_thread(_define, urls[0])
-            traffic = Traffic(urls, SEED)
-            async with httpx.AsyncClient(trust_env=False, timeout=2.0) as http:
-                with view(urls, UNITS, self._seconds) as shown:
-                    elapsed_s = await self._count(http, urls, traffic, shown)
-                    nodes, converged_s = await self._converge(http, urls, traffic, shown, elapsed_s)
-            return self._verdict(traffic, nodes, elapsed_s, converged_s)
+        async with self._supervisor as supervisor, httpx.AsyncClient(trust_env=False, timeout=TIMEOUT_S) as http:
+            urls, wishes = supervisor.urls, self._wishes
+            print(f"ready after {time.monotonic() - began:.1f} s: {' '.join(urls)}", flush=True)
+            raffle = Raffle(urls, wishes.to, wishes.start, self._config.data)
+            await raffle.prepare(http)
+            self._introduce(raffle)
+            singles = min(SINGLES_MAX, (wishes.to - wishes.start) // 2)
+            traffic = Traffic(urls, SEED, wishes.rate, wishes.to - wishes.start - singles, wishes.start)
+            with view(urls, wishes.start) as shown:
+                elapsed_s = await self._count(http, urls, traffic, raffle, shown)
+                nodes, converged_s = await self._converge(http, urls, traffic, raffle, shown, elapsed_s)
+            if not raffle.over:
+                print("\nended before the milestones were reached" if self._stop.is_set() else "")
+            fine = await raffle.check(http, traffic) if raffle.over else False
+            return self._verdict(traffic, nodes, elapsed_s, converged_s) or (0 if fine else 1)
 
-    async def _count(self, http: httpx.AsyncClient, urls: Sequence[str], traffic: Traffic, shown: View) -> float:
-        """Send visits for the time asked, or until a signal."""
+    def _introduce(self, raffle: Raffle) -> None:
+        wishes = self._wishes
+        if wishes.start:
+            print(f"imported into {SUM}: {wishes.start:,}, a count from before; none of these visits came here")
+        print(f"a prize for the {wishes.to:,}th visitor of {SUM}, all sites together,")
+        print(f"and one for the {raffle.site_n:,}th of google.gmail alone\n", flush=True)
+
+    async def _count(
+        self, http: httpx.AsyncClient, urls: Sequence[str], traffic: Traffic, raffle: Raffle, shown: View
+    ) -> float:
+        """Send visits until the milestones are reached, and a little longer; or until a signal."""
         began = time.monotonic()
         lately: deque[tuple[float, int]] = deque([(began, 0)])
         sending = asyncio.create_task(traffic.run(self._stop))
@@ -94,31 +138,71 @@ class _Demo:
                 lately.popleft()
             rate = (lately[-1][1] - lately[0][1]) / max(now - lately[0][0], SAMPLE_S)
             nodes = await self._values(http, urls)
-            shown.show(Sample(now - began, self._state, dict(traffic.acknowledged), nodes, rate))
-            if self._kill and now - began > self._seconds / 2:
-                self._kill_one()
-            if now - began >= self._seconds:
+            await raffle.look(http)
+            await self._turn(http, urls, raffle)
+            shown.show(self._sample(now - began, traffic, nodes, rate, raffle))
+            done_s = max(raffle.reached_s.values()) if raffle.over else now
+            if now - done_s > AFTER_S or now - began > SECONDS_MAX:
                 self._stop.set()
         await sending
         return time.monotonic() - began
 
+    async def _turn(self, http: httpx.AsyncClient, urls: Sequence[str], raffle: Raffle) -> None:
+        """Tell what has changed; and kill the node that judges at the most delicate moment, if that is wished."""
+        milestone = raffle.milestones.get(SUM)
+        if milestone is None:
+            return
+        if milestone.state == "closing" and not self._state.startswith("node"):
+            self._state = "the milestone is near: one judge counts every visit in the order of the log"
+            if self._kill:
+                self._kill = False
+                await self._kill_judge(http, urls)
+        elif milestone.state == "reached":
+            self._state = "reached; counting goes on"
+
+    async def _kill_judge(self, http: httpx.AsyncClient, urls: Sequence[str]) -> None:
+        answer = await http.get(f"{urls[0]}/v1/nodes")
+        nodes = {node.id: node.url for node in msgspec.json.decode(answer.content, type=_Nodes).nodes}
+        judging = nodes[ranking(f"judge {SUM}", nodes)[0]]
+        number = list(urls).index(judging)
+        pid = self._supervisor.pids[number]
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+            self._state = f"node {number + 1}, which judged, was killed (kill -9); another one judges"
+
     async def _converge(
-        self, http: httpx.AsyncClient, urls: Sequence[str], traffic: Traffic, shown: View, elapsed_s: float
+        self,
+        http: httpx.AsyncClient,
+        urls: Sequence[str],
+        traffic: Traffic,
+        raffle: Raffle,
+        shown: View,
+        elapsed_s: float,
     ) -> tuple[Sequence[Values], float]:
         """Wait until every node shows what was acknowledged, or for so long that something must be wrong."""
         began = time.monotonic()
         while True:
             nodes = await self._values(http, urls)
+            await raffle.look(http)
             took_s = time.monotonic() - began
             exact = all(node == traffic.acknowledged for node in nodes)
-            state = "all nodes agree" if exact else "no more visits: waiting for every node"
-            shown.show(Sample(elapsed_s + took_s, state, dict(traffic.acknowledged), nodes, 0.0))
+            self._state = "all nodes agree" if exact else "no more visits: waiting for every node"
+            shown.show(self._sample(elapsed_s + took_s, traffic, nodes, 0.0, raffle))
             if exact or took_s > CONVERGED_WITHIN_S:
                 return nodes, took_s
-            await asyncio.sleep(SAMPLE_S / 4)
+            await asyncio.sleep(SAMPLE_S)
+
+    def _sample(
+        self, elapsed_s: float, traffic: Traffic, nodes: Sequence[Values], rate: float, raffle: Raffle
+    ) -> Sample:
+        milestones = [raffle.milestones[counter] for counter in COUNTERS if counter in raffle.milestones]
+        return Sample(elapsed_s, self._state, dict(traffic.acknowledged), nodes, self._phase, rate, milestones)
 
     async def _values(self, http: httpx.AsyncClient, urls: Sequence[str]) -> list[Values]:
-        nodes = await asyncio.gather(*(_read(http, url) for url in urls))
+        pages = await asyncio.gather(*(_read(http, url) for url in urls))
+        phases = {one.phase for page in pages if page for one in page if one.counter == SUM}
+        self._phase = "cp" if "cp" in phases else "ap"
+        nodes: list[Values] = [None if page is None else {one.counter: one.value for one in page} for page in pages]
         for number, node in enumerate(nodes):
             highest = self._highest[number]
             for counter, value in (node or {}).items():
@@ -127,19 +211,12 @@ class _Demo:
                 highest[counter] = max(value, highest.get(counter, 0))
         return nodes
 
-    def _kill_one(self) -> None:
-        pid = self._supervisor.pids[-1]
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
-            self._state = f"counting; node {NODES} was killed (kill -9)"
-        self._kill = False
-
     def _verdict(self, traffic: Traffic, nodes: Sequence[Values], elapsed_s: float, converged_s: float) -> int:
         exact = sum(node == traffic.acknowledged for node in nodes)
         counted = min((sum(_leaves(node)) for node in nodes if node is not None), default=0)
         sent = sum(_leaves(traffic.acknowledged))
         rate = traffic.visits / max(elapsed_s, 0.001)
-        again = f"; {output.count(traffic.resent, 'chunk')} sent again" if traffic.resent else ""
+        again = f"; {output.count(traffic.resent, 'request')} sent again" if traffic.resent else ""
         agreed = f"all nodes agreed {converged_s:.1f} s after the last" if exact == NODES else "the nodes do not agree"
         print(f"\n{rate:,.0f} visits/s for {elapsed_s:.1f} s, each durable before it was acknowledged{again}\n{agreed}")
         verdict = f"sent {sent:,} · counted {counted:,} · exact on "
@@ -158,25 +235,17 @@ class _Demo:
         return 1
 
 
-def _define(url: str) -> None:
-    with Client(url) as client:
-        if any(True for _ in client.counters()):
-            raise ConfigError("the data directory holds counts already: the demo needs a new one, or none")
-        for counter, unit in UNITS.items():
-            client.define(counter, unit)
-
-
-async def _read(http: httpx.AsyncClient, url: str) -> Values:
+async def _read(http: httpx.AsyncClient, url: str) -> list[Reading] | None:
     try:
         answer = await http.get(f"{url}/v1/counters", params={"limit": "1000"})
         page = msgspec.json.decode(answer.content, type=_Page) if answer.is_success else None
     except (httpx.TransportError, msgspec.MsgspecError):
         return None
-    return None if page is None else {one.counter: one.value for one in page.counters if one.counter in UNITS}
+    return None if page is None else page.counters
 
 
 def _leaves(values: Mapping[str, int]) -> Iterator[int]:
-    """What is counted apart: google is the sum of its sites, and shop counts visitors."""
+    """What is counted apart: the sum is that of the sites."""
     return (value for counter, value in values.items() if counter in SITES)
 
 
