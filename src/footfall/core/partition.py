@@ -233,6 +233,9 @@ class Partition:
             self._alarm(alarms, "misrouted", f"{section.leaf}: visitors that are not of partition {self.number}")
             return
         counts = self._counts_for(leaf.visitors)
+        if any(counts[number] > ENTRY_MAX - len(hashes) for number in leaf.visitors):  # imports alone lead so far
+            self._alarm(alarms, "overflow", f"{section.leaf} might pass 2**63 - 1")
+            return
         for number in leaf.visitors:
             seen = self.visitors.get(number)
             if seen is None:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
-from core_logs import Message, Raw, barrier, batch, define, pack, texts_of
+from core_logs import Message, Raw, barrier, batch, define, pack, texts_of, told
 from hypothesis import strategies as st
 
 PARTITIONS = 3
@@ -15,17 +15,25 @@ HUGE = 2**62  # times: the second such visit overflows
 
 _partition = st.integers(0, PARTITIONS - 1)
 _units = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(["visits", "visitors"])), min_size=1, max_size=3)
-_steps = st.sampled_from(["define", "tick", "batch", "batch", "batch", "batch", "chunk", "again", "restart", "fault"])
+_steps = st.sampled_from(
+    ["define", "tick", *["batch"] * 5, "chunk", "chunk", "again", "restart", "fault", "milestone", "rumour", "import"]
+)
 
 
 class _History:
-    """A log under construction. ``faults``: whether anything may be in it that should not be."""
+    """A log under construction. ``faults``: whether anything may be in it that should not be.
 
-    def __init__(self, draw: Any, faults: bool, jumps: bool) -> None:
+    ``rumours``: whether messages name places of the log: verdicts and winners that nobody found out, and imports
+    whose writer looked long ago.
+    """
+
+    def __init__(self, draw: Any, faults: bool, jumps: bool, rumours: bool) -> None:
         self.log: list[Message] = []
         self._draw = draw
         self._faults = faults
         self._jumps = jumps
+        self._rumours = rumours
+        self._wishes: list[tuple[str, int, int]] = []  # counter, N, where it was set
         self._epoch = 0
         self._born = 0
         self._run = 0
@@ -104,6 +112,39 @@ class _History:
             section[at] = value
         return section
 
+    def _tell(self, tag: str, *rest: object) -> None:
+        producer = self._draw(st.sampled_from(["c0", "c1"]))
+        self.log.append(told(tag, producer, self._next(producer, None), *rest))
+
+    def _milestone(self) -> None:
+        n = self._draw(st.sampled_from([0, -1, 2**63])) if self._broken() else self._draw(st.integers(1, 12))
+        counter = self._draw(st.sampled_from(NAMES))
+        self._tell("milestone/1", counter, n, "")
+        self._wishes.append((counter, n, len(self.log)))
+
+    def _rumour(self) -> None:
+        if not self._rumours or not self._wishes:
+            return
+        draw = self._draw
+        counter, n, since = draw(st.sampled_from(self._wishes))
+        kind = draw(st.sampled_from(["verdict", "reached", "announced", "claimed"]))
+        if kind == "verdict":
+            self._tell("verdict/1", counter, n, draw(st.sampled_from([since, since, 1])), draw(st.integers(-1, 13)))
+        elif kind == "reached":
+            winner = [draw(st.sampled_from([None, "x"])), b"", draw(st.integers(1, 2)), 0, 0]
+            self._tell("reached/1", counter, n, winner, [["monday", 0, b""], 0, 0, 1, b""])
+        elif kind == "announced":
+            self._tell("announced/1", counter, n)
+        else:
+            self._tell("claimed/1", counter, n, draw(st.sampled_from([b"one", b"two"])))
+
+    def _import(self) -> None:
+        draw = self._draw
+        value = draw(st.sampled_from([0, 2**63, -1])) if self._broken() else draw(st.sampled_from([1, 2, 7, 2**63 - 1]))
+        source = draw(st.sampled_from([source for some in SOURCES for source in some]))
+        after = draw(st.sampled_from([0, len(self.log) // 2, len(self.log)])) if self._rumours else 2**62
+        self._tell("import/1", draw(st.sampled_from(NAMES)), value, source, "", after)
+
     def _again(self) -> None:
         if self.log:
             self.log.append(self.log[self._draw(st.integers(0, len(self.log) - 1))])
@@ -122,9 +163,9 @@ class _History:
 
 
 @st.composite
-def histories(draw: Any, faults: bool = True, jumps: bool = True) -> list[Message]:
+def histories(draw: Any, faults: bool = True, jumps: bool = True, rumours: bool = True) -> list[Message]:
     """A log; ``jumps``: many epochs may pass at once."""
-    history = _History(draw, faults, jumps)
+    history = _History(draw, faults, jumps, rumours)
     history.begin()
     for kind in draw(st.lists(_steps, min_size=1, max_size=30)):
         history.step(kind)

@@ -25,6 +25,26 @@ class Message(NamedTuple):
     data: bytes
 
 
+class StoredMessage(NamedTuple):
+    """A message with its place in the log, as readers of all subjects get it."""
+
+    sequence: int
+    subject: str
+    data: bytes
+
+
+def stored(log: Iterable[Message], first: int = 1) -> list[StoredMessage]:
+    """The messages with their places; ``first`` is the first one's sequence."""
+    return [
+        StoredMessage(
+            sequence,
+            "footfall.control" if message.partition is None else f"footfall.visits.{message.partition}",
+            message.data,
+        )
+        for sequence, message in enumerate(log, first)
+    ]
+
+
 def define(producer: str, sequence: int, units: Iterable[tuple[str, str]]) -> Message:
     return Message(None, pack(["define/1", producer, sequence, list(units)]))
 

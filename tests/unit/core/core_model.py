@@ -23,6 +23,56 @@ class RefusedError(Exception):
     """A section that is not counted; its only argument is the alarm's kind."""
 
 
+class Wishes:
+    """Milestones as dicts; of each kind of message the first holds."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, int], dict[str, Any]] = {}
+
+    def open_after(self, counter: str, sequence: int) -> bool:
+        """Whether a milestone without a winner was set on the counter after a sequence."""
+        return any(
+            one == counter and wish["winner"] is None and wish["since"] > sequence
+            for (one, _), wish in self.found.items()
+        )
+
+    def take(self, sequence: int, tag: str, counter: str, n: int, *rest: Any) -> str | None:
+        """Take a message; returns the alarm's kind if there is one."""
+        wish = self.found.get((counter, n))
+        if tag == "milestone/1":
+            if not 1 <= n <= ENTRY_MAX:
+                return "malformed"
+            if wish is None:
+                nothing = {"value": -1, "winner": None, "proof": None, "reached": 0, "announced": False, "claim": None}
+                self.found[counter, n] = {"since": sequence, **nothing}
+        elif wish is None:
+            return None
+        elif tag == "verdict/1":
+            return self._verdict(wish, counter, n, *rest)
+        elif tag == "reached/1" and wish["winner"] is None:
+            wish |= {"winner": rest[0], "proof": rest[1], "reached": sequence}
+        elif tag == "reached/1" and wish["winner"] != rest[0]:
+            return "winner"
+        elif tag == "announced/1" and wish["winner"]:
+            wish["announced"] = True
+        elif tag == "claimed/1" and wish["winner"] and wish["claim"] is None:
+            wish["claim"] = rest[0]
+        return None
+
+    def _verdict(self, wish: dict[str, Any], counter: str, n: int, since: int, value: int) -> str | None:
+        if since != wish["since"] or value == wish["value"]:
+            return None
+        if value < 0:
+            return "malformed"
+        if wish["value"] >= 0 or (value >= n and wish["winner"]):
+            return "verdict"
+        if value < n:
+            wish["value"] = value
+        else:
+            del self.found[counter, n]
+        return None
+
+
 class Model:
     """The counts, and the alarms as (sequence, kind)."""
 
@@ -33,6 +83,8 @@ class Model:
         self.units: dict[str, str] = {}
         self.counts: dict[tuple[str, int], int] = defaultdict(int)
         self.seen: dict[tuple[str, int], set[str]] = defaultdict(set)
+        self.wishes = Wishes()
+        self.imported: dict[str, tuple[str, int, str, int]] = {}
         self.positions: dict[str, int] = defaultdict(int)
         self.alarms: list[tuple[int, str]] = []
         self.tallies: list[Counter[str]] = [Counter() for _ in range(partitions)]
@@ -52,14 +104,37 @@ class Model:
             self.tallies[partition][kind] += 1
 
     def _control(self, raw: list[Any]) -> None:
-        tag, producer, sequence, what = raw
-        if tag == "barrier/1" and what == self.epoch + 1:
-            self.epoch = what
-        if self._comes_next(None, producer, sequence) and tag == "define/1":
-            for name, unit in what:
+        tag, producer, sequence, *rest = raw
+        if tag == "barrier/1" and rest[0] == self.epoch + 1:
+            self.epoch = rest[0]
+        if not self._comes_next(None, producer, sequence):
+            return
+        if tag == "define/1":
+            for name, unit in rest[0]:
                 for ancestor in path_of(name)[:-1]:
                     self.units.setdefault(ancestor, "visits")
                 self.units.setdefault(name, unit)
+        elif tag != "barrier/1" and rest[0] not in self.units:
+            self._alarm(None, "undefined")
+        elif tag == "import/1":
+            self._import(*rest)
+        elif tag != "barrier/1" and (kind := self.wishes.take(self.sequence, tag, *rest)):
+            self._alarm(None, kind)
+
+    def _import(self, counter: str, value: int, source: str, note: str, after: int) -> None:
+        if not 1 <= value <= ENTRY_MAX:
+            self._alarm(None, "malformed")
+            return
+        if source in self.imported or any(self.wishes.open_after(one, after) for one in path_of(counter)):
+            return
+        self.imported[source] = (counter, value, note, self.sequence)
+        partition = self._home(source)
+        path = [one for one in path_of(counter) if self.units[one] == self.units[counter]]
+        if any(self.counts[one, partition] + value > ENTRY_MAX for one in path):
+            self.tallies[partition]["overflow"] += 1
+            return
+        for one in path:
+            self.counts[one, partition] += value
 
     def _comes_next(self, partition: int | None, producer: str, sequence: int) -> bool:
         last = self._last[producer, partition]
@@ -108,9 +183,11 @@ class Model:
             named = set(self._texts(p, visitors, entries))
             if not named:
                 raise RefusedError("malformed")
+            if any(self.counts[counter, p] + entries > ENTRY_MAX for counter in path):
+                raise RefusedError("overflow")
             for counter in path:
+                self.counts[counter, p] += len(named - self.seen[counter, p])
                 self.seen[counter, p] |= named
-                self.counts[counter, p] = len(self.seen[counter, p])
             return
         if entries < 1 or times < 1:
             raise RefusedError("malformed")
