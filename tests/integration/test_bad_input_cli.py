@@ -54,9 +54,44 @@ def test_a_count_that_is_no_whole_number_in_plain_digits_is_shown(refused: Refus
     )
 
 
+@pytest.mark.parametrize("n", COUNTS)
+def test_an_n_or_a_value_that_is_no_whole_number_in_plain_digits_is_shown(refused: Refused, url: str, n: str) -> None:
+    says = (repr(n[:40]), "not a whole number in digits alone")
+    for command in (["add", "a", n], ["show", "a", n], ["claim", "a", n, "receipt"]):
+        refused("milestone", *command, "--url", url, code=2, says=says)
+    refused("import", "a", n, "--note", "n", "--url", url, code=2, says=says)
+
+
+@pytest.mark.parametrize("n", [-1, 0, 2**63, 10**39])
+def test_an_n_or_a_value_out_of_its_range_is_told_the_range(refused: Refused, url: str, n: int) -> None:
+    for command in (["add", "a", str(n)], ["show", "a", str(n)], ["claim", "a", str(n), "receipt"]):
+        refused("milestone", *command, "--url", url, code=2, says=(f"N is {n};", "from 1 to 2**63 - 1"))
+    refused("import", "a", str(n), "--note", "n", "--url", url, code=2, says=(f"the value is {n};", "from 1 to"))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("", "empty"), ("a" * 1001, "1001 bytes"), ("a\x01", r"'a\x01'"), ("\udcff", "not valid Unicode")],
+)
+def test_a_receipt_a_note_or_a_key_that_is_none_is_named(refused: Refused, url: str, text: str, says: str) -> None:
+    refused("milestone", "claim", "a", "5", text, "--url", url, code=2, says=("receipt", says))
+    refused("milestone", "claim", "a", "5", "receipt", f"--key={text}", "--url", url, code=2, says=("key", says))
+    refused("import", "a", "5", f"--note={text}", "--url", url, code=2, says=("note", says))
+
+
 @pytest.mark.parametrize("name", ["", ".", "a b", "a\nb", "a/b", "\N{LATIN SMALL LETTER E WITH ACUTE}", "\udcff"])
 def test_what_cannot_name_a_counter_is_told_the_rule_by_every_command(refused: Refused, url: str, name: str) -> None:
-    for command in (["hit", name], ["read", name], ["define", name, "--unit", "visits"]):
+    for command in (
+        ["hit", name],
+        ["read", name],
+        ["read", name, "--exact"],
+        ["define", name, "--unit", "visits"],
+        ["milestone", "add", name, "5"],
+        ["milestone", "show", name, "5"],
+        ["milestone", "list", name],
+        ["milestone", "claim", name, "5", "receipt"],
+        ["import", name, "5", "--note", "n"],
+    ):
         refused(*command, "--url", url, code=2, says=NAME)
     refused("ingest", "visits.log", "--counter", name, "--url", url, code=2, says=NAME)
 
@@ -79,8 +114,19 @@ def test_a_visitor_or_key_that_is_none_is_named(refused: Refused, url: str, flag
         ("read", "COUNTER"),
         ("counters a b", "'b'"),
         ("nodes all", "'all'"),
-        ("demo --seconds 0", "--seconds is 0"),
-        ("demo --seconds nan", "--seconds is nan"),
+        ("milestone add a", "N"),
+        ("milestone add", "COUNTER"),
+        ("milestone claim a 5", "RECEIPT"),
+        ("milestone show a 5 --timeout 5", "--timeout is 5.0; it goes with --wait"),
+        ("milestone show a 5 --wait --timeout 0", "--timeout is 0.0"),
+        ("milestone show a 5 --wait --timeout nan", "--timeout is nan"),
+        ("milestone list a b", "'b'"),
+        ("import a 5", "--note"),
+        ("import a", "VALUE"),
+        ("import a 5 --note n --source a/b", "'a/b' cannot name a source"),
+        ("import a 5 --note n --source=", "'' cannot name a source"),
+        ("demo --to 0", "--to is 0"),
+        ("demo --rate nan", "--rate is nan"),
         ("demo --data {file}", "data directory {file} cannot be used"),
         ("ingest - --counter a --source a/b", "'a/b' cannot name a source"),
         ("ingest - --counter a --timeout 0", "--timeout is 0"),
@@ -149,5 +195,14 @@ def test_a_line_that_is_no_visit_is_told_and_not_counted(
 
 
 def test_a_url_below_which_there_is_no_node_is_asked_about(refused: Refused, url: str) -> None:
-    for command in (["read", "a"], ["hit", "a"], ["counters"], ["nodes"], ["define", "a", "--unit", "visits"]):
+    for command in (
+        ["read", "a"],
+        ["hit", "a"],
+        ["counters"],
+        ["nodes"],
+        ["define", "a", "--unit", "visits"],
+        ["milestone", "add", "a", "5"],
+        ["milestone", "list"],
+        ["import", "a", "5", "--note", "n"],
+    ):
         refused(*command, "--url", f"{url}/counting", code=1, says=(f"{url}/counting", "404", "is --url right?"))

@@ -44,6 +44,14 @@ def test_visits_are_hit_read_and_listed_together_and_apart(url: str) -> None:
     assert value(url, "nobody.was.here") == 0
 
 
+def test_an_exact_read_has_every_visit_that_was_answered(url: str, counter: str) -> None:
+    for visits in range(1, 4):
+        footfall("hit", counter, "--url", url)
+        assert footfall("read", counter, "--exact", "--url", url).stdout == f"{visits}\n"
+    reading = json.loads(footfall("read", counter, "--exact", "--json", "--url", url).stdout)
+    assert (reading["value"], reading["consistency"], reading["staleness_ms"]) == (3, "linearizable", 0)
+
+
 def test_a_key_counts_once_however_often_it_is_hit(url: str, counter: str) -> None:
     for _ in range(3):
         answer = json.loads(footfall("hit", counter, "--key", "order-17", "--json", "--url", url).stdout)
@@ -73,9 +81,10 @@ def test_the_url_may_come_from_the_environment(url: str, monkeypatch: pytest.Mon
     assert footfall("nodes").stdout
 
 
-def test_watching_shows_every_change_until_interrupted(url: str, counter: str) -> None:
+@pytest.mark.parametrize("exact", [[], ["--exact"]])
+def test_watching_shows_every_change_until_interrupted(url: str, counter: str, exact: list[str]) -> None:
     watching = subprocess.Popen(
-        [*COMMAND, "read", counter, "--watch", "--url", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "read", counter, "--watch", *exact, "--url", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert watching.stdout is not None
     assert watching.stdout.readline() == b"0\n"
@@ -109,7 +118,9 @@ def test_a_reader_that_has_enough_is_no_error(url: str) -> None:
         ("hit a --count 1000000001", 2, "1000000001"),
         ("hit a --frequency 1", 2, "--frequency"),
         ("hit a --visitor=", 2, "visitor is empty"),
-        ("read a --exact", 2, "exact"),
+        ("milestone show a 5", 1, "a has no milestone 5"),
+        ("milestone claim a 5 receipt", 1, "a has no milestone 5"),
+        ("milestone win a 5", 2, "win"),
         ("define a --unit bytes", 2, "bytes"),
         ("counters a/b", 2, "a/b"),
         ("ingest {missing} --counter a", 2, "no file"),
@@ -161,8 +172,9 @@ def test_a_server_that_cannot_start_says_why_in_one_line(url: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("topology", ["replicated", "sharded"])
-def test_the_demo_counts_exactly_on_all_nodes(topology: str) -> None:
-    out = footfall("demo", "--seconds", "2", "--topology", topology).stdout
+def test_the_demo_names_both_winners_and_counts_exactly_on_all_nodes(topology: str) -> None:
+    out = footfall("demo", "--to", "5000", "--rate", "5000", "--topology", topology).stdout
+    assert out.count("audited in another process, from the log alone: the same") == 2, out
     verdict = re.search(r"sent ([\d,]+) · counted ([\d,]+) · exact on all 3 nodes", out)
     assert verdict, out
     assert verdict[1] == verdict[2] != "0"

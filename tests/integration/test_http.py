@@ -212,13 +212,21 @@ BAD: list[tuple[str, str, Any, int]] = [
     ("PUT", "/v1/counters/shop", None, 400),
     ("PUT", "/v1/counters/a..b", {"unit": "visits"}, 422),
     ("GET", "/v1/counters/a..b", None, 422),
-    ("GET", "/v1/counters/shop?consistency=linearizable", None, 422),
     ("GET", "/v1/counters/shop?consistency=strong", None, 422),
     ("GET", "/v1/counters?limit=0", None, 422),
     ("GET", "/v1/counters?limit=1001", None, 422),
     ("GET", "/v1/counters?prefix=a..b", None, 422),
     ("GET", "/v1/counters?after=" + "a" * 201, None, 422),
     ("GET", "/v1/sources/a%20b", None, 422),
+    ("PUT", "/v1/counters/shop/milestones/0", None, 422),
+    ("PUT", "/v1/counters/a..b/milestones/5", None, 422),
+    ("PUT", "/v1/counters/shop/milestones/1", None, 409),
+    ("PUT", "/v1/counters/shop/milestones/5", {"n": 5}, 422),
+    ("GET", "/v1/counters/shop/milestones/5", None, 404),
+    ("POST", "/v1/counters/shop/milestones/5/claim", {"receipt": "r"}, 404),
+    ("PUT", "/v1/counters/shop/imports/old", {"value": 0, "note": "n"}, 422),
+    ("PUT", "/v1/counters/shop/imports/a%20b", {"value": 1, "note": "n"}, 422),
+    ("PUT", "/v1/counters/shop/imports/old", None, 400),
     ("GET", "/v1/nothing", None, 404),
     ("GET", "/v1/counters/", None, 404),
     ("GET", "/problems/none", None, 404),
@@ -243,6 +251,8 @@ async def test_wrong_input_is_refused_with_a_problem_and_changes_nothing(http: h
     assert await settled(http, "shop") == 1
     listed = (await http.get("/v1/counters")).json()["counters"]
     assert [one["counter"] for one in listed] == ["settle", "shop"]
+    assert (await http.get("/v1/milestones")).json() == {"milestones": []}
+    assert (await http.get("/v1/counters/shop/imports")).json() == {"imports": []}
 
 
 async def test_a_batch_with_one_bad_visit_is_refused_whole_naming_its_index(http: httpx.AsyncClient) -> None:

@@ -13,7 +13,7 @@ def whole(kind: Any, tokens: Sequence[Token]) -> int:
     """A whole number in digits: cyclopts itself would round 1.5, and counting 2 for it is wrong; int() reads 1_0."""
     text = tokens[0].value
     if not (text.removeprefix("-").isdigit() and text.isascii() and len(text) <= DIGITS_MAX):
-        raise ValueError(f"{text[:DIGITS_MAX]!r} is not a whole number")
+        raise ValueError(f"{text[:DIGITS_MAX]!r} is not a whole number in digits alone")
     return int(text)
 
 
