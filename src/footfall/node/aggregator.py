@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 from footfall.core import control, cut
 from footfall.core.definitions import Definitions
@@ -24,18 +24,33 @@ RETRY_S = 0.5
 ALARMS_LOGGED_MAX = 100  # a broken producer must not fill the disk
 
 
+State: TypeAlias = tuple[Partition, Position, cut.Manifest | None]  # where it stands, and what the next cut builds on
+
+
 class Folding:
     """One partition being folded here."""
 
-    def __init__(self, partition: Partition, position: Position, previous: cut.Manifest | None) -> None:
+    def __init__(self, partition: Partition, previous: cut.Manifest | None) -> None:
         self.partition = partition
-        self.position = position  # from where reading begins
         self.reached = Reached(partition.sequence)
         self.writer = cut.Writer(previous)
         self.attached = False
         self.overtaken = False  # the log was trimmed beyond it: it must begin anew from a cut
         self.caught_up_s = time.monotonic()  # when nothing more was waiting
         self.lag_s = 0.0
+
+
+class Reading:
+    """One reader of the log, for all partitions whose folds began at one position.
+
+    One for all: each reader gets every control message, and what sixteen of them cost, in the engine and here, was
+    most of an exact read (2.7 ms instead of 1.1 ms).
+    """
+
+    def __init__(self, position: Position, foldings: dict[int, Folding]) -> None:
+        self.position = position  # from where it begins
+        self.foldings = foldings
+        self.last: Message | None = None  # read, and folded by all
         self.task: asyncio.Task[None] | None = None
 
 
@@ -69,6 +84,7 @@ class Aggregator:
         self._watched = watched
         self._answer = answer
         self._writer = cut.Writer()
+        self._readings: list[Reading] = []
         self._clock_offset_ns: int | None = None  # this clock minus the log's, and the shortest way between them
 
     def owned(self) -> dict[int, int]:
@@ -122,21 +138,41 @@ class Aggregator:
             taken = cut.capture_definitions(definitions, self._log.partitions)
             self._cuts.take(taken, at(self._log.created, message), self._writer)
 
-    def start(self, partition: Partition, position: Position, previous: cut.Manifest | None) -> None:
-        """Fold a partition from a state at a position on; it is read from here once it has come as far as the table."""
-        folding = self.foldings[partition.number] = Folding(partition, position, previous)
-        folding.attached = self._table.attach(partition)
-        if folding.attached:
-            self._attached()
-        reading = asyncio.create_task(self._guarded(self._read(folding)), name=f"partition {partition.number}")
-        folding.task = self._watched(reading)
+    def start(self, states: Iterable[State]) -> None:
+        """Fold partitions, each from a state at a position on; it is read from here once it is as far as the table."""
+        begun: dict[int, dict[int, Folding]] = {}
+        positions: dict[int, Position] = {}
+        for partition, position, previous in states:
+            folding = self.foldings[partition.number] = Folding(partition, previous)
+            folding.attached = self._table.attach(partition)
+            if folding.attached:
+                self._attached()
+            positions[position.sequence] = position
+            begun.setdefault(position.sequence, {})[partition.number] = folding
+        for sequence, foldings in begun.items():
+            self._begin(Reading(positions[sequence], foldings))
 
-    async def stop(self, number: int) -> None:
-        """Fold a partition no more; its counts so far stay."""
-        folding = self.foldings.pop(number)
-        await ended([folding.task])
-        if folding.attached:  # only now: what is folded after it would be in the column, and not in the totals
-            self._table.detach(number)
+    def _begin(self, reading: Reading) -> None:
+        numbers = ", ".join(map(str, sorted(reading.foldings)))
+        task = asyncio.create_task(self._guarded(self._read(reading)), name=f"partitions {numbers}")
+        reading.task = self._watched(task)
+        self._readings.append(reading)
+
+    async def stop(self, numbers: Iterable[int]) -> None:
+        """Fold some partitions no more; their counts so far stay."""
+        numbers = set(numbers)
+        stopped = [reading for reading in self._readings if numbers & reading.foldings.keys()]
+        self._readings = [reading for reading in self._readings if reading not in stopped]
+        await ended([reading.task for reading in stopped])
+        for number in numbers:
+            # Only now: what is folded after it would be in the column, and not in the totals.
+            if self.foldings.pop(number).attached:
+                self._table.detach(number)
+        for reading in stopped:
+            left = {number: folding for number, folding in reading.foldings.items() if number not in numbers}
+            if left:
+                last = reading.last
+                self._begin(Reading(reading.position if last is None else at(self._log.created, last), left))
 
     def overtaken(self) -> set[int]:
         """The partitions whose folds must begin anew from a cut."""
@@ -154,71 +190,83 @@ class Aggregator:
             self.failure = error
             logger.critical("counting has stopped: %s", error)
 
-    async def _read(self, folding: Folding) -> None:
-        partition = folding.partition
+    async def _read(self, reading: Reading) -> None:
         # A cut can be ahead of the definitions here: a batch after it may name what they do not know yet.
-        await self.definitions_reached.wait(folding.position.sequence)
+        await self.definitions_reached.wait(reading.position.sequence)
         try:
-            await self._fold_from(folding)
+            await self._fold_from(reading)
         except LogTrimmedError as error:
-            logger.warning("partition %d is taken from the newest cut: %s", partition.number, error)
-            folding.overtaken = True
+            logger.warning("partitions %s are taken from the newest cut: %s", sorted(reading.foldings), error)
+            for folding in reading.foldings.values():
+                folding.overtaken = True
 
-    async def _fold_from(self, folding: Folding) -> None:
-        subjects = [VISITS_SUBJECT.format(partition=folding.partition.number), CONTROL_SUBJECT]
-        async for delivery in self._log.read(subjects, folding.position):
+    async def _fold_from(self, reading: Reading) -> None:
+        foldings = {VISITS_SUBJECT.format(partition=number): one for number, one in reading.foldings.items()}
+        async for delivery in self._log.read([*foldings, CONTROL_SUBJECT], reading.position):
             slice_end_s = time.monotonic() + SLICE_S
             for message in delivery.messages:
-                await self._fold(folding, message)
+                if message.subject == CONTROL_SUBJECT:
+                    await self._fold_control_of(reading, message)
+                else:
+                    partition = foldings[message.subject].partition
+                    self._report(partition.fold(message.sequence, message.data, self.definitions))
+                reading.last = message
                 if time.monotonic() > slice_end_s:
-                    self._publish(folding)
+                    self._publish(reading)
                     await asyncio.sleep(0)
                     slice_end_s = time.monotonic() + SLICE_S
-            self._publish(folding)
-            self._measure(folding, delivery)
+            self._publish(reading)
+            self._measure(reading, delivery)
 
-    async def _fold(self, folding: Folding, message: Message) -> None:
-        partition = folding.partition
-        if message.subject != CONTROL_SUBJECT:
-            self._report(partition.fold(message.sequence, message.data, self.definitions))
-            return
+    async def _fold_control_of(self, reading: Reading, message: Message) -> None:
+        """Take a control message in all partitions, and tell what they counted there if it asks."""
         if self.definitions_reached.sequence < message.sequence:
-            self._publish(folding)  # what others may see meanwhile must be as far as the table says
+            self._publish(reading)  # what others may see meanwhile must be as far as the table says
             await self.definitions_reached.wait(message.sequence)
+        partitions = [folding.partition for folding in reading.foldings.values()]
         try:
             decoded = control.decode(message.data)
         except MalformedError:  # reported by the fold of the definitions
-            partition.sequence = message.sequence
+            for partition in partitions:
+                partition.sequence = message.sequence
             return
-        if partition.fold_control(message.sequence, decoded, self.definitions):
-            self._cuts.take(cut.capture(partition), at(self._log.created, message), folding.writer)
+        position: Position | None = None
+        for folding in reading.foldings.values():
+            if folding.partition.fold_control(message.sequence, decoded, self.definitions):
+                position = position or at(self._log.created, message)
+                self._cuts.take(cut.capture(folding.partition), position, folding.writer)
         reader, counters = control.asked(decoded)
         if reader:
-            self._publish(folding)  # so that this node shows nothing smaller after the exact count
-            entries = [partition.entry(counter, self.definitions) for counter in counters]
-            parts = {partition.number: entries}
+            self._publish(reading)  # so that this node shows nothing smaller after the exact count
+            parts = {one.number: [one.entry(name, self.definitions) for name in counters] for one in partitions}
             self._answer(reader, Counted(self._node, decoded.producer, decoded.sequence, message.sequence, parts))
 
-    def _publish(self, folding: Folding) -> None:
+    def _publish(self, reading: Reading) -> None:
         """Make what was folded readable."""
-        if folding.attached:
-            self._table.advance(folding.partition.number)
-        elif self._table.attach(folding.partition):
-            folding.attached = True
-            self._attached()
-        folding.reached.set(folding.partition.sequence)
+        for number, folding in reading.foldings.items():
+            if folding.attached:
+                self._table.advance(number)
+            elif self._table.attach(folding.partition):
+                folding.attached = True
+                self._attached()
+            folding.reached.set(folding.partition.sequence)
 
-    def _measure(self, folding: Folding, delivery: Delivery) -> None:
-        """How far behind the log the fold is, with the log's clock and ours taken for equal but for a constant."""
+    def _measure(self, reading: Reading, delivery: Delivery) -> None:
+        """How far behind the log the folds are, with the log's clock and ours taken for equal but for a constant."""
         now_s = time.monotonic()
-        if delivery.pending == 0:
-            folding.caught_up_s, folding.lag_s = now_s, 0.0
-        elif delivery.messages:
+        lag_s = 0.0
+        if delivery.pending and not delivery.messages:
+            return
+        if delivery.pending:
             age_ns = time.time_ns() - delivery.messages[-1].time_ns
             if self._clock_offset_ns is None or age_ns < self._clock_offset_ns:
                 self._clock_offset_ns = age_ns
+            lag_s = (age_ns - self._clock_offset_ns) / 1e9
+        for folding in reading.foldings.values():
+            if not delivery.pending:
+                folding.caught_up_s = now_s
             # A clock that was set back by an hour must not look like an hour's lag: bounded by what was waited here.
-            folding.lag_s = min((age_ns - self._clock_offset_ns) / 1e9, now_s - folding.caught_up_s)
+            folding.lag_s = min(lag_s, now_s - folding.caught_up_s)
 
     def _report(self, alarms: Iterable[Alarm]) -> None:
         for alarm in alarms:

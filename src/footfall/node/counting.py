@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,7 +26,7 @@ from footfall.errors import (
 )
 from footfall.log.protocol import Bus, Log, Store
 from footfall.node import messages, webhook
-from footfall.node.aggregator import Aggregator
+from footfall.node.aggregator import Aggregator, State
 from footfall.node.announcing import Announcing
 from footfall.node.cuts import Cuts, Found
 from footfall.node.exact import ExactReads, Write
@@ -189,8 +189,8 @@ class Counting:
                     f"with the same FOOTFALL_SECRET, or copy {SECRET_FILE} from its data directory into this one's"
                 )
         mine, _ = self.members.decide({}, {}, {})
+        self.aggregator.start(states[number] for number in mine)
         for number in mine:
-            self.aggregator.start(*states[number])
             await self._serve(number)
         self._spawn(every(self._config.beat_interval_s, self._look), "members")
         self._spawn(every(self._config.anti_entropy_interval_s, self._repair), "anti-entropy")
@@ -301,8 +301,8 @@ class Counting:
         await self._beat()
         aggregator = self.aggregator
         mine, free = self.members.decide(aggregator.owned(), aggregator.catching_up(), aggregator.lags_s())
-        for number in free | aggregator.overtaken():
-            await self._drop(number)
+        if gone := free | aggregator.overtaken():
+            await self._drop(gone)
         if free:
             logger.info("partitions %s are counted elsewhere now", ", ".join(map(str, sorted(free))))
         missing = mine - aggregator.foldings.keys()
@@ -310,17 +310,20 @@ class Counting:
             self._taking = self.watched(asyncio.create_task(self._take_over(missing), name="take over"))
 
     async def _take_over(self, numbers: set[int]) -> None:
+        states: list[State] = []
         for number in sorted(numbers):
             try:
-                self.aggregator.start(*await self.cuts.newest_partition(number))
-                await self._serve(number)
+                states.append(await self.cuts.newest_partition(number))
             except LogUnavailableError as error:
                 logger.warning("partition %d cannot be taken yet: %s", number, error)
-                return  # tried again at the next look
+                break  # tried again at the next look
             except IntegrityError as error:
                 self.aggregator.fail(error)
                 return
-        logger.info("partitions %s are counted here now", ", ".join(map(str, sorted(numbers))))
+        self.aggregator.start(states)
+        for partition, _, _ in states:
+            await self._serve(partition.number)
+        logger.info("partitions %s are counted here now", ", ".join(str(state[0].number) for state in states))
 
     async def _serve(self, number: int) -> None:
         """Answer other nodes' questions about a partition's sources."""
@@ -336,11 +339,13 @@ class Counting:
 
         self._serving[number] = await self._cluster.subscribe(SOURCE_SUBJECT.format(partition=number), answer)
 
-    async def _drop(self, number: int) -> None:
-        await self.aggregator.stop(number)
+    async def _drop(self, numbers: Iterable[int]) -> None:
+        numbers = list(numbers)
+        await self.aggregator.stop(numbers)
         self.sharing.dropped_partition()
-        if unsubscribe := self._serving.pop(number, None):
-            await unsubscribe()
+        for number in numbers:
+            if unsubscribe := self._serving.pop(number, None):
+                await unsubscribe()
 
     async def source_position(self, number: int, source: str, sequence: int) -> int:
         """Where a source stands, asked of an owner of its partition. Raises NotReadyError."""
@@ -379,8 +384,7 @@ class Counting:
         await self.judging.stop()
         await self.proofs.stop()
         await self.announcing.stop()
-        for number in list(self.aggregator.foldings):
-            await self._drop(number)
+        await self._drop(self.aggregator.foldings)
         for unsubscribe in self._unsubscribe:
             await unsubscribe()
         await self.cuts.stop()
