@@ -32,12 +32,23 @@ def footfall(*arguments: str, stdin: str | bytes = "", code: int | None = 0) -> 
 
 def serve(directory: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], str]:
     """A server that is ready, and its URL."""
+    process, found = _started(directory, r"ready at (http://\S+)", *arguments)
+    return process, found
+
+
+def serve_three(directory: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], list[str]]:
+    """Three nodes that are ready, in processes of their own, and their URLs."""
+    process, found = _started(directory, r"3 nodes are ready: (.*)", "--nodes", "3", *arguments)
+    return process, found.split()
+
+
+def _started(directory: Path, says: str, *arguments: str) -> tuple[subprocess.Popen[bytes], str]:
     log = directory.with_suffix(".log")
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             [*COMMAND, "serve", "--data", str(directory), "--http", "127.0.0.1:0", *arguments], stderr=stderr
         )
-    ready = re.compile(r"ready at (http://\S+)")
+    ready = re.compile(says)
     until(lambda: process.poll() is not None or ready.search(log.read_text()), "the server does not start")
     found = ready.search(log.read_text())
     assert found, log.read_text()
