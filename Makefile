@@ -28,7 +28,7 @@ $(VENV)/.footfall: pyproject.toml $(VENV)/.requirements
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup  ## Three nodes, generated traffic, live counts
+demo: setup  ## A raffle on three nodes: a million visits, and the winner
 	@$(BIN)/footfall demo
 
 # The core is all that one must trust for the count: every branch of it is reached by its own tests, without a server.

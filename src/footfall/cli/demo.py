@@ -30,7 +30,7 @@ from footfall.web.supervisor import Supervisor
 NODES = 3
 TO_MIN = 100  # below it half of a site's share is no milestone
 RATE_MAX = 1_000_000.0
-SINGLES_MAX = 1_000  # the last visitors before the milestone come one by one
+SINGLES_MAX = 300  # the last visitors before the milestone come one by one
 AFTER_S = 1.0  # visits go on for so long after the milestone: nothing stops counting
 SECONDS_MAX = 600.0  # a raffle that takes longer is given up
 SAMPLE_S = 0.1
