@@ -72,6 +72,13 @@ def test_setting_a_milestone_tells_how_far_it_is(
     assert capsys.readouterr().out == f"the 100,000th of shop {said} 99,000 so far, 1,000 to go\n"
 
 
+def test_setting_a_milestone_that_was_reached_shows_its_winner(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, Answering((200, REACHED)), "milestone", "add", "shop", "100000") == 0
+    assert "203.0.113.7" in capsys.readouterr().out
+
+
 def test_a_winner_is_shown_with_all_that_is_known_of_him(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,6 +30,8 @@ def add(url: str, counter: str, n: int, json: bool) -> None:
         found, made = _asked(lambda: client.add_milestone(counter, n))
     if json:
         output.print_json(found)
+    elif found.winner is not None and not made:
+        print("\n".join(lines(found)))
     else:
         print(f"the {ordinal(n)} of {counter} is set{'' if made else ' already'}: {progress(found)}")
 
