@@ -1,6 +1,7 @@
 """Generated logs: what well-behaved producers write, and, where faults are wanted, what broken ones do."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from core_logs import Message, Raw, barrier, batch, define, pack, texts_of, told
@@ -12,6 +13,8 @@ TEXTS = [texts_of(number, PARTITIONS, 8) for number in range(PARTITIONS)]  # vis
 SOURCES = [texts_of(number, PARTITIONS, 2, "source") for number in range(PARTITIONS)]
 GARBAGE = (b"", b"\xc1", b"\x91\x01", pack("batch/1"), pack(["batch/1"]), pack(["hello/1", 1]), pack({"batch/1": 1}))
 HUGE = 2**62  # times: the second such visit overflows
+TIMES = (1, 1, 2, HUGE)
+PRIOR = (1, 2, 7, 2**63 - 1)  # values of imports
 
 _partition = st.integers(0, PARTITIONS - 1)
 _units = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(["visits", "visitors"])), min_size=1, max_size=3)
@@ -33,6 +36,8 @@ class _History:
         self._faults = faults
         self._jumps = jumps
         self._rumours = rumours
+        self.times: Sequence[int] = TIMES
+        self.prior: Sequence[int] = PRIOR
         self._wishes: list[tuple[str, int, int]] = []  # counter, N, where it was set
         self._epoch = 0
         self._born = 0
@@ -45,6 +50,11 @@ class _History:
         names = self._draw(st.permutations(NAMES))
         units = [self._draw(st.sampled_from(["visits", "visitors"])) for _ in names]
         self.log.append(define("c0", self._next("c0", None), list(zip(names, units, strict=True))[:-1]))
+
+    def wish(self, most: int) -> None:
+        """Set milestones, some of which will be reached."""
+        for _ in range(self._draw(st.integers(1, most))):
+            self._milestone()
 
     def step(self, kind: str) -> None:
         getattr(self, f"_{kind}")()
@@ -104,7 +114,7 @@ class _History:
             section = [leaf, "visitors", len(texts), pack(texts), None, 1]
         else:
             keys = pack(texts) if draw(st.booleans()) else None
-            section = [leaf, "visits", len(texts), None, keys, draw(st.sampled_from([1, 1, 2, HUGE]))]
+            section = [leaf, "visits", len(texts), None, keys, draw(st.sampled_from(self.times))]
         if self._broken():
             at, value = draw(
                 st.sampled_from([(2, 0), (2, 7), (3, None), (3, b"\xc1"), (3, pack([])), (4, b"\x91\x01"), (5, 0)])
@@ -140,7 +150,7 @@ class _History:
 
     def _import(self) -> None:
         draw = self._draw
-        value = draw(st.sampled_from([0, 2**63, -1])) if self._broken() else draw(st.sampled_from([1, 2, 7, 2**63 - 1]))
+        value = draw(st.sampled_from([0, 2**63, -1])) if self._broken() else draw(st.sampled_from(self.prior))
         source = draw(st.sampled_from([source for some in SOURCES for source in some]))
         after = draw(st.sampled_from([0, len(self.log) // 2, len(self.log)])) if self._rumours else 2**62
         self._tell("import/1", draw(st.sampled_from(NAMES)), value, source, "", after)
@@ -168,5 +178,18 @@ def histories(draw: Any, faults: bool = True, jumps: bool = True, rumours: bool 
     history = _History(draw, faults, jumps, rumours)
     history.begin()
     for kind in draw(st.lists(_steps, min_size=1, max_size=30)):
+        history.step(kind)
+    return history.log
+
+
+@st.composite
+def raffles(draw: Any) -> list[Message]:
+    """A log in which most milestones are reached."""
+    history = _History(draw, faults=draw(st.booleans()), jumps=False, rumours=False)
+    history.times, history.prior = (1, 1, 2, 5), (1, 2, 3)
+    history.begin()
+    history.wish(8)
+    kinds = ["batch"] * 8 + ["chunk", "again", "tick", "tick", "milestone", "import", "define", "restart", "fault"]
+    for kind in draw(st.lists(st.sampled_from(kinds), min_size=8, max_size=30)):
         history.step(kind)
     return history.log
