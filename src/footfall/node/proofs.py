@@ -11,7 +11,7 @@ import msgspec
 from footfall.core.definitions import Definitions
 from footfall.core.milestones import Standing
 from footfall.core.position import Position
-from footfall.errors import CheckpointError, LogTrimmedError, LogUnavailableError
+from footfall.errors import CheckpointError, LogFullError, LogTrimmedError, LogUnavailableError
 from footfall.node.bundles import CHUNK_BYTES, Head, LogAndStore, chunk_key, framed, head_key, log_between, since_of
 from footfall.node.cuts import PINS, Cuts
 from footfall.node.members import Members
@@ -104,6 +104,7 @@ class Proofs:
         """Store the chunks of a milestone; returns its head."""
         if not self._keep:
             return _nothing(standing, "not kept")
+        why = "gone: the cut, or the log above it, was dropped before"
         for find in (self._own_cut, self._newest_below):
             begin = await find(standing)
             if begin is None:
@@ -113,8 +114,14 @@ class Proofs:
             except LogTrimmedError as error:
                 logger.warning("the log above cut %d is gone: %s", begin[0], error)
             except _TooLargeError:
-                return _nothing(standing, f"too large: more than {self._bytes_max} bytes")
-        return _nothing(standing, "gone: the cut, or the log above it, was dropped before")
+                why = f"too large: more than {self._bytes_max} bytes"
+                break
+            except LogFullError as error:  # to wait for room would keep the log from being trimmed
+                why = f"no room: {error}"
+                break
+        for key in await self._cluster.keys(f"proof.log.{standing.since}"):
+            await self._cluster.delete(key)
+        return _nothing(standing, why)
 
     async def _own_cut(self, standing: Standing) -> tuple[int, Position] | None:
         """The cut, by its epoch, that the winner's proof begins at."""
@@ -147,8 +154,6 @@ class Proofs:
             data = await asyncio.to_thread(zlib.compress, part, LEVEL)
             size += len(data)
             if size > self._bytes_max:
-                for number in range(chunks):
-                    await self._cluster.delete(chunk_key(standing.since, epoch, number))
                 raise _TooLargeError
             await self._cluster.put(chunk_key(standing.since, epoch, chunks), data)
             chunks += 1

@@ -11,8 +11,9 @@ from node_raffle import N, Raffle
 
 from footfall.core import cut
 from footfall.core.position import Position
-from footfall.errors import LogUnavailableError
+from footfall.errors import LogFullError, LogUnavailableError
 from footfall.node import bundles, proofs
+from footfall.node.audit import audit
 from footfall.node.bundles import CHUNK_BYTES, bundle, chunk_key, head_key, heads
 from footfall.node.proofs import FAILURES_MAX, Proofs
 
@@ -124,6 +125,27 @@ async def test_a_log_that_is_too_large_is_not_kept_not_even_in_part(
     assert not kept_keys(raffle)
     assert not keeper.holds()
     assert keeper.given_up == 1
+
+
+async def test_where_the_store_has_no_room_the_log_is_trimmed_all_the_same(
+    raffle: Raffle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (bundles, proofs):
+        monkeypatch.setattr(module, "CHUNK_BYTES", 100)
+    await raffle.whole()
+    put = raffle.line.put
+
+    async def full(key: str, data: bytes) -> None:
+        if key.startswith("proof.log") and key.endswith(".3"):
+            raise LogFullError("the store is full")
+        await put(key, data)
+
+    monkeypatch.setattr(raffle.line, "put", full)
+    keeper = raffle.proofs()
+    head = await raffle.keep(keeper)
+    assert head.why == "no room: the store is full"
+    assert not kept_keys(raffle)
+    assert not keeper.holds()
 
 
 async def test_a_milestone_whose_log_is_gone_already_holds_nothing_up(raffle: Raffle) -> None:
@@ -277,3 +299,22 @@ async def test_nodes_keep_the_proof_from_a_cut_that_was_new_when_the_winner_came
     assert standing.proof.epoch >= 15
     (head,) = await heads(cluster.lines["n1"], standing.since)
     assert (head.epoch, head.why) == (standing.proof.epoch, "")
+
+
+async def test_a_node_trims_its_log_once_the_proof_is_kept_and_not_before(cluster: Cluster) -> None:
+    cluster.settings["cut_interval_s"] = 2.0
+    node = await cluster.start("n1")
+    keeper = node.counting.proofs
+    look, keeper.look = keeper.look, lambda: None  # type: ignore[method-assign]
+    await node.milestones.add("a", 5)
+    await node.add(visits("a", 7))
+    await until(lambda: node.milestones.find("a", 5).winner)
+    reached = node.milestones.find("a", 5).reached
+    await asyncio.sleep(30)
+    assert cluster.storage.first < reached
+    keeper.look = look  # type: ignore[method-assign]
+    await until(lambda: cluster.storage.first > reached)
+    assert keeper.kept == 1
+    report = await audit(cluster.lines["n1"], "a", 5, b"the cluster's")
+    assert report.agrees
+    assert [start.source for start in report.starts] == ["bundle"]
