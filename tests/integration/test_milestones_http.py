@@ -220,3 +220,25 @@ def test_every_node_lists_all_milestones_and_measures_them(cluster: Cluster) -> 
         assert [one["n"] for one in client.get(path).json()["milestones"]] == [10**11, 10**15]
         assert {"listed"} <= {one["counter"] for one in client.get("/v1/milestones").json()["milestones"]}
         assert "footfall_milestones_open 2.0" in client.get("/metrics").text
+
+
+def test_the_nodes_measure_winners_claims_and_exact_reads(cluster: Cluster) -> None:
+    names = ("winners_found_total", "claims_total", "claims_refused_total", "exact_reads_total", "barriers_total")
+
+    def measured() -> dict[str, float]:
+        lines = [line for client in cluster.clients for line in client.get("/metrics").text.splitlines()]
+        return {
+            name: sum(float(line.split()[1]) for line in lines if line.startswith(f"footfall_{name} "))
+            for name in names
+        }
+
+    before = measured()
+    cluster.set("measured", 1)
+    receipt = cluster.visit("measured")
+    cluster.winner("measured", 1)
+    cluster.claim("measured", 1, "another's", 403)
+    cluster.claim("measured", 1, receipt, 200)
+    assert cluster.exact("measured") == 1
+    more = {name: value - before[name] for name, value in measured().items()}
+    assert more.pop("winners_found_total") >= 1  # two judges may find the same
+    assert more == {"claims_total": 2, "claims_refused_total": 1, "exact_reads_total": 1, "barriers_total": 1}
