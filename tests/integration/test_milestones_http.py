@@ -2,6 +2,7 @@
 
 import itertools
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -191,6 +192,38 @@ def test_an_exact_read_has_every_visit_that_was_acknowledged_before(cluster: Clu
             one.result()
     assert seen == sorted(seen)
     assert [cluster.exact("exact.c") for _ in cluster.clients] == [150] * 3
+
+
+def test_what_a_node_shows_never_falls_while_a_milestone_is_reached(cluster: Cluster) -> None:
+    visits = 200  # through each node
+    cluster.set("rising", 2 * visits)
+
+    def visit(client: httpx.Client) -> None:
+        for _ in range(visits):
+            assert client.post("/v1/counters/rising/visits", json={"visitor": "a"}).status_code == 202
+
+    def read(client: httpx.Client, done: threading.Event) -> list[dict[str, Any]]:
+        seen = []
+        for exactly in itertools.cycle((False, False, True)):
+            if done.is_set():
+                return seen
+            params = {"consistency": "linearizable"} if exactly else {}
+            seen.append(client.get("/v1/counters/rising", params=params).json())
+        raise AssertionError("a cycle does not end")
+
+    done = threading.Event()
+    with ThreadPoolExecutor() as pool:
+        reading = [pool.submit(read, client, done) for client in cluster.clients]
+        for one in [pool.submit(visit, client) for client in cluster.clients]:
+            one.result()
+        cluster.winner("rising", 2 * visits)
+        done.set()
+        seen = [one.result() for one in reading]
+    for of_node in seen:
+        values = [one["value"] for one in of_node]
+        assert values == sorted(values)
+    assert "cp" in {one["phase"] for of_node in seen for one in of_node}
+    assert [cluster.exact("rising") for _ in cluster.clients] == [3 * visits] * 3
 
 
 def test_an_import_counts_once_and_before_the_nth(cluster: Cluster) -> None:
