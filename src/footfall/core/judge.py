@@ -194,17 +194,13 @@ class Judge:
 
     def _crossing(self, n: int, ordinal: int, partition: Partition, batch: Batch) -> Crossing:
         """The ``ordinal``-th visit, from 1, that the batch added to the counter."""
-        left = ordinal
-        gain = partition.gains[0]
-        for gain in partition.gains:
-            if left <= gain.added:
-                break
-            left -= gain.added
-        entry = _entry(gain, left)
+        gains = iter(partition.gains)
+        while ordinal > (gain := next(gains)).added:
+            ordinal -= gain.added
+        entry = _entry(gain, ordinal)
         offset = 0
-        for section in batch.sections:
-            if section is gain.section:
-                break
+        sections = iter(batch.sections)
+        while (section := next(sections)) is not gain.section:
             offset += max(section.entries, 0)  # of a malformed section too, whatever it says
         visitors, keys = gain.section.visitors, gain.section.keys
         return Crossing(

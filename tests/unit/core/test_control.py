@@ -125,6 +125,11 @@ def test_barriers_and_milestones_ask_for_their_counters_and_nothing_else_asks(me
         assert asked(message) == ("", ())
 
 
+def test_a_barrier_asks_for_the_counters_that_it_names_and_a_milestone_for_its_own() -> None:
+    assert asked(Barrier("a1", 1, 0, "b2", ("google", "shop"))) == ("b2", ("google", "shop"))
+    assert asked(Milestone("b2", 1, "google", 10, "b2")) == ("b2", ("google",))
+
+
 # --- what is no control message ---
 
 

@@ -6,7 +6,7 @@ from core_patches import patched
 from hypothesis import strategies as st
 
 from footfall.core import definitions as module
-from footfall.core.control import Barrier, Define
+from footfall.core.control import Barrier, Control, Define, Import, Milestone, Verdict
 from footfall.core.definitions import Definition, Definitions
 from footfall.core.names import Unit, lineage
 from footfall.core.partition import Partition
@@ -16,7 +16,7 @@ NAME = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(".".join)
 DEFINES = st.lists(st.lists(st.tuples(NAME, st.sampled_from(Unit)), max_size=3).map(tuple), max_size=8)
 
 
-def folded(*messages: Define | Barrier) -> Definitions:
+def folded(*messages: Control) -> Definitions:
     definitions = Definitions()
     for sequence, message in enumerate(messages, 1):
         definitions.fold(sequence, message)
@@ -180,8 +180,10 @@ def test_control_messages_are_taken_in_log_order_only() -> None:
 def test_definitions_that_catch_up_with_later_ones_are_what_folding_would_have_made_of_them(
     defines: list[tuple[tuple[str, Unit], ...]], data: st.DataObject
 ) -> None:
-    messages = [Define("cd"[at % 2], at // 2 + 1, counters) for at, counters in enumerate(defines)]
+    messages: list[Control] = [Define("cd"[at % 2], at // 2 + 1, counters) for at, counters in enumerate(defines)]
     messages += [Barrier("d", len(defines), 1)]
+    milestones = [Define("e", 1, (("a", VISITS),)), Milestone("e", 2, "a", 7), Import("e", 3, "a", 5, "old", "", 999)]
+    messages = [*milestones, *messages, Verdict("e", 4, "a", 7, 2, 3)]
     until = data.draw(st.integers(0, len(messages)))
     definitions, later = folded(*messages[: data.draw(st.integers(0, until))]), folded(*messages[:until])
     assert all(definitions.find(name) for name in definitions.names)  # some are at hand already
@@ -190,8 +192,9 @@ def test_definitions_that_catch_up_with_later_ones_are_what_folding_would_have_m
         definitions.fold(sequence, message)
     whole = folded(*messages)
     assert [definitions.find(name) for name in whole.names] == [whole.find(name) for name in whole.names]
-    for what in ("names", "units", "since", "sequence", "epoch", "producers"):
+    for what in ("names", "units", "since", "sequence", "epoch", "producers", "imports"):
         assert getattr(definitions, what) == getattr(whole, what)
+    assert list(definitions.milestones) == list(whole.milestones)
 
 
 def test_definitions_do_not_go_back_to_earlier_ones() -> None:
