@@ -119,6 +119,8 @@ def test_the_file_may_be_named_by_a_variable(
         ("nodes =", "TOML"),
         ("topology = 'star'", "star"),
         ("partitions = 1000", "1000"),
+        ("webhook_secret = ['private', 'b']", "--webhook-secret is not one text"),
+        ("secret = ['private']", "--secret is not one text"),
     ],
 )
 def test_a_wrong_file_is_told_in_one_line(
@@ -128,6 +130,7 @@ def test_a_wrong_file_is_told_in_one_line(
     assert cli.run(["serve", "--config", str(tmp_path / "footfall.toml")]) == cli.WRONG_USE
     error = capsys.readouterr().err
     assert said in error
+    assert "private" not in error
     assert error.count("\n") == 1
     assert served == []
 

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import CycloptsError
+from cyclopts import CoercionError, CycloptsError
 
 from footfall.cli import output
 from footfall.errors import (
@@ -62,4 +62,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _plain(error: CycloptsError) -> str:
+    if isinstance(error, CoercionError) and error.argument is not None and error.argument.name.endswith("secret"):
+        return f"the value of {error.argument.name} is not one text"  # and is not shown
     return str(error).strip().rstrip(".")
