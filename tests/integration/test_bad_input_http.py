@@ -8,29 +8,22 @@ import httpx
 import msgspec
 import pytest
 from commands import PATIENCE_S, serve, settles
+from refusing import Headers, refused
 
 SHOP = "/v1/counters/shop/visits"
 PEOPLE = "/v1/counters/people/visits"
 BATCH = "/v1/visits"
-MILESTONE = "/v1/counters/shop/milestones/1000"
-CLAIM = f"{MILESTONE}/claim"
-IMPORTS = "/v1/counters/shop/imports"
 CHUNK = '{"visits":[],"source":{"id":"s","from":0,"to":5}%s}'
-
-Headers = list[tuple[str, bytes]]
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """``shop`` was visited once, ``people`` counts visitors; both have a milestone, and ``shop`` the only import."""
+    """``shop`` was visited once, and ``people`` counts visitors."""
     process, url = serve(tmp_path_factory.mktemp("http") / "data")
     with httpx.Client(base_url=url) as client:
         assert client.post(SHOP).status_code == 202
         assert client.put("/v1/counters/people", json={"unit": "visitors"}).status_code == 201
         settles(url, "shop", 1)
-        for counter in ("shop", "people"):
-            assert client.put(f"/v1/counters/{counter}/milestones/1000").status_code == 201
-        assert client.put(f"{IMPORTS}/old", json={"value": 9, "note": "until: May"}).status_code == 201
         yield client
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE_S) == 0
@@ -43,33 +36,11 @@ def http(server: httpx.Client) -> Iterator[httpx.Client]:
     def counted() -> list[Any]:
         listed = server.get("/v1/counters").json()["counters"]
         position = server.get("/v1/sources/s").json()["position"]
-        imports = server.get("/v1/counters/shop/imports").json()
-        milestones = server.get("/v1/milestones").json()
-        return [position, imports, milestones, *((one["counter"], one["value"], one["unit"]) for one in listed)]
+        return [position, *((one["counter"], one["value"], one["unit"]) for one in listed)]
 
     before = counted()
     yield server
     assert counted() == before
-
-
-def refused(
-    http: httpx.Client,
-    method: str,
-    path: str,
-    body: bytes | None,
-    status: int,
-    *says: str,
-    headers: Headers | None = None,
-) -> dict[str, Any]:
-    answer = http.request(method, path, content=body, headers=headers)  # type: ignore[arg-type]
-    case = f"{method} {path[:60]} {(body or b'')[:80]!r} {headers}: {answer.status_code} {answer.text[:400]}"
-    assert answer.status_code == status, case
-    assert answer.headers["content-type"] == "application/problem+json", case
-    problem: dict[str, Any] = answer.json()
-    assert problem["status"] == status, case
-    for text in says:
-        assert text in problem["detail"], case
-    return problem
 
 
 @pytest.mark.parametrize("count", ["1.5", "1000.0", "true", '"1"', "null", "[1]", '{"count":1}'])
@@ -231,11 +202,6 @@ def test_a_header_that_cannot_be_meant_is_refused(http: httpx.Client, headers: H
         ("GET", "/v1/sources/s?x=1", "'x': this takes none"),
         ("GET", "/v1/counters/shop?consistency=exact", "consistency is 'exact'; it must be eventual (the default) or"),
         ("GET", "/v1/counters/shop?consistency=linearizable&consistency=eventual", "consistency is given twice"),
-        ("PUT", f"{MILESTONE}?n=5", "'n': this takes none"),
-        ("GET", f"{MILESTONE}?wait", "'wait': this takes none"),
-        ("POST", f"{CLAIM}?receipt=r", "'receipt': this takes none"),
-        ("GET", "/v1/milestones?limit=5", "'limit': this takes none"),
-        ("PUT", f"{IMPORTS}/new?value=5", "'value': this takes none"),
         ("GET", "/v1/nodes?x=1", "'x': this takes none"),
     ],
 )
@@ -258,12 +224,6 @@ def test_what_cannot_name_a_counter_is_told_the_rule_wherever_it_stands(http: ht
         ("PUT", f"/v1/counters/{name}", b'{"unit":"visits"}'),
         ("GET", f"/v1/counters/{name}?consistency=linearizable", None),
         ("POST", f"/v1/counters/{name}/visits", b'{"visitor":"a"}'),
-        ("PUT", f"/v1/counters/{name}/milestones/5", None),
-        ("GET", f"/v1/counters/{name}/milestones/5", None),
-        ("GET", f"/v1/counters/{name}/milestones", None),
-        ("POST", f"/v1/counters/{name}/milestones/5/claim", b'{"receipt":"r"}'),
-        ("PUT", f"/v1/counters/{name}/imports/s", b'{"value":5,"note":"n"}'),
-        ("GET", f"/v1/counters/{name}/imports", None),
         ("GET", f"/v1/counters?prefix={name}", None),
     ):
         refused(http, method, path, body, 422, *rule)
@@ -313,100 +273,3 @@ def test_a_key_in_a_chunk_is_refused_naming_its_index(http: httpx.Client) -> Non
     body = b'{"visits":[{"counter":"a"},{"counter":"a","key":"k"}],"source":{"id":"s","from":0,"to":5}}'
     assert refused(http, "POST", BATCH, body, 422, "key")["index"] == 1
     refused(http, "POST", BATCH, body, 422, "Idempotency-Key", headers=[("Idempotency-Key", b"k")])
-
-
-@pytest.mark.parametrize(
-    "n", ["0", "-1", "+1", "01", "1.0", "1e3", "1_000", "1,000", "%201", "1%0A", "%D9%A3", "%00", "%FF", "ten",
-          "9223372036854775808", "9" * 5000],
-)  # fmt: skip
-def test_an_n_that_is_none_is_shown_with_its_range(http: httpx.Client, n: str) -> None:
-    path = f"/v1/counters/shop/milestones/{n}"
-    for method, below, body in (("PUT", "", None), ("GET", "", None), ("POST", "/claim", b'{"receipt":"r"}')):
-        problem = refused(http, method, path + below, body, 422, "N is '", "from 1 to 2**63 - 1")
-        assert len(problem["detail"]) < 400
-
-
-@pytest.mark.parametrize("body", [b"[]", b"null", b"5", b'{"n":1000}', b'{"receipt":"r"}'])
-def test_a_milestone_takes_no_body_that_says_anything(http: httpx.Client, body: bytes) -> None:
-    refused(http, "PUT", "/v1/counters/shop/milestones/2000", body, 422, "wrong shape")
-
-
-def test_a_milestone_that_was_passed_is_refused_with_the_exact_count(http: httpx.Client) -> None:
-    for n in (1, 10):
-        problem = refused(http, "PUT", f"/v1/counters/shop/milestones/{n}", None, 409, "shop has 10 already")
-        assert (problem["type"], problem["value"]) == ("/problems/milestone-passed", 10)
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "says"),
-    [
-        (b"", 400, "there is no body"),
-        (b"{", 400, "the body is not JSON"),
-        (b"{}", 422, "`receipt`"),
-        (b'["r"]', 422, "Expected `object`"),
-        (b'{"receipt":null}', 422, "which is null"),
-        (b'{"receipt":5}', 422, "which is 5"),
-        (b'{"receipt":"r","key":"k"}', 422, "`key`"),
-        (b'{"receipt":"r","receipt":"r"}', 422, "the field 'receipt' is given twice"),
-        (b'{"receipt":""}', 422, "the receipt is empty"),
-        (b'{"receipt":"\\u0000"}', 422, "cannot be shown: '\\x00'"),
-        (b'{"receipt":"' + b"r" * 514 + b'"}', 422, "the receipt has 514 bytes; at most 513"),
-        (b'{"receipt":"r"}', 409, "the 1000-th of shop has not come yet"),
-    ],
-)
-def test_a_claim_that_cannot_be_one_says_why(http: httpx.Client, body: bytes, status: int, says: str) -> None:
-    refused(http, "POST", CLAIM, body, status, says)
-
-
-def test_a_claim_takes_one_key(http: httpx.Client) -> None:
-    twice = [("Idempotency-Key", b"a"), ("Idempotency-Key", b"a")]
-    refused(http, "POST", CLAIM, b'{"receipt":"r"}', 422, "2 Idempotency-Key headers", headers=twice)
-    refused(http, "POST", CLAIM, b'{"receipt":"r"}', 422, "is empty", headers=[("Idempotency-Key", b"")])
-
-
-def test_claims_that_come_faster_than_they_are_looked_at_are_told_when_to_come_again(http: httpx.Client) -> None:
-    for _ in range(100):
-        answer = http.post(CLAIM, json={"receipt": "guess"})
-        if answer.status_code != 409:
-            break
-    assert (answer.status_code, answer.json()["type"]) == (429, "/problems/too-many-claims")
-    assert int(answer.headers["retry-after"]) >= 1
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "says"),
-    [
-        ("", 400, "there is no body"),
-        ('{"value":5}', 422, "`note`"),
-        ('{"note":"n"}', 422, "`value`"),
-        ('{"value":0,"note":"n"}', 422, "the value is 0"),
-        ('{"value":-5,"note":"n"}', 422, "the value is -5"),
-        ('{"value":9223372036854775808,"note":"n"}', 422, "9223372036854775808"),
-        ('{"value":9223372036854775807,"note":"n"}', 422, "would take it past 2**63 - 1"),
-        ('{"value":5.0,"note":"n"}', 422, "which is 5.0"),
-        ('{"value":true,"note":"n"}', 422, "which is true"),
-        ('{"value":"5","note":"n"}', 422, 'which is "5"'),
-        ('{"value":5,"value":6,"note":"n"}', 422, "the field 'value' is given twice"),
-        ('{"value":5,"note":"n","source":"s"}', 422, "`source`"),
-        ('{"value":5,"note":""}', 422, "the note is empty"),
-        ('{"value":5,"note":"a\\u0000"}', 422, "cannot be shown"),
-        ('{"value":5,"note":"%s"}' % ("n" * 1001), 422, "the note has 1001 bytes; at most 1000"),
-        ('{"value":990,"note":"n"}', 409, "would bring its 1000-th near or past"),
-    ],
-)
-def test_an_import_that_cannot_be_one_says_why(http: httpx.Client, body: str, status: int, says: str) -> None:
-    refused(http, "PUT", f"{IMPORTS}/new", body.encode(), status, says)
-
-
-def test_a_source_is_imported_once_and_says_what_it_was(http: httpx.Client) -> None:
-    for counter, value in (("shop", 10), ("people", 9)):
-        body = msgspec.json.encode({"value": value, "note": "n"})
-        refused(http, "PUT", f"/v1/counters/{counter}/imports/old", body, 409, "9 into shop", "until: May", "another")
-    for source in ("a%20b", "a%2Fb", "%00", "s" * 201):
-        refused(http, "PUT", f"{IMPORTS}/{source}", b'{"value":5,"note":"n"}', 422, "cannot name a source")
-
-
-def test_what_is_no_milestone_is_not_found_and_says_how_to_set_one(http: httpx.Client) -> None:
-    for method, below, body in (("GET", "", None), ("POST", "/claim", b'{"receipt":"r"}')):
-        problem = refused(http, method, f"/v1/counters/new/milestones/5{below}", body, 404, "new has no milestone 5")
-        assert problem["type"] == "/problems/unknown-milestone"
