@@ -171,6 +171,16 @@ def test_an_import_that_ends_just_below_n_leaves_the_next_visit_the_winner(book:
     assert winners(book.won("a")) == {10: Counted(4, 0, "ann", None)}
 
 
+def test_an_import_makes_no_winner_where_n_was_reached_or_passed_before_it(book: Book) -> None:
+    book.wish("a", 3)
+    book.store(named("a.b", "ann", "bob", "eve"))
+    book.wish("a.b", 3)  # passed already, and nobody has told the verdict yet
+    book.tell("import/1", "a.b", 5, "old", "", 99)
+    book.store(named("a.b", "joe"))
+    assert winners(book.won("a")) == {3: Counted(3, 2, "eve", None)}
+    assert book.won("a.b") == []
+
+
 def test_while_a_winner_is_overdue_no_proof_may_begin_at_a_cut(book: Book) -> None:
     book.wish("a", 3)
     book.tick()
