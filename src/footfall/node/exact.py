@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from footfall.core.control import Barrier, Control
-from footfall.core.vector import Vector
+from footfall.core.vector import ENTRY_MAX, Vector
 from footfall.errors import FootfallError, NotReadyError, OverloadedError, PartitionsUnownedError
 from footfall.log.protocol import Bus
 from footfall.node import messages
@@ -18,6 +19,7 @@ WAITING_MAX = 10_000  # exact reads; more are refused
 COUNTERS_MAX = 1_000  # of one barrier
 QUESTIONS_MAX = 256  # whose answers are awaited; at the bound reads wait for their barrier
 COPIES_MAX = 16  # of one question in the log: it is published again until it is acknowledged
+STOPPING = "this node is stopping"
 
 Write: TypeAlias = Callable[[Callable[[str, int], Control]], Awaitable[int]]
 
@@ -47,7 +49,8 @@ class _Question:
             return
         found = self.answers.setdefault(said.sequence, {})
         for partition, entries in said.parts.items():
-            if 0 <= partition < partitions and len(entries) == len(self.counters):
+            fits = len(entries) == len(self.counters) and all(0 <= entry <= ENTRY_MAX for entry in entries)
+            if 0 <= partition < partitions and fits:
                 found[partition] = entries
         if len(found) == partitions and not self.complete.done():
             self.complete.set_result(said.sequence)
@@ -77,6 +80,8 @@ class ExactReads:
         self._control = control
         self._timeout_s = timeout_s
         self._waiting: deque[tuple[str, Answer]] = deque()
+        self._unanswered: set[Answer] = set()  # those that wait, and those whose barrier is under way
+        self._stopped = False
         self._wake = asyncio.Event()
         self._questions: dict[tuple[str, int], _Question] = {}
         self._asked = asyncio.Semaphore(QUESTIONS_MAX)
@@ -91,10 +96,15 @@ class ExactReads:
             PartitionsUnownedError: Some partitions did not answer in time.
             LogUnavailableError: The barrier could not be stored.
             OverloadedError: Too many wait already.
+            NotReadyError: This node is stopping.
         """
+        if self._stopped:
+            raise NotReadyError(STOPPING)
         if len(self._waiting) >= WAITING_MAX:
             raise OverloadedError(f"{WAITING_MAX} exact reads are waiting already; try again later")
         answer: Answer = asyncio.get_running_loop().create_future()
+        self._unanswered.add(answer)
+        answer.add_done_callback(self._unanswered.discard)
         self._waiting.append((counter, answer))
         self._wake.set()
         self.reads += 1
@@ -119,7 +129,7 @@ class ExactReads:
                     question = await self._store(names, lambda p, s, names=names: Barrier(p, s, 0, self._node, names))  # type: ignore[misc]
                 except FootfallError as error:
                     self._asked.release()
-                    _fail(readers, error)
+                    _fail(chain.from_iterable(readers.values()), error)
                     continue
                 self.barriers += 1
                 telling = asyncio.create_task(self._tell(question, readers), name="exact read")
@@ -163,7 +173,7 @@ class ExactReads:
         try:
             found = await self._answered(question)
         except FootfallError as error:
-            _fail(readers, error)
+            _fail(chain.from_iterable(readers.values()), error)
             return
         for exact, answers in zip(found, readers.values(), strict=True):
             for answer in answers:
@@ -202,15 +212,14 @@ class ExactReads:
                 await self._bus.send(NODE_SUBJECT.format(node=reader), messages.encode(said))
 
     async def stop(self) -> None:
-        """End what is under way; who waits is told."""
+        """End what is under way; whoever waits is told, also for a barrier that was on its way."""
+        self._stopped = True
+        self._waiting.clear()
+        _fail(list(self._unanswered), NotReadyError(STOPPING))
         await ended(self._telling)
-        error = NotReadyError("this node is stopping")
-        while self._waiting:
-            _fail(self._gathered(), error)
 
 
-def _fail(readers: dict[str, list[Answer]], error: FootfallError) -> None:
-    for answers in readers.values():
-        for answer in answers:
-            if not answer.done():
-                answer.set_exception(error)
+def _fail(answers: Iterable[Answer], error: FootfallError) -> None:
+    for answer in answers:
+        if not answer.done():
+            answer.set_exception(error)
