@@ -1,6 +1,7 @@
 """A log with cuts and a milestone that was reached, written here message by message, without a node."""
 
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -76,20 +77,19 @@ class Raffle:
         since = self.write(lambda name, at: Milestone(name, at, "a", N))
         self.write(lambda name, at: Verdict(name, at, "a", N, since, value))
 
-    async def crossing(self, epoch: int) -> tuple[Crossing, int]:
-        """The N-th visit as judged from a cut, and when it was stored."""
+    async def crossings(self, epoch: int) -> AsyncIterator[tuple[Crossing, int]]:
+        """What a judge finds who begins at a cut, and when the log stored it."""
         if epoch:
             judge = await at_cut(self.cuts, await self.cuts.at(epoch), "a")
         else:
             judge = beginning("a", self.storage.created, self.storage.partitions)
         for message in self.storage.above(judge.sequence):
             for crossing in judge.fold(message):
-                return crossing, message.time_ns
-        raise AssertionError("it has not come")
+                yield crossing, message.time_ns
 
     async def reach(self, judged: int, **lies: Any) -> None:
         """Tell the winner, judged from a cut; where there are lies, by their names in Winner and Proof, those."""
-        crossing, time_ns = await self.crossing(judged)
+        ((crossing, time_ns),) = [found async for found in self.crossings(judged)]
         winner, proof = crossing.winner(SECRET, time_ns), crossing.proof
         of_winner = {name: lie for name, lie in lies.items() if hasattr(winner, name)}
         of_proof = {name: lie for name, lie in lies.items() if hasattr(proof, name)}

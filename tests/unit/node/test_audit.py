@@ -1,5 +1,6 @@
 """An audit derives the winner again, and names whatever does not agree; it writes nothing."""
 
+import zlib
 from typing import Any
 
 import msgspec
@@ -7,10 +8,10 @@ import pytest
 from node_raffle import SECRET, WINNER, N, Raffle
 
 from footfall.core import control, cut
-from footfall.core.control import Reached
+from footfall.core.control import Milestone, Reached, Verdict
 from footfall.core.position import Position
 from footfall.errors import CheckpointError, NotReachedError, UnknownMilestoneError
-from footfall.log.protocol import CONTROL_SUBJECT
+from footfall.log.protocol import CONTROL_SUBJECT, LogState
 from footfall.node.audit import audit
 from footfall.node.audit_report import Report
 from footfall.node.bundles import chunk_key
@@ -188,6 +189,58 @@ async def test_a_damaged_chunk_is_named(raffle: Raffle, how: str) -> None:
     (problem,) = report.problems
     assert key in problem
     assert not report.comparisons
+
+
+FORGED = {
+    "far too long a message": (1 << 30).to_bytes(4) + b"x",
+    "an end amid a message": (100).to_bytes(4) + b"x",
+    "an end amid a length": b"\0\0",
+    "what is no message": (5).to_bytes(4) + b"aaaaa",
+    "a bomb": bytes(50_000_000),
+}
+
+
+@pytest.mark.parametrize("stream", FORGED.values(), ids=FORGED)
+async def test_a_chunk_that_holds_no_messages_is_refused(raffle: Raffle, stream: bytes) -> None:
+    await raffle.whole()
+    head = await raffle.keep()
+    await raffle.trim()
+    raffle.storage.blobs[chunk_key(head.since, head.epoch, 0)] = zlib.compress(stream)
+    report = await audited(raffle)
+    assert not report.agrees
+    assert "was changed" in report.problems[0] or "ends amid a message" in report.problems[0]
+
+
+async def test_where_the_log_is_trimmed_under_the_audit_it_goes_on_with_the_bundle(
+    raffle: Raffle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await raffle.whole()
+    await raffle.keep()
+    state = raffle.line.state
+
+    async def first() -> LogState:
+        """As it was a moment ago."""
+        return (await state())._replace(first_sequence=1)
+
+    await raffle.trim()
+    monkeypatch.setattr(raffle.line, "state", first)
+    report = await audited(raffle)
+    assert report.agrees
+    assert sources(report) == [(1, "bundle")]
+
+
+async def test_a_milestone_before_the_one_that_is_audited_does_not_stand_in_for_it(raffle: Raffle) -> None:
+    raffle.set()
+    since = raffle.write(lambda name, at: Milestone(name, at, "a", 3))
+    raffle.write(lambda name, at: Verdict(name, at, "a", 3, since, 0))
+    raffle.visit(12)
+    crossings = [crossing async for crossing in raffle.crossings(0)]
+    assert [crossing.n for crossing, _ in crossings] == [3, N]
+    winner = crossings[1][0].winner(SECRET, crossings[1][1])
+    raffle.write(lambda name, at: Reached(name, at, "a", N, winner, crossings[1][0].proof))
+    report = await audited(raffle)
+    assert report.agrees
+    assert report.winner.visitor == WINNER
 
 
 async def test_a_chunk_with_another_log_in_it_is_seen(raffle: Raffle) -> None:
