@@ -33,7 +33,7 @@ from footfall.node.exact import Write
 
 DECIDED_S_MAX = 15.0  # for the verdict on a milestone that someone else has set
 NOTICED_S_MAX = 10.0  # for what is stored to come back
-CLAIMS_PER_S = 10.0  # that a node looks at; a receipt cannot be guessed, so this only bounds the work
+CLAIMS_PER_S = 10.0  # with wrong receipts: nobody can guess one, and who tries should learn so slowly
 CLAIMS_BURST = 20.0
 RECEIPT_LENGTH_MAX = 513  # two keys of 256 bytes
 SOURCE_BYTES_MAX = 200
@@ -81,7 +81,7 @@ class Milestones:
         self._write = write
         self._define = define
         self.claims = self.claims_refused = 0
-        self._pace = Pace(CLAIMS_PER_S, CLAIMS_BURST)
+        self._wrong = Pace(CLAIMS_PER_S, CLAIMS_BURST)
 
     def find(self, counter: str, n: int) -> Standing:
         """A milestone. Raises UnknownMilestoneError, InvalidNameError."""
@@ -160,7 +160,7 @@ class Milestones:
             NotReachedError: It has no winner yet.
             WrongReceiptError: The receipt is another visit's.
             AlreadyClaimedError: Someone showed the receipt before.
-            TooManyClaimsError: Claims come too fast.
+            TooManyClaimsError: Wrong receipts come too fast; the winner's is always looked at.
         """
         self.claims += 1
         try:
@@ -170,13 +170,13 @@ class Milestones:
             raise
 
     async def _claim(self, counter: str, n: int, receipt: str, key: str | None) -> Outcome:
-        if not self._pace.take():
-            raise TooManyClaimsError(f"this node looks at {CLAIMS_PER_S:g} claims a second; try again")
         check_text("receipt", receipt, RECEIPT_LENGTH_MAX)
         standing = self.find(counter, n)
         if standing.winner is None:
             raise NotReachedError(f"the {n}-th of {counter} has not come yet")
         if not opens(receipt, standing.winner.receipt_sha256):
+            if not self._wrong.take():
+                raise TooManyClaimsError(f"this node looks at {CLAIMS_PER_S:g} wrong receipts a second; try again later")
             raise WrongReceiptError(f"this is not the receipt of the {n}-th of {counter}")
         claim = secrets.token_bytes(32) if key is None else sha256(key.encode()).digest()
         if standing.claim is None:
