@@ -60,10 +60,12 @@ class Wishes:
         return None
 
     def _verdict(self, wish: dict[str, Any], counter: str, n: int, since: int, value: int) -> str | None:
-        if since != wish["since"] or value == wish["value"]:
+        if since != wish["since"]:
             return None
         if value < 0:
             return "malformed"
+        if value == wish["value"]:
+            return None
         if wish["value"] >= 0 or (value >= n and wish["winner"]):
             return "verdict"
         if value < n:

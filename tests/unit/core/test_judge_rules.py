@@ -161,6 +161,7 @@ def test_where_an_import_goes_past_n_the_next_visit_wins(book: Book) -> None:
     book.tick()
     book.store(visits("v"))
     book.store(named("a", "ann", "bob"))
+    book.store(named("a", "eve"))
     assert winners(book.won("a")) == {3: Counted(9, 0, "ann", None), 6: Counted(9, 0, "ann", None)}
 
 
