@@ -38,6 +38,7 @@ CLAIMS_BURST = 20.0
 RECEIPT_LENGTH_MAX = 513  # two keys of 256 bytes
 SOURCE_BYTES_MAX = 200
 NOTE_BYTES_MAX = 1_000
+TOO_MANY = f"there are {MILESTONES_MAX} milestones; that is the limit"
 
 
 class Defining(Protocol):
@@ -116,7 +117,7 @@ class Milestones:
             if self._counting.table.value(definition.number) >= n:
                 raise MilestonePassedError(counter, n, (await self._counting.exact.read(counter)).vector.value)
             if len(milestones) >= MILESTONES_MAX:
-                raise TooManyMilestonesError(f"there are {MILESTONES_MAX} milestones; that is the limit")
+                raise TooManyMilestonesError(TOO_MANY)
             return await self._set(counter, n)
         return Outcome(standing if not standing.undecided else await self._decided(counter, n), made=False)
 
@@ -131,6 +132,8 @@ class Milestones:
         elif standing is not None and standing.undecided:  # another's, or a first copy of the same message
             standing = await self._decided(counter, n)
         if standing is None:
+            if exact.vector.value < n:  # others have set the last that there may be meanwhile
+                raise TooManyMilestonesError(TOO_MANY)
             raise MilestonePassedError(counter, n, exact.vector.value)
         return Outcome(standing, made=standing.since == exact.sequence)
 
@@ -176,7 +179,7 @@ class Milestones:
             raise NotReachedError(f"the {n}-th of {counter} has not come yet")
         if not opens(receipt, standing.winner.receipt_sha256):
             if not self._wrong.take():
-                raise TooManyClaimsError(f"this node looks at {CLAIMS_PER_S:g} wrong receipts a second; try again later")
+                raise TooManyClaimsError(f"this node looks at {CLAIMS_PER_S:g} wrong receipts a second; try later")
             raise WrongReceiptError(f"this is not the receipt of the {n}-th of {counter}")
         claim = secrets.token_bytes(32) if key is None else sha256(key.encode()).digest()
         if standing.claim is None:
