@@ -111,9 +111,32 @@ class Judging:
         self._definitions_reached = definitions_reached
         self._write = write
         self._secret = secret
+        self._floors: dict[int, int] = {}  # counter's number → what was shown, where this node's folds are not as far
         self._rates: dict[str, Rate] = {}
         self._undecided_s: dict[tuple[str, int], float] = {}  # (counter, since) → when it was first seen
         self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    # What reads show
+
+    def show(self, number: int, value: int) -> None:
+        """An exact value is shown: nothing smaller may be, though the folds here may have yet to come as far."""
+        if closing := self.closing.get(number):
+            closing.shown = max(closing.shown, value)
+        elif value > self._table.value(number):
+            self._floors[number] = max(self._floors.get(number, 0), value)
+
+    def at_least(self, number: int, value: int) -> int:
+        """The table's value, or what was shown already."""
+        return max(value, self._floors.get(number, 0))
+
+    def _open(self, counter: str, standing: Standing, number: int) -> Closing:
+        logger.info("%s is near its %d-th", counter, standing.n)
+        value = self.at_least(number, self._table.value(number))
+        closing = self.closing[number] = Closing(standing.n, value)
+        return closing
+
+    def _close(self, number: int) -> None:
+        self.show(number, self.closing.pop(number).shown)
 
     # What is near
 
@@ -124,7 +147,10 @@ class Judging:
         wanted: set[str] = set()
         counters = milestones.open()
         for counter in counters:
-            if self._is_closing(counter, now_s) or self._is_stuck(counter, now_s):
+            stuck = self._is_stuck(
+                counter, now_s
+            )  # also of one that is near: its judge tells verdicts that are overdue
+            if self._is_closing(counter, now_s) or stuck:
                 wanted.add(counter)
         self._forget(set(counters))
         for counter, task in list(self._tasks.items()):
@@ -158,12 +184,11 @@ class Judging:
             if near:
                 closing.n, closing.passed_s = standing.n, math.inf
             else:
-                del self.closing[number]
+                self._close(number)
                 closing = None
         if near:
             if closing is None:
-                logger.info("%s is near its %d-th", counter, standing.n)
-                closing = self.closing[number] = Closing(standing.n, value)
+                closing = self._open(counter, standing, number)
             closing.near_s = now_s
             if value >= standing.n:
                 closing.passed_s = min(closing.passed_s, now_s)
@@ -179,11 +204,11 @@ class Judging:
         """Drop what is known of counters without open milestones, and of milestones that are decided."""
         now_s = time.monotonic()
         numbers = {self._definitions.number(counter) for counter in counters}
-        self.closing = {
-            number: closing
-            for number, closing in self.closing.items()
-            if number in numbers and now_s - closing.near_s <= HOLD_S
-        }
+        for number, closing in list(self.closing.items()):
+            if number not in numbers or now_s - closing.near_s > HOLD_S:
+                self._close(number)
+        table = self._table
+        self._floors = {number: shown for number, shown in self._floors.items() if shown > table.value(number)}
         self._rates = {counter: rate for counter, rate in self._rates.items() if counter in counters}
         self._undecided_s = {
             (counter, since): seen_s

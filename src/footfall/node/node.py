@@ -331,8 +331,11 @@ class Node:
             return Reading(name, 0, 0, Unit.VISITS, Phase.AP, "eventual", sequence, staleness_ms)
         unit = self.counting.definitions.unit(number)
         value, pending, phase = self.table.value(number), self.producer.pending(number), Phase.AP
-        if closing := self.counting.judging.closing.get(number):
+        judging = self.counting.judging
+        if closing := judging.closing.get(number):
             value, phase, sequence, staleness_ms = closing.show(value, sequence, staleness_ms)
+        else:
+            value = judging.at_least(number, value)
         return Reading(name, value, pending, unit, phase, "eventual", sequence, staleness_ms)
 
     async def read_exact(self, name: str) -> Reading:
@@ -346,15 +349,19 @@ class Node:
         check_name(name)
         self._check_counting()
         exact = await self.counting.exact.read(name)
-        await self.counting.aggregator.definitions_reached.wait(exact.sequence)
+        try:
+            async with asyncio.timeout(DEFINED_TIMEOUT_S):
+                await self.counting.aggregator.definitions_reached.wait(exact.sequence)
+        except TimeoutError:
+            raise LogUnavailableError("this node has not read the log as far as the exact count; try again") from None
         number = self.counting.definitions.number(name)
         unit, phase, pending = Unit.VISITS, Phase.AP, 0
         if number is not None:
             entries = np.array([exact.vector.entries], np.int64)
             self.table.merge(np.array([number], np.int32), entries, [exact.sequence] * self.table.partitions)
             unit, pending = self.counting.definitions.unit(number), self.producer.pending(number)
-            if closing := self.counting.judging.closing.get(number):
-                closing.shown = max(closing.shown, exact.vector.value)
+            self.counting.judging.show(number, exact.vector.value)
+            if number in self.counting.judging.closing:
                 phase = Phase.CP
         return Reading(name, exact.vector.value, pending, unit, phase, "linearizable", exact.sequence, 0)
 
@@ -363,6 +370,9 @@ class Node:
         state = MilestoneState.OPEN if standing.open else MilestoneState.REACHED
         if self.counting.judging.is_closing(standing):
             state = MilestoneState.CLOSING
+        number = self.counting.definitions.number(standing.counter)
+        if number is not None and not standing.open:
+            self.counting.judging.show(number, standing.n)  # that many have come, whatever has been heard of them here
         value = self.read(standing.counter).value
         return MilestoneReading(standing.counter, standing.n, state, value, winner_reading(standing))
 
