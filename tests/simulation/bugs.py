@@ -14,6 +14,8 @@ from footfall.core.outbox import LOCAL, Outbox
 from footfall.core.partition import Partition, Producer
 from footfall.core.table import Table
 
+from .judge_bugs import JUDGE_BUGS
+
 
 def counts_repeats(patch: pytest.MonkeyPatch) -> None:
     """A batch that comes again counts again."""
@@ -189,4 +191,4 @@ BUGS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         reuses_a_sequence,
         ticks_for_every_writer,
     )
-}
+} | JUDGE_BUGS

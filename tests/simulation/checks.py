@@ -46,6 +46,7 @@ class Checks:
                 )
                 self._shown[node.name, run, name] = entries
         assert world.rewound or not node.alarms, node.alarms
+        assert world.rewound or not world.oracle.truth.winners.wrong, world.oracle.truth.winners.wrong
 
     def refusal(self, node: Node) -> None:
         """Invariant 7: a node that has just started refuses a log that lost what it or the newest cut knows."""
@@ -74,7 +75,7 @@ class Checks:
         )
 
     def end(self) -> None:
-        """Invariants 1, 3 and 5, when traffic and faults have stopped."""
+        """Invariants 1, 3, 4, 5 and 6, when traffic and faults have stopped."""
         world = self._world
         truth = world.oracle.truth
         serving = world.serving()
@@ -93,7 +94,22 @@ class Checks:
                 assert world.oracle.truth.sources[source] == written
                 world.oracle.ingested(source, 0, [world.line(source, at) for at in range(written)], whole=True)
             world.oracle.check_bounds()
+            world.oracle.check_winners()
+            world.oracle.check_order()
+            world.oracle.exact.check()
+            self._milestones()
             self._folds()
+
+    def _milestones(self) -> None:
+        """Invariant 6: all nodes know all milestones, and the winners that the log has."""
+        truth = self._world.oracle.truth.winners
+        for node in self._world.serving():
+            told = {(one.counter, one.n): one for one in node.definitions.milestones}
+            assert told.keys() == truth.standings.keys(), f"{node.name} knows the milestones {sorted(told)}"
+            for key, known in truth.standings.items():
+                assert told[key].since == known.since
+                assert told[key].open == (known.winner is None)
+                assert told[key].claim == known.claim
 
     def _folds(self) -> None:
         """Invariant 3: what nodes and cuts hold is what one fold from the beginning gives, byte for byte."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from footfall.core import cut
@@ -94,12 +95,14 @@ def write(store: Store, part: Part, blobs_only: bool) -> None:
         part.writer.stored()
 
 
-def collect(log: Log, store: Store, partitions: int) -> None:
-    """Drop what the newest cuts do not need, and the log before them."""
+def collect(log: Log, store: Store, partitions: int, holds: Callable[[Position], bool]) -> None:
+    """Drop what the newest cuts do not need, and the log before them; nothing while a milestone needs them."""
     kept = find(log, store, partitions)[:KEPT]
     if len(kept) < KEPT:
         return
     newest, oldest = kept[0], kept[-1]
+    if holds(newest.position):
+        return
     needed: set[str] = set()
     for key in store.keys("cut"):
         if int(key.split(".")[1]) < oldest.epoch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextvars import Context
 from random import Random
@@ -27,7 +28,7 @@ class Network:
         self.failing = 0.0  # share of requests, and of answers, that are lost
         self.losing = 0.0  # share of messages between nodes
         self.repeating = 0.0
-        self.late: set[asyncio.Task[None]] = set()
+        self.late: dict[asyncio.Task[None], None] = {}  # a set's order would change from run to run
 
     def happens(self, probability: float) -> bool:
         return self.random.random() < probability
@@ -40,7 +41,7 @@ class Connection(MemoryLog):
     """One node's."""
 
     def __init__(self, storage: Storage, network: Network) -> None:
-        super().__init__(storage)
+        super().__init__(storage, lambda: time.time_ns())  # looked up when it is called: it is virtual then
         self._network = network
 
     async def _reach(self) -> Storage:
@@ -56,8 +57,8 @@ class Connection(MemoryLog):
             if self.connected and self._network.happens(0.3):  # it may be stored once more, much later
                 # Nobody's: it goes on when its sender is killed.
                 task = Context().run(asyncio.create_task, self._arrive_late(subject, data))
-                self._network.late.add(task)
-                task.add_done_callback(self._network.late.discard)
+                self._network.late[task] = None
+                task.add_done_callback(lambda task: self._network.late.pop(task, None))
             raise
 
     async def read(self, subjects: Sequence[str], after: Position) -> AsyncGenerator[Delivery, None]:
@@ -70,7 +71,7 @@ class Connection(MemoryLog):
 
     async def _arrive_late(self, subject: str, data: bytes) -> None:
         await asyncio.sleep(self._network.random.uniform(0, LATE_S_MAX))
-        self.storage.append(subject, data)
+        self.storage.append(subject, data, time.time_ns())
 
     async def send(self, subject: str, data: bytes) -> None:
         if not self._network.happens(self._network.losing):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +20,11 @@ from footfall.errors import CheckpointError, IntegrityError
 from footfall.log.protocol import CONTROL_SUBJECT, Message
 
 from . import keeping
+from .asking import Asking
+from .judging import Judging
 from .log import Reader, subject_of
 from .producing import Producing
+from .said import Answer, Beat, Counted, Digests, Gather, Rows
 
 if TYPE_CHECKING:
     from .world import World
@@ -29,41 +32,6 @@ if TYPE_CHECKING:
 SILENCE_MAX_S = 2.0
 LAG_MAX_S = 5.0
 READ_MAX = 8  # messages at a time
-
-
-class Beat(NamedTuple):
-    node: str
-    folded: dict[int, int]
-    lag_s: dict[int, float]
-
-
-class Rows(NamedTuple):
-    """Entries of some counters in some partitions, which go no further than ``beyond``."""
-
-    columns: list[int]
-    beyond: list[int]
-    numbers: Any
-    entries: Any
-
-
-class Digests(NamedTuple):
-    """Anti-entropy: send me what differs."""
-
-    node: str
-    buckets: list[int]
-
-
-class Gather(NamedTuple):
-    """Scatter-gather: send me what your partitions hold."""
-
-    node: str
-
-
-class Answer(NamedTuple):
-    """All that was asked for; whoever has merged it has these partitions up to these sequences."""
-
-    rows: list[Rows]
-    folded: dict[int, int]
 
 
 class Folding:
@@ -118,6 +86,8 @@ class Node:
         self.guarded(self._load)
         if self.failure is None:
             self.producing = Producing(self, hashed=self.world.sharded)
+            self.asking = Asking(self)
+            self.judging = Judging(self)
             self.producing.control(Barrier, self._set_target)
 
     def _set_target(self, sequence: int) -> None:
@@ -197,14 +167,31 @@ class Node:
             elif self.definitions.sequence < message.sequence:
                 break
             else:
-                ticked = partition.fold_control(message.sequence, control.decode(message.data), self.definitions)
+                decoded = control.decode(message.data)
+                ticked = partition.fold_control(message.sequence, decoded, self.definitions)
                 reader.advance(message)
+                self._tell(folding, message.sequence, decoded)
                 if ticked:
                     self._take(cut.capture(partition), reader.position, folding.writer)
+        self._publish(folding)
+
+    def _publish(self, folding: Folding) -> None:
         if folding.attached:
-            self.table.advance(number)
+            self.table.advance(folding.partition.number)
         else:
-            folding.attached = self.table.attach(partition)
+            folding.attached = self.table.attach(folding.partition)
+
+    def _tell(self, folding: Folding, sequence: int, message: control.Control) -> None:
+        """Answer whoever asks here what the partition has counted."""
+        reader, counters = control.asked(message)
+        if reader:
+            self._publish(folding)
+            entries = [folding.partition.entry(counter, self.definitions) for counter in counters]
+            said = Counted((message.producer, message.sequence), sequence, folding.partition.number, entries)
+            if reader == self.name:
+                self.asking.take(said)
+            else:
+                self.world.say(self, said, reader)
 
     @property
     def behind(self) -> bool:
@@ -235,7 +222,7 @@ class Node:
             self.producing.control(lambda name, at: Barrier(name, at, epoch), lambda _: None)
 
     def collect(self) -> None:
-        keeping.collect(self.world.log, self.world.store, self.world.partitions)
+        keeping.collect(self.world.log, self.world.store, self.world.partitions, self.judging.holds)
 
     # Members
 
@@ -299,6 +286,8 @@ class Node:
                 self._merge(rows)
             for partition, sequence in said.folded.items():
                 self.table.confirm(partition, sequence)
+        elif isinstance(said, Counted):
+            self.asking.take(said)
 
     def _merge(self, rows: Rows) -> None:
         if len(rows.columns) == self.world.partitions:

@@ -23,6 +23,13 @@ Pairs = list[tuple[Definition, Visit]]
 SECRET = b"the cluster's secret"
 
 
+class Taken(NamedTuple):
+    """Visits of one request, and when they were sent."""
+
+    visits: list[Visit]
+    sent: int
+
+
 class Stage(NamedTuple):
     """Lanes that may be stored side by side; the next stage begins when all are."""
 
@@ -54,12 +61,12 @@ class Producing:
         return len(self._controls)
 
     def add(self, pairs: Pairs) -> None:
-        self.outbox.add(pairs, pairs)
-        self._world.oracle.attempted(pairs)
+        visits = [visit for _, visit in pairs]
+        self.outbox.add(pairs, Taken(visits, self._world.oracle.attempted(visits)))
 
     def add_single(self, leaf: Definition, visitor: str | None) -> None:
-        self.outbox.add_single(leaf, visitor, (leaf, Visit(leaf.name, visitor)))
-        self._world.oracle.attempted([(leaf, Visit(leaf.name, visitor))])
+        visits = [Visit(leaf.name, visitor)]
+        self.outbox.add_single(leaf, visitor, Taken(visits, self._world.oracle.attempted(visits)))
 
     def add_chunk(self, partition: int, chunk: Chunk, pairs: Pairs, done: Callable[[int], None]) -> None:
         self._chunks.append((partition, chunk, pairs, done))
@@ -113,10 +120,8 @@ class Producing:
 
     def _stored(self, flush: Flush) -> None:
         told = 0
-        for pair, receipt in flush.singles(SECRET):
-            told += 1
-            self._world.oracle.acknowledged([pair], [receipt])
-        for pairs, receipts in flush.requests(SECRET):
+        singles = [(taken, [receipt]) for taken, receipt in flush.singles(SECRET)]
+        for taken, receipts in [*singles, *flush.requests(SECRET)]:
             told += len(receipts)
-            self._world.oracle.acknowledged(pairs, receipts)
+            self._world.oracle.acknowledged(taken.visits, receipts, taken.sent)
         assert told == flush.visits

@@ -12,17 +12,22 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
-from footfall.config import Config, Topology
+import pytest
+
+from footfall.config import Topology
+from footfall.core import cut
 from footfall.core.names import Unit
 from footfall.core.visit import Visit
 from footfall.errors import FootfallError, SourcePositionError
 from footfall.log.protocol import Message
 from footfall.node.node import Node
 
+from . import real_raffles
 from .log import Log
-from .network import Connection, Network
+from .network import Network
 from .oracle import Oracle
-from .virtual_time import OWNER, virtual_time
+from .site import SECRET, Site
+from .virtual_time import virtual_time
 
 PARTITIONS = 4
 TROUBLE_S = 40.0
@@ -33,11 +38,22 @@ SOURCE = "a file"
 SOURCE_VISITS = 60
 
 
+class Ordered(dict[Any, None]):
+    """A set in the order of its making: that of a real one changes from run to run."""
+
+    def add(self, one: Any) -> None:
+        self[one] = None
+
+    def discard(self, one: Any) -> None:
+        self.pop(one, None)
+
+
 class RecordedLog(Log):
     """Tells the oracle of every message."""
 
     def __init__(self, oracle: Oracle) -> None:
         super().__init__(PARTITIONS)
+        self.waiting = Ordered()  # type: ignore[assignment]
         self._oracle = oracle
 
     def append(self, subject: str, data: bytes, time_ns: int = 0) -> Message:
@@ -46,84 +62,15 @@ class RecordedLog(Log):
         return message
 
 
-class Site:
-    """A place for a node: its name and its disk stay, processes come and go."""
-
-    def __init__(self, world: RealWorld, name: str) -> None:
-        self.world = world
-        self.name = name
-        self.run = 0
-        self.node: Node | None = None
-        self.shown: dict[str, int] = {}
-
-    @property
-    def owner(self) -> str:
-        return f"{self.name}.{self.run}"
-
-    async def start(self) -> None:
-        """A new process."""
-        world = self.world
-        self.run += 1
-        self.shown = {}
-        self.connection = Connection(world.log, world.network)
-        config = Config(
-            data=f"{world.directory}/{self.name}",
-            node=self.name,
-            secret="the cluster's",
-            topology=world.topology,
-            partitions=PARTITIONS,
-            cut_interval_s=2.0,
-        )
-        node = Node(config, self.connection)  # type: ignore[arg-type]
-        OWNER.set(self.owner)
-        try:
-            await asyncio.create_task(node.start())
-        except FootfallError:
-            if not world.trouble:
-                raise
-            await world.loop.end(self.owner)
-        else:
-            self.node = node
-
-    async def kill(self) -> None:
-        """kill -9, as far as the others can tell: nothing of it reaches anyone any more."""
-        self.connection.disconnect()
-        self.node = None
-        await self.world.loop.end(self.owner)
-
-    async def stop(self) -> None:
-        """SIGTERM."""
-        node, self.node = self.node, None
-        assert node is not None
-        await node.stop()
-        await self.connection.close()
-        left = [task for task in self.world.loop.tasks.get(self.owner, ()) if not task.done()]
-        assert not left, f"{self.name} has stopped, and {left} goes on"
-
-    def check(self) -> None:
-        """Invariants 1 and 2, of what it shows now."""
-        node = self.node
-        if node is None or node._target < 0:
-            return
-        assert node.counting.aggregator.failure is None, node.counting.aggregator.failure
-        assert not node.counting.aggregator.alarms, node.counting.aggregator.alarms
-        if node.problems() and not node._ready:
-            return
-        for name in node.counting.definitions.names:
-            value = node.read(name).value
-            assert value >= self.shown.get(name, 0), f"{self.name}: {name} fell from {self.shown[name]} to {value}"
-            most = sum(self.world.oracle.truth.vectors[name])
-            assert value <= most, f"{self.name}: {name} is {value}, and the log holds {most}"
-            self.shown[name] = value
-
-
 class RealWorld:
     """Everything there is."""
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.topology = self.random.choice(list(Topology))
-        self.oracle = Oracle(PARTITIONS)
+        self.closing_share = self.random.choice((0.5, 0.999, 1.0))
+        self.soon_s = self.random.choice((0.0, 1.0, 60.0))  # with 0: judges begin when N was passed
+        self.oracle = Oracle(PARTITIONS, SECRET.encode())
         self.log = RecordedLog(self.oracle)
         self.network = Network(self.random)
         self.sites = [Site(self, f"n{number}") for number in range(self.random.randint(1, 3))]
@@ -131,10 +78,16 @@ class RealWorld:
         self.keyed: list[Visit] = []
         self.made = 0  # counters with names that nobody used before
         self.written = 0  # visits in the source's file
-        self.counts: dict[str, int] = {}
+        self.claims = self.imports = 0
+        self.lost_cut = False
 
     def run(self) -> None:
-        with tempfile.TemporaryDirectory() as self.directory, virtual_time(self.random) as self.loop:
+        with (
+            tempfile.TemporaryDirectory() as self.directory,
+            virtual_time(self.random) as self.loop,
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            patch.setattr("footfall.core.closing.SOON_S", self.soon_s)
             self.loop.run_until_complete(self._history())
 
     async def _history(self) -> None:
@@ -144,6 +97,7 @@ class RealWorld:
                 await self.sites[0].node.define(name, Unit.VISITORS)
         clients = [asyncio.create_task(self._client()) for _ in range(4)]
         clients.append(asyncio.create_task(self._ingester()))
+        clients += [asyncio.create_task(self._raffles()) for _ in range(3)]
         faults = asyncio.create_task(self._faults())
         checking = asyncio.create_task(self._checks())
         await asyncio.sleep(TROUBLE_S)
@@ -158,6 +112,7 @@ class RealWorld:
             if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
                 raise result
         self._check_end()
+        await real_raffles.claim_all(self)
         for site in self.sites:
             await site.stop()
 
@@ -168,6 +123,15 @@ class RealWorld:
                 site.check()
 
     # Clients
+
+    async def _raffles(self) -> None:
+        while True:
+            await asyncio.sleep(self.random.uniform(0, 0.5))
+            site = self.random.choice(self.sites)
+            if site.node is not None and site.node._target >= 0:
+                with contextlib.suppress(FootfallError, TimeoutError):
+                    async with asyncio.timeout(CLIENT_TIMEOUT_S):
+                        await real_raffles.act(self, site, site.node)
 
     def _any_node(self) -> Node | None:
         nodes = [site.node for site in self.sites if site.node is not None]
@@ -195,7 +159,8 @@ class RealWorld:
         elif kind < 0.4 and self.keyed:
             await self._send(node, [self.random.choice(self.keyed)])  # a client that retries
         elif kind < 0.6:
-            visit = Visit(name, self._visitor(), f"key {len(self.keyed)}", self.random.choice((1, 1, 3)))
+            key = f"key {len(self.keyed)}" + self.random.choice(("", " that is the receipt"))
+            visit = Visit(name, self._visitor(), key, self.random.choice((1, 1, 3)))
             self.keyed.append(visit)
             await self._send(node, [visit])
         else:
@@ -206,11 +171,10 @@ class RealWorld:
         return f"visitor {self.random.randrange(200)}"
 
     async def _send(self, node: Node, visits: list[Visit]) -> None:
-        pairs: Any = [(None, visit) for visit in visits]
-        self.oracle.attempted(pairs)
+        sent = self.oracle.attempted(visits)
         added = await node.add(visits)
         assert added.accepted == sum(visit.count for visit in visits)
-        self.oracle.acknowledged(pairs, added.receipts)
+        self.oracle.acknowledged(visits, added.receipts, sent)
 
     async def _single(self, node: Node, name: str) -> None:
         """The hot path's way."""
@@ -218,10 +182,10 @@ class RealWorld:
         if leaf is None:
             return
         answer: asyncio.Future[str] = self.loop.create_future()
-        pairs: Any = [(None, Visit(name, self._visitor()))]
-        if node.submit(leaf, pairs[0][1].visitor, _Waiter(answer)):
-            self.oracle.attempted(pairs)
-            self.oracle.acknowledged(pairs, [await answer])
+        visit = Visit(name, self._visitor())
+        if node.submit(leaf, visit.visitor, _Waiter(answer)):
+            sent = self.oracle.attempted([visit])
+            self.oracle.acknowledged([visit], [await answer], sent)
 
     async def _ingester(self) -> None:
         """Reads a file that grows, and goes on from the position that the log knows."""
@@ -252,6 +216,7 @@ class RealWorld:
 
     async def _faults(self) -> None:
         faults: list[Callable[[], Awaitable[None]]] = [self._kill, self._stop, self._cut_off, self._bad_network]
+        faults.append(self._lose_cut)
         while True:
             await asyncio.sleep(self.random.expovariate(0.25))
             await self.random.choice(faults)()
@@ -288,6 +253,14 @@ class RealWorld:
         await asyncio.sleep(self.random.uniform(0, 5))
         network.failing = network.losing = network.repeating = 0.0
 
+    async def _lose_cut(self) -> None:
+        """The newest cut loses a part, once: of those that a milestone needs two are kept."""
+        epochs = cut.complete(self.log.keys("cut"), PARTITIONS)
+        if len(epochs) > 1 and not self.lost_cut:
+            self.lost_cut = True
+            part = self.random.choice([cut.DEFINITIONS, *map(str, range(PARTITIONS))])
+            del self.log.blobs[cut.manifest_key(epochs[0], part)]
+
     # The end
 
     async def _heal(self) -> None:
@@ -309,12 +282,18 @@ class RealWorld:
         with contextlib.suppress(FootfallError):
             await self._ingest(node)
         truth = self.oracle.truth
-        return truth.sources[SOURCE] == self.written and all(
-            site.node is not None
-            and not site.node.problems()
-            and not site.node.producer.gathered
-            and all(site.node.read(name).value == value for name, value in truth.values().items())
-            for site in self.sites
+        told = {(key, known.since, known.winner is None) for key, known in truth.winners.standings.items()}
+        return (
+            truth.sources[SOURCE] == self.written
+            and not truth.winners.pending()
+            and all(
+                site.node is not None
+                and told == {((m.counter, m.n), m.since, m.open) for m in site.node.counting.definitions.milestones}
+                and not site.node.problems()
+                and not site.node.producer.gathered
+                and all(site.node.read(name).value == value for name, value in truth.values().items())
+                for site in self.sites
+            )
         )
 
     def _state(self, site: Site) -> Any:
@@ -323,14 +302,20 @@ class RealWorld:
             return site.name, "down"
         truth = self.oracle.truth.values()
         wrong = {
-            name: (node.table.value(node.counting.definitions.number(name) or 0), value)
+            name: (shown, value)
             for name, value in truth.items()
+            if (shown := node.table.value(node.counting.definitions.number(name) or 0)) != value
         }
-        return site.name, node.problems(), sorted(node.counting.aggregator.owned()), wrong
+        judges = {counter: judge.sequence for counter, judge in node.counting.judging.judges.items()}
+        pending = self.oracle.truth.winners.pending()
+        return site.name, node.problems(), sorted(node.counting.aggregator.owned()), wrong, judges, pending
 
     def _check_end(self) -> None:
         self.oracle.ingested(SOURCE, 0, [self._line(at) for at in range(self.written)], whole=True)
         self.oracle.check_bounds()
+        self.oracle.check_winners()
+        self.oracle.check_order()
+        self.oracle.exact.check()
         owned = sorted(n for site in self.sites if site.node for n in site.node.counting.aggregator.owned())
         assert set(owned) == set(range(PARTITIONS)), f"partitions {owned} are owned"
 

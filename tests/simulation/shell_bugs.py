@@ -15,6 +15,8 @@ from footfall.node.cuts import Cuts
 from footfall.node.producer import Producer
 from footfall.node.sharing import Link
 
+from .raffle_bugs import RAFFLE_BUGS
+
 
 def answers_too_early(patch: pytest.MonkeyPatch) -> None:
     """A visit is acknowledged before it is stored."""
@@ -103,4 +105,4 @@ SHELL_BUGS = {
         folds_ahead_of_the_definitions,
         trusts_the_bus,
     )
-}
+} | RAFFLE_BUGS

@@ -80,6 +80,7 @@ def virtual_time(random: Random) -> Iterator[VirtualLoop]:
         patch.setattr(time, "monotonic", loop.time)
         patch.setattr(time, "time", lambda: BEGIN_S + loop.time())
         patch.setattr(time, "time_ns", lambda: int((BEGIN_S + loop.time()) * 1e9))
+        patch.setattr(secrets, "token_bytes", random.randbytes)
         patch.setattr(secrets, "token_hex", lambda count: random.randbytes(count).hex())
         try:
             yield loop

@@ -9,11 +9,13 @@ from footfall.core.names import Unit
 from footfall.core.visit import Visit
 from footfall.log.protocol import Message
 
+from . import raffles
 from .checks import Checks
 from .faults import FAULTS
 from .log import Bus, Log, Store
 from .node import Node
 from .oracle import Oracle
+from .producing import SECRET
 
 PARTITIONS = 4
 STEPS = 220
@@ -33,8 +35,13 @@ ACTIONS = (
     ("repair", 2),
     ("tick", 3),
     ("write_part", 9),
-    ("collect", 1),
+    ("collect", 2),
+    ("raffle", 6),
+    ("ask", 8),
+    ("judge", 10),
 )
+HEALING = ("beat", "look", "store", "read_control", "read_partitions", "share", "repair", "write_part", "ask", "work")
+EACH_STEP = 4  # actions of one node
 
 
 class World:
@@ -49,13 +56,15 @@ class World:
         self.log = Log(self.partitions)
         self.store = Store(self.log)
         self.bus = Bus(self.random)
-        self.oracle = Oracle(self.partitions)
+        self.oracle = Oracle(self.partitions, SECRET)
         self.checks = Checks(self)
         self.rewound = False  # the log has lost acknowledged messages: nodes that know of it must refuse
         self.healing = False
         self.paused: dict[str, float] = {}
         self.isolated: dict[str, float] = {}
         self.late: list[tuple[str, bytes]] = []  # copies of messages that are still on their way to the log
+        self.names = NAMES
+        self.imports = 0
         self.keyed: list[Visit] = []
         self.written = dict.fromkeys(SOURCES, 0)  # visits in each source's file
         self._last_epoch = 0  # begun when all else was healed
@@ -90,7 +99,7 @@ class World:
         return None if self.fails(0.12) else message
 
     def _append(self, subject: str, data: bytes) -> Message:
-        message = self.log.append(subject, data)
+        message = self.log.append(subject, data, int(self.now_s * 1e9))
         self.oracle.truth.take(message)
         return message
 
@@ -130,7 +139,7 @@ class World:
             if self.random.random() < 0.1:
                 node.start()
             return
-        for action in self.random.choices(self._names, self._weights, k=3):
+        for action in self.random.choices(self._names, self._weights, k=EACH_STEP):
             node.guarded(self._act, node, action)
             if not node.counting:
                 return
@@ -145,6 +154,15 @@ class World:
             for number in list(node.foldings):
                 if self.random.random() < 0.7:
                     node.read_partition(number)
+        elif action == "raffle":
+            raffles.act(self, node)
+        elif action == "ask":
+            node.asking.ask()
+            node.asking.settle()
+        elif action == "judge":
+            node.judging.look()
+        elif action == "work":
+            node.judging.work()
         else:
             getattr(node, action)()
 
@@ -182,7 +200,8 @@ class World:
         if self.keyed and self.random.random() < 0.6:
             node.visit([self.random.choice(self.keyed)])
             return
-        visit = Visit(name, self._visitor(), f"key {len(self.keyed)}", self.random.choice((1, 1, 3)))
+        key = f"key {len(self.keyed)}" + self.random.choice(("", " that is the receipt"))
+        visit = Visit(name, self._visitor(), key, self.random.choice((1, 1, 3)))
         self.keyed.append(visit)
         node.visit([visit])
 
@@ -228,7 +247,7 @@ class World:
                 self.checks.refusal(node)
         for _ in range(ROUNDS_MAX):
             self._round()
-            if self._quiet() and self.checks.converged() and self._sources_done() and self._cut_done():
+            if self._quiet() and self.checks.converged() and self._sources_done() and self._cut_done() and self._won():
                 return
         states = [(n.name, n.failure, n.ready, n.owned()) for n in self.nodes]
         raise AssertionError(f"no convergence in {ROUNDS_MAX} rounds: {states}")
@@ -262,12 +281,16 @@ class World:
             serving[0].tick()
         return False
 
+    def _won(self) -> bool:
+        """Whether all milestones that were passed have their winners."""
+        return self.rewound or not self.oracle.truth.winners.pending()
+
     def _round(self) -> None:
         self.now_s += 0.5
         for node in self.nodes:
             if not node.counting and not self.rewound:
                 node.start()
-        for action in ("beat", "look", "store", "read_control", "read_partitions", "share", "repair", "write_part"):
+        for action in HEALING:
             for node in self.serving():
                 for _ in range(6 if action == "store" else 1):
                     node.guarded(self._act, node, action)
