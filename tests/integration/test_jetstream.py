@@ -185,6 +185,26 @@ async def test_streams_that_have_no_leader_yet_are_waited_for(
     await log.close()
 
 
+async def test_a_stream_that_was_made_and_is_not_seen_yet_is_waited_for(
+    running: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is on a cluster where several nodes make it at the same moment."""
+    asking, unseen = api.Api.info, [streams.STREAM] * 2
+
+    async def info(self: api.Api, stream: str) -> dict[str, object]:
+        found = await asking(self, stream)
+        if unseen and unseen[0] == stream:
+            unseen.pop(0)
+            return {}
+        return found
+
+    monkeypatch.setattr(api.Api, "info", info)
+    log = await connect(SMALL, [running.url], name="test")
+    assert unseen == []
+    assert log.partitions == SMALL.partitions
+    await log.close()
+
+
 @pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("url", ["nats://127.0.0.1:99999", "nats://", "nats://[:1"])
 async def test_what_is_no_url_is_an_error_of_setup(url: str) -> None:

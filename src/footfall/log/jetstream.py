@@ -188,6 +188,8 @@ class JetStreamLog:
                         f"(the log may take {config.log_bytes_max} bytes on {replicas} servers)"
                     )
             info = await self._api.info(STREAM)
+            if not info:  # nodes of a cluster make it at the same moment: it is acknowledged before all servers see it
+                raise LogUnavailableError(f"stream {STREAM} was made just now, and is not seen yet")
         check_partitions(info, config.partitions)
         await self._take(info, config.partitions)
 
