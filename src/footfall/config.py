@@ -41,6 +41,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     anti_entropy_interval_s: float = 10.0
     gather_interval_s: float = 0.25
     closing_share: float = 0.999  # of N, from which on a milestone's judge is active
+    closing_soon_s: float = 60.0  # also if the present rate reaches N in so many seconds
     webhook: str = ""  # URL that is told of winners
     webhook_secret: str = ""  # signs what it is told; empty: the cluster's secret
     keep_proofs: bool = True  # after a milestone was reached: the cut and the log that its audit needs
@@ -69,6 +70,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"log_bytes_max is {self.log_bytes_max}; it must be at least {1 << 20}")
         if not 0.0 <= self.closing_share <= 1.0:
             raise ConfigError(f"closing_share is {self.closing_share}; it must be from 0 to 1")
+        if not 0.0 <= self.closing_soon_s <= 86_400:
+            raise ConfigError(f"closing_soon_s is {self.closing_soon_s}; it must be from 0 to 86400 seconds")
         if self.webhook and self.webhook.split("://")[0] not in ("http", "https"):
             raise ConfigError(f"{self.webhook!r} is not the URL of a webhook; write http(s)://host/path")
         if self.proof_bytes_max < 0:

@@ -31,6 +31,7 @@ NODES = 3
 TO_MIN = 100  # below it half of a site's share is no milestone
 RATE_MAX = 1_000_000.0
 SINGLES_MAX = 300  # the last visitors before the milestone come one by one
+CLOSING_SOON_S = 3.0  # not a minute, which is longer than the whole raffle: the phase should be seen to turn
 AFTER_S = 1.0  # visits go on for so long after the milestone: nothing stops counting
 SECONDS_MAX = 600.0  # a raffle that takes longer is given up
 SAMPLE_S = 0.1
@@ -63,7 +64,7 @@ def run(wishes: Wishes, topology: str, data: str | None) -> int:
     _check(wishes)
     with contextlib.ExitStack() as stack:
         directory = Path(data or stack.enter_context(tempfile.TemporaryDirectory(prefix="footfall-demo-")))
-        config = Config(data=str(directory), http_port=0, topology=Topology(topology))
+        config = Config(data=str(directory), http_port=0, topology=Topology(topology), closing_soon_s=CLOSING_SOON_S)
         log = stack.enter_context(_stderr_to(directory))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             try:

@@ -41,6 +41,9 @@ class Tuning:
     closing_share: Annotated[
         float | None, Parameter(help="Share of N, from 0 to 1, from which on a milestone is judged.")
     ] = None
+    closing_soon_s: Annotated[
+        float | None, Parameter(help="It is judged, too, when the present rate reaches N in so many seconds.")
+    ] = None
     webhook: Annotated[str | None, Parameter(help="URL that is told of winners.")] = None
     webhook_secret: Annotated[
         str | None, Parameter(help="Signs what the webhook is told; by default the cluster's secret.")

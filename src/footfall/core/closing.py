@@ -2,7 +2,6 @@
 
 from collections import deque
 
-SOON_S = 60.0  # a milestone that the present rate reaches within this time is near
 RATE_OVER_S = 10.0
 
 
@@ -25,7 +24,7 @@ class Rate:
         return (last - first) / (last_s - first_s) if last_s > first_s else 0.0
 
 
-def is_near(n: int, value: int, per_s: float, share: float) -> bool:
+def is_near(n: int, value: int, per_s: float, share: float, soon_s: float) -> bool:
     """Whether the N-th visit may come soon, or has come.
 
     Args:
@@ -33,5 +32,6 @@ def is_near(n: int, value: int, per_s: float, share: float) -> bool:
         value: The count now, or less.
         per_s: How fast it grows.
         share: Of N, from which on it is near.
+        soon_s: It is near, too, if this rate reaches it in so many seconds.
     """
-    return value >= n * share or value + per_s * SOON_S >= n
+    return value >= n * share or value + per_s * soon_s >= n

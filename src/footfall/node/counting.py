@@ -166,6 +166,7 @@ class Counting:
             write,
             secret,
             self._config.closing_share,
+            self._config.closing_soon_s,
         )
         self._begin_aftermath(write, webhook.key_of(self._config.webhook_secret, secret))
         self._spawn(every(LOOK_S, self._judge), "judging")

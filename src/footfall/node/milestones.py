@@ -7,7 +7,6 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
-from footfall.core.closing import is_near
 from footfall.core.control import Claimed, Control, Import, Milestone, Verdict
 from footfall.core.definitions import IMPORTS_MAX, Definition, Imported
 from footfall.core.milestones import MILESTONES_MAX, Standing
@@ -240,9 +239,8 @@ class Milestones:
                 now = (await self._counting.exact.read(name)).vector.value
             if now + value > ENTRY_MAX:
                 raise InvalidRequestError(f"{name} has {now}; {value} more would take it past 2**63 - 1")
-            rate = self._counting.judging.rate(name)
             for standing in open_:
-                if is_near(standing.n, now + value, rate, self._counting.judging.share):
+                if self._counting.judging.is_near(standing, now + value):
                     raise ImportConflictError(
                         f"{name} has {now}, and {value} more would bring its {standing.n}-th near or past: "
                         "import before the milestone is set, or after it was reached"

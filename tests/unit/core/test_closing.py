@@ -3,7 +3,7 @@
 from core_laws import law
 from hypothesis import strategies as st
 
-from footfall.core.closing import RATE_OVER_S, SOON_S, Rate, is_near
+from footfall.core.closing import RATE_OVER_S, Rate, is_near
 
 ENTRY_MAX = 2**63 - 1
 COUNT = st.integers(0, 1000) | st.integers(0, ENTRY_MAX)
@@ -21,31 +21,30 @@ def rate_of(*seen: tuple[float, int]) -> Rate:
 
 
 def test_a_milestone_is_near_from_its_share_of_n_on() -> None:
-    assert [value for value in (998, 999, 1000, 1001) if is_near(1000, value, 0.0, 0.999)] == [999, 1000, 1001]
+    assert [value for value in (998, 999, 1000, 1001) if is_near(1000, value, 0.0, 0.999, 60.0)] == [999, 1000, 1001]
 
 
 def test_a_milestone_is_near_that_the_present_rate_reaches_within_a_minute() -> None:
-    assert SOON_S == 60
-    assert not is_near(1_000_000, 400_000, 9_999.0, 0.999)
-    assert is_near(1_000_000, 400_000, 10_000.0, 0.999)
+    assert not is_near(1_000_000, 400_000, 9_999.0, 0.999, 60.0)
+    assert is_near(1_000_000, 400_000, 10_000.0, 0.999, 60.0)
 
 
 def test_with_a_share_of_nothing_every_milestone_is_near() -> None:
-    assert is_near(ENTRY_MAX, 0, 0.0, 0.0)
+    assert is_near(ENTRY_MAX, 0, 0.0, 0.0, 60.0)
 
 
 @law(st.integers(1, ENTRY_MAX), COUNT, PER_S, st.floats(0, 1))
 def test_a_milestone_that_was_passed_is_near(n: int, beyond: int, per_s: float, share: float) -> None:
-    assert is_near(n, n + beyond, per_s, share)
+    assert is_near(n, n + beyond, per_s, share, 60.0)
 
 
 @law(st.integers(1, ENTRY_MAX), COUNT, COUNT, PER_S, PER_S, st.floats(0, 1))
 def test_what_is_near_stays_near_when_the_count_or_the_rate_rises(
     n: int, value: int, more: int, per_s: float, faster: float, share: float
 ) -> None:
-    if is_near(n, value, per_s, share):
-        assert is_near(n, value + more, per_s, share)
-        assert is_near(n, value, per_s + faster, share)
+    if is_near(n, value, per_s, share, 60.0):
+        assert is_near(n, value + more, per_s, share, 60.0)
+        assert is_near(n, value, per_s + faster, share, 60.0)
 
 
 # --- the rate ---
