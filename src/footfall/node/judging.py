@@ -96,12 +96,14 @@ class Judging:
         write: Write,
         secret: bytes,
         share: float,
+        soon_s: float,
     ) -> None:
         self.closing: dict[int, Closing] = {}  # by the counter's number
         self.judges: dict[str, Judge] = {}  # that run here, by counter
         self.won = 0  # winners found here
         self.tell: Callable[[Standing], Awaitable[None]] = _untold  # of a winner whose message is this node's
-        self.share = share
+        self._share = share
+        self._soon_s = soon_s
         self._node = node
         self._cluster = cluster
         self._table = table
@@ -179,7 +181,7 @@ class Judging:
         rate.see(now_s, value)
         standing = self._definitions.milestones.open_of(counter)[0]
         closing = self.closing.get(number)
-        near = is_near(standing.n, value, rate.per_s, self.share)
+        near = self.is_near(standing, value)
         if closing is not None and closing.n != standing.n:  # that one was reached
             if near:
                 closing.n, closing.passed_s = standing.n, math.inf
@@ -221,12 +223,12 @@ class Judging:
         number = self._definitions.number(standing.counter)
         if number is None or number not in self.closing or not standing.open:
             return False
-        return is_near(standing.n, self._table.value(number), self.rate(standing.counter), self.share)
+        return self.is_near(standing, self._table.value(number))
 
-    def rate(self, counter: str) -> float:
-        """How fast a counter with an open milestone grows, in visits a second; 0 if it is not known."""
-        rate = self._rates.get(counter)
-        return rate.per_s if rate is not None else 0.0
+    def is_near(self, standing: Standing, value: int) -> bool:
+        """Whether a milestone would be near at some value of its counter, which grows as it does now."""
+        rate = self._rates.get(standing.counter)
+        return is_near(standing.n, value, rate.per_s if rate is not None else 0.0, self._share, self._soon_s)
 
     # Reports
 
