@@ -90,9 +90,9 @@ class Checks:
             assert sorted(owned) == list(range(world.partitions)), f"partitions {sorted(owned)} are owned"
         if not world.rewound:
             assert len(serving) == len(world.nodes)
-            for source, written in world.written.items():
+            for source, written in world.clients.written.items():
                 assert world.oracle.truth.sources[source] == written
-                world.oracle.ingested(source, 0, [world.line(source, at) for at in range(written)], whole=True)
+                world.oracle.ingested(source, 0, [world.clients.line(source, at) for at in range(written)], whole=True)
             world.oracle.check_bounds()
             world.oracle.check_winners()
             world.oracle.check_order()

@@ -158,6 +158,11 @@ def proves_too_little(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_Span, "__init__", lambda self, begin, epoch, value: init(self, begin, epoch, value and 0))
 
 
+def drops_cuts_that_are_needed(patch: pytest.MonkeyPatch) -> None:
+    """Cuts and the log are dropped while a milestone needs them."""
+    patch.setattr("tests.simulation.judging.Judging.holds", lambda self, newest: False)
+
+
 JUDGE_BUGS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     bug.__name__: bug
     for bug in (
@@ -177,5 +182,6 @@ JUDGE_BUGS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         imports_behind_milestones,
         cuts_without_milestones,
         proves_too_little,
+        drops_cuts_that_are_needed,
     )
 }

@@ -21,10 +21,12 @@ from footfall.log.protocol import CONTROL_SUBJECT, Message
 
 from . import keeping
 from .asking import Asking
+from .folding import Folding
 from .judging import Judging
-from .log import Reader, subject_of
+from .log import Reader
 from .producing import Producing
-from .said import Answer, Beat, Counted, Digests, Gather, Rows
+from .said import Beat, Counted
+from .sharing import Sharing
 
 if TYPE_CHECKING:
     from .world import World
@@ -32,18 +34,6 @@ if TYPE_CHECKING:
 SILENCE_MAX_S = 2.0
 LAG_MAX_S = 5.0
 READ_MAX = 8  # messages at a time
-
-
-class Folding:
-    """One partition being folded here."""
-
-    def __init__(self, node: Node, partition: Partition, position: Position, previous: cut.Manifest | None) -> None:
-        self.partition = partition
-        self.reader = Reader(node.world.log, (subject_of(partition.number), CONTROL_SUBJECT), position)
-        self.writer = cut.Writer(previous)
-        self.begins = position.sequence
-        self.attached = node.table.attach(partition)
-        self.caught_up_s = node.clock_s
 
 
 class Node:
@@ -58,6 +48,7 @@ class Node:
         self.kept: Position | None = None  # on its disk: the highest position that was acknowledged to it
         self.clock_offset_s = 0.0
         self.alarms: list[Alarm] = []
+        self.sharing = Sharing(self)
 
     @property
     def clock_s(self) -> float:
@@ -251,51 +242,6 @@ class Node:
         if self.foldings.pop(number).attached:
             self.table.detach(number)
 
-    # Sharing
-
-    def share(self) -> None:
-        """Push what changed (`replicated`), or pull what others hold (`sharded`)."""
-        changed = self.table.take_changed()
-        if self.world.sharded:
-            self.world.say(self, Gather(self.name))
-        elif len(changed):
-            self.world.say(self, self._rows(changed, list(range(self.world.partitions))))
-
-    def repair(self) -> None:
-        """Anti-entropy."""
-        if not self.world.sharded:
-            self.world.say(self, Digests(self.name, self.table.bucket_digests()))
-
-    def _rows(self, numbers: Any, columns: list[int]) -> Rows:
-        return Rows(columns, [self.table.beyond[c] for c in columns], numbers, self.table.rows(numbers)[:, columns])
-
-    def hear(self, said: Any) -> None:
-        if isinstance(said, Beat):
-            self.peers[said.node] = Peer(said.node, self.clock_s, said.folded, said.lag_s)
-        elif isinstance(said, Rows):
-            self._merge(said)
-        elif isinstance(said, Digests):
-            columns = list(range(self.world.partitions))
-            rows = [self._rows(numbers, columns) for numbers in self.table.differing(said.buckets)]
-            self.world.say(self, Answer(rows, self.owned()), said.node)
-        elif isinstance(said, Gather):
-            numbers = np.arange(len(self.table.totals), dtype=np.int32)
-            self.world.say(self, Answer([self._rows(numbers, sorted(self.owned()))], self.owned()), said.node)
-        elif isinstance(said, Answer):
-            for rows in said.rows:
-                self._merge(rows)
-            for partition, sequence in said.folded.items():
-                self.table.confirm(partition, sequence)
-        elif isinstance(said, Counted):
-            self.asking.take(said)
-
-    def _merge(self, rows: Rows) -> None:
-        if len(rows.columns) == self.world.partitions:
-            self.table.merge(rows.numbers, rows.entries, rows.beyond)
-            return
-        for index, (column, beyond) in enumerate(zip(rows.columns, rows.beyond, strict=True)):
-            self.table.merge_column(column, rows.numbers, rows.entries[:, index], beyond)
-
     # Clients
 
     def local_partition(self) -> int:
@@ -315,7 +261,7 @@ class Node:
         if any(leaf is None for leaf, _ in pairs):
             for visit in visits:
                 if self.definitions.find(visit.counter) is None:
-                    self.define(visit.counter, self.world.unit_wished(visit.counter))
+                    self.define(visit.counter, self.world.clients.unit_wished(visit.counter))
             return False
         self.producing.add(pairs)  # type: ignore[arg-type]
         return True

@@ -126,11 +126,6 @@ def judges_from_any_cut(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(judging, "newest_below", newest)
 
 
-def drops_cuts_that_are_needed(patch: pytest.MonkeyPatch) -> None:
-    """Cuts and the log are dropped while a milestone needs them."""
-    patch.setattr(Judging, "holds", lambda self, newest: "")
-
-
 def leaves_verdicts_to_others(patch: pytest.MonkeyPatch) -> None:
     """A milestone whose node died before its verdict waits for ever."""
     patch.setattr(Judging, "_is_stuck", lambda self, counter, now_s: False)
@@ -184,7 +179,6 @@ RAFFLE_BUGS = {
         falls_back_to_the_judge,
         shows_the_table_as_exact,
         judges_from_any_cut,
-        drops_cuts_that_are_needed,
         leaves_verdicts_to_others,
         tells_a_winner_once,
         claims_by_any_receipt,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from footfall.core.visit import Visit
 
+from .clients import NAMES
+
 if TYPE_CHECKING:
     from .node import Node
     from .oracle import Oracle
@@ -19,7 +21,7 @@ def act(world: World, node: Node) -> None:
     """One client, one request."""
     if not node.ready or node.producing.busy_controls > 3:
         return
-    name = world.random.choice(world.names)
+    name = world.random.choice(NAMES)
     if node.definitions.find(name) is None:
         return
     kind = world.random.random()

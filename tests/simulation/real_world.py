@@ -8,14 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
-import pytest
-
 from footfall.config import Topology
-from footfall.core import cut
 from footfall.core.names import Unit
 from footfall.core.visit import Visit
 from footfall.errors import FootfallError, SourcePositionError
@@ -26,11 +22,12 @@ from . import real_raffles
 from .log import Log
 from .network import Network
 from .oracle import Oracle
+from .real_faults import Faults
 from .site import SECRET, Site
 from .virtual_time import virtual_time
 
 PARTITIONS = 4
-TROUBLE_S = 40.0
+TROUBLE_S = 30.0
 HEALED_S_MAX = 60.0
 CLIENT_TIMEOUT_S = 15.0  # a node answers within 10 s, or is dead
 NAMES = ("a", "a.b", "a.b.c", "a.d", "w", "w.x", "w.x.y", "z")
@@ -79,15 +76,9 @@ class RealWorld:
         self.made = 0  # counters with names that nobody used before
         self.written = 0  # visits in the source's file
         self.claims = self.imports = 0
-        self.lost_cut = False
 
     def run(self) -> None:
-        with (
-            tempfile.TemporaryDirectory() as self.directory,
-            virtual_time(self.random) as self.loop,
-            pytest.MonkeyPatch.context() as patch,
-        ):
-            patch.setattr("footfall.core.closing.SOON_S", self.soon_s)
+        with tempfile.TemporaryDirectory() as self.directory, virtual_time(self.random) as self.loop:
             self.loop.run_until_complete(self._history())
 
     async def _history(self) -> None:
@@ -98,7 +89,7 @@ class RealWorld:
         clients = [asyncio.create_task(self._client()) for _ in range(4)]
         clients.append(asyncio.create_task(self._ingester()))
         clients += [asyncio.create_task(self._raffles()) for _ in range(3)]
-        faults = asyncio.create_task(self._faults())
+        faults = asyncio.create_task(Faults(self).run())
         checking = asyncio.create_task(self._checks())
         await asyncio.sleep(TROUBLE_S)
         self.trouble = False
@@ -211,55 +202,6 @@ class RealWorld:
     @staticmethod
     def _line(at: int) -> Visit:
         return Visit(NAMES[at * 5 % len(NAMES)], f"visitor {at * 3 % 50}")
-
-    # Trouble
-
-    async def _faults(self) -> None:
-        faults: list[Callable[[], Awaitable[None]]] = [self._kill, self._stop, self._cut_off, self._bad_network]
-        faults.append(self._lose_cut)
-        while True:
-            await asyncio.sleep(self.random.expovariate(0.25))
-            await self.random.choice(faults)()
-
-    async def _kill(self) -> None:
-        site = self.random.choice(self.sites)
-        if site.node is not None:
-            await site.kill()
-            await asyncio.sleep(self.random.uniform(0, 6))
-            await asyncio.create_task(site.start())
-
-    async def _stop(self) -> None:
-        site = self.random.choice(self.sites)
-        if site.node is not None:
-            await asyncio.create_task(site.stop())
-            await asyncio.sleep(self.random.uniform(0, 6))
-            await asyncio.create_task(site.start())
-
-    async def _cut_off(self) -> None:
-        """One node, or all, cannot reach the log for a while."""
-        some = self.random.choice(([self.random.choice(self.sites)], self.sites))
-        connections = [site.connection for site in some if site.node is not None]
-        for connection in connections:
-            connection.disconnect()
-        await asyncio.sleep(self.random.choice((0.1, 1, 3, 12)))
-        for connection in connections:
-            connection.reconnect()
-
-    async def _bad_network(self) -> None:
-        network = self.network
-        network.failing, network.losing, network.repeating = self.random.choice(
-            ((0, 0, 0), (0.02, 0.2, 0.2), (0.2, 0, 0), (0, 1, 0), (0, 0.1, 1))
-        )
-        await asyncio.sleep(self.random.uniform(0, 5))
-        network.failing = network.losing = network.repeating = 0.0
-
-    async def _lose_cut(self) -> None:
-        """The newest cut loses a part, once: of those that a milestone needs two are kept."""
-        epochs = cut.complete(self.log.keys("cut"), PARTITIONS)
-        if len(epochs) > 1 and not self.lost_cut:
-            self.lost_cut = True
-            part = self.random.choice([cut.DEFINITIONS, *map(str, range(PARTITIONS))])
-            del self.log.blobs[cut.manifest_key(epochs[0], part)]
 
     # The end
 

@@ -47,6 +47,7 @@ class Site:
             partitions=world.log.partitions,
             cut_interval_s=2.0,
             closing_share=world.closing_share,
+            closing_soon_s=world.soon_s,
         )
         node = Node(config, self.connection)  # type: ignore[arg-type]
         OWNER.set(self.owner)

@@ -1,4 +1,4 @@
-"""Thousands of faulty histories keep invariants 1, 2, 3, 5 and 7, and a program with a bug in it does not.
+"""Thousands of faulty histories keep invariants 1 to 7, and a program with a bug in it does not.
 
 FOOTFALL_SEED=<seed> replays one history; FOOTFALL_HISTORIES=<number> runs another number of them.
 """

@@ -3,14 +3,12 @@
 from random import Random
 from typing import Any
 
-from footfall.core.batch import Chunk
 from footfall.core.cut import complete
-from footfall.core.names import Unit
-from footfall.core.visit import Visit
 from footfall.log.protocol import Message
 
 from . import raffles
 from .checks import Checks
+from .clients import Clients
 from .faults import FAULTS
 from .log import Bus, Log, Store
 from .node import Node
@@ -18,11 +16,8 @@ from .oracle import Oracle
 from .producing import SECRET
 
 PARTITIONS = 4
-STEPS = 220
+STEPS = 200
 ROUNDS_MAX = 60  # of healing
-NAMES = ("a", "a.b", "a.b.c", "a.d", "w", "w.x", "w.x.y", "z")
-SOURCES = ("s0", "s1")
-SOURCE_VISITS = 12
 # What a node does next, and how often.
 ACTIONS = (
     ("traffic", 10),
@@ -63,10 +58,8 @@ class World:
         self.paused: dict[str, float] = {}
         self.isolated: dict[str, float] = {}
         self.late: list[tuple[str, bytes]] = []  # copies of messages that are still on their way to the log
-        self.names = NAMES
         self.imports = 0
-        self.keyed: list[Visit] = []
-        self.written = dict.fromkeys(SOURCES, 0)  # visits in each source's file
+        self.clients = Clients(self)
         self._last_epoch = 0  # begun when all else was healed
         self.nodes = [Node(self, f"n{number}") for number in range(self.random.randint(1, 4))]
         self._names, self._weights = zip(*ACTIONS, strict=True)
@@ -112,7 +105,7 @@ class World:
         to, said = self.bus.take()
         node = next(node for node in self.nodes if node.name == to)
         if node.counting and not self._is(self.isolated, node):
-            node.guarded(node.hear, said)
+            node.guarded(node.sharing.hear, said)
             self.checks.node(node)
 
     # What happens
@@ -147,7 +140,7 @@ class World:
 
     def _act(self, node: Node, action: str) -> None:
         if action == "traffic":
-            self._traffic(node)
+            self.clients.traffic(node)
         elif action == "store":
             node.producing.store()
         elif action == "read_partitions":
@@ -163,71 +156,10 @@ class World:
             node.judging.look()
         elif action == "work":
             node.judging.work()
+        elif action in ("share", "repair"):
+            getattr(node.sharing, action)()
         else:
             getattr(node, action)()
-
-    # Clients
-
-    def unit_wished(self, name: str) -> Unit:
-        return Unit.VISITORS if name[0] == "w" and self.random.random() < 0.7 else Unit.VISITS
-
-    def _visitor(self) -> str:
-        return f"visitor {self.random.randrange(40)}"
-
-    def _traffic(self, node: Node) -> None:
-        if not node.ready:
-            return
-        kind = self.random.random()
-        name = self.random.choice(NAMES)
-        if kind < 0.3:
-            node.visit([Visit(self.random.choice(NAMES), self._visitor()) for _ in range(self.random.randint(1, 4))])
-        elif kind < 0.4:
-            leaf = node.definitions.find(name)
-            if leaf and not (leaf.visits and leaf.visitors):
-                named = leaf.visitors or self.random.random() < 0.5
-                node.producing.add_single(leaf, self._visitor() if named else None)
-        elif kind < 0.5:
-            leaf = node.definitions.find(name)
-            if leaf and not leaf.visitors:
-                node.visit([Visit(name, None, None, self.random.choice((1, 2, 1000)))])
-        elif kind < 0.75:
-            self._keyed(node, name)
-        else:
-            self._ingest(node)
-
-    def _keyed(self, node: Node, name: str) -> None:
-        """A visit with a key, or a client that sends one again, through whichever node."""
-        if self.keyed and self.random.random() < 0.6:
-            node.visit([self.random.choice(self.keyed)])
-            return
-        key = f"key {len(self.keyed)}" + self.random.choice(("", " that is the receipt"))
-        visit = Visit(name, self._visitor(), key, self.random.choice((1, 1, 3)))
-        self.keyed.append(visit)
-        node.visit([visit])
-
-    def _ingest(self, node: Node) -> None:
-        """Somebody sends a source's next chunk, through whichever node, as far as the file goes now."""
-        source = self.random.choice(SOURCES)
-        self.written[source] = max(self.written[source], self.random.randint(0, SOURCE_VISITS))
-        owner = self.random.choice(self.nodes)
-        start = owner.source_position(source, 0) if owner.counting else None
-        if start is None or start >= self.written[source]:
-            return
-        self._send(node, source, start, self.random.randint(start + 1, self.written[source]))
-
-    def _send(self, node: Node, source: str, start: int, end: int) -> None:
-        visits = [self.line(source, at) for at in range(start, end)]
-        if node.ingest(Chunk(source, start, end), visits, lambda _: None):
-            self.oracle.ingested(source, start, visits, whole=False)
-        else:
-            for visit in visits:
-                if node.definitions.find(visit.counter) is None:
-                    node.define(visit.counter, self.unit_wished(visit.counter))
-
-    @staticmethod
-    def line(source: str, at: int) -> Visit:
-        """The visit at a place of a source: the same whoever reads it."""
-        return Visit(NAMES[(at * 5 + len(source)) % len(NAMES)], f"visitor {at * 3 % 50}")
 
     # Healing
 
@@ -263,10 +195,10 @@ class World:
     def _sources_done(self) -> bool:
         """Send what is left of the sources; whether nothing is."""
         done = True
-        for source, written in self.written.items():
+        for source, written in self.clients.written.items():
             start = self.oracle.truth.sources[source]
             if start < written and self.serving():
-                self._send(self.serving()[0], source, start, written)
+                self.clients.send(self.serving()[0], source, start, written)
                 done = False
         return done
 
