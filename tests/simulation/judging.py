@@ -85,7 +85,7 @@ class Judging:
         """Begin a judge, or end one, or let one go on, at any time: it must not change who wins."""
         random = self._world.random
         idle = [counter for counter in self._node.definitions.milestones.open() if counter not in self._judges]
-        if idle and random.random() < 0.3:
+        if idle and random.random() < self._world.judged:
             self.begin(random.choice(idle))
         elif self._judges and random.random() < 0.04:
             del self._judges[random.choice(sorted(self._judges))]

@@ -43,7 +43,7 @@ def act(world: World, node: Node) -> None:
 def burst(world: World, node: Node, name: str) -> None:
     """Many alike at once, so that one section holds them; and an N among them."""
     times = world.random.choice((1, 1, 3))
-    visitors = [f"visitor {world.random.randrange(40)}" for _ in range(world.random.randint(3, 12))]
+    visitors = [f"visitor {world.random.randrange(40)}" for _ in range(world.random.randint(3, 20))]
     node.visit([Visit(name, visitor, None, times) for visitor in visitors])
     if world.random.random() < 0.5:
         node.judging.add(name, goal(world.random, world.oracle, name, value_of(node, name)))

@@ -59,6 +59,7 @@ class World:
         self.isolated: dict[str, float] = {}
         self.late: list[tuple[str, bytes]] = []  # copies of messages that are still on their way to the log
         self.imports = 0
+        self.judged = self.random.choice((0.3, 0.3, 0.0))  # how soon a milestone is; with 0 only when all has healed
         self.clients = Clients(self)
         self._last_epoch = 0  # begun when all else was healed
         self.nodes = [Node(self, f"n{number}") for number in range(self.random.randint(1, 4))]
