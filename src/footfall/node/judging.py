@@ -145,30 +145,41 @@ class Judging:
     async def look(self) -> None:
         """Start the judges that should run here, end the others, and report. Called at short intervals."""
         now_s = time.monotonic()
-        milestones = self._definitions.milestones
-        wanted: set[str] = set()
-        counters = milestones.open()
-        for counter in counters:
-            stuck = self._is_stuck(
-                counter, now_s
-            )  # also of one that is near: its judge tells verdicts that are overdue
-            if self._is_closing(counter, now_s) or stuck:
-                wanted.add(counter)
+        counters = self._definitions.milestones.open()
+        turns = self._turns(counters, now_s)
         self._forget(set(counters))
         for counter, task in list(self._tasks.items()):
-            if task.done() or counter not in wanted or not self._is_mine(counter, now_s):
+            if task.done() or counter not in turns:
                 del self._tasks[counter]
-                self.judges.pop(counter, None)
                 await ended([task])
-        for counter in sorted(wanted - self._tasks.keys()):
-            if len(self._tasks) < JUDGES_MAX and self._is_mine(counter, now_s):
+                self.judges.pop(counter, None)
+        for counter in turns:
+            if counter not in self._tasks:
                 self._tasks[counter] = asyncio.create_task(self._judge(counter), name=f"judge {counter}")
-        for judge in self.judges.values():
+        for judge in list(self.judges.values()):  # one more may come while a report is sent
             await self._report(judge)
+
+    def _turns(self, counters: list[str], now_s: float) -> list[str]:
+        """The counters to judge here: where there are too many, those first whose winner or verdict is overdue.
+
+        With these a judge is done soon. With others he may be for days, and the N-th of the rest would never be told.
+        """
+        mine: list[tuple[float, str]] = []
+        for counter in counters:
+            near = self._is_closing(counter, now_s)
+            stuck = self._is_stuck(counter, now_s)  # also of one that is near: its judge tells the verdict
+            if (near or stuck) and self._is_mine(counter, now_s):
+                closing = self._closing_of(counter)
+                mine.append((-1 if stuck or closing is None else closing.passed_s, counter))
+        return [counter for _, counter in sorted(mine)[:JUDGES_MAX]]
+
+    def _closing_of(self, counter: str) -> Closing | None:
+        number = self._definitions.number(counter)
+        return None if number is None else self.closing.get(number)
 
     def _is_mine(self, counter: str, now_s: float) -> bool:
         """Whether this node judges. One does; if that one finds no winner in time, all do, and find the same."""
-        closing = self.closing.get(self._definitions.number(counter) or 0)
+        closing = self._closing_of(counter)
         overdue = closing is not None and now_s - closing.passed_s > OVERDUE_S
         return overdue or self._members.is_first(f"judge {counter}")
 

@@ -241,8 +241,10 @@ async def test_setting_a_milestone_that_was_reached_shows_its_winner(cluster: Cl
         assert standing.winner.visitor == "visitor 5"
 
 
-async def test_a_milestone_is_open_then_closing_then_reached(cluster: Cluster, node: Node) -> None:
-    cluster.nodes["n4"].counting.judging.share = node.counting.judging.share = 0.5
+async def test_a_milestone_is_open_then_closing_then_reached(cluster: Cluster) -> None:
+    cluster.settings["closing_share"] = 0.5
+    node = await cluster.start("n1")
+    await cluster.start("n4")
     standing, _ = await node.milestones.add("a", 200)
     await node.add([Visit("a", count=10)])
     await cluster.shows("a", 10)
