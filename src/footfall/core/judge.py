@@ -119,6 +119,11 @@ class Judge:
         return [partition.entry(self.counter, self._definitions) for partition in self._partitions]
 
     @property
+    def reached(self) -> list[int]:
+        """For each partition, the sequence of its last message folded: its entry goes no further."""
+        return [partition.sequence for partition in self._partitions]
+
+    @property
     def epochs(self) -> list[int]:
         """The cuts that a proof may begin at, by their epochs; it does begin at the first."""
         return [span.epoch for span in self._spans]

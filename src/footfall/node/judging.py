@@ -244,7 +244,7 @@ class Judging:
     # Reports
 
     async def _report(self, judge: Judge) -> None:
-        said = Judged(self._node, judge.counter, judge.sequence, judge.entries)
+        said = Judged(self._node, judge.counter, judge.sequence, judge.entries, judge.reached)
         self.hear(said)
         await self._cluster.send(NODES_SUBJECT, messages.encode(said))
 
@@ -257,10 +257,13 @@ class Judging:
         number = self._definitions.number(said.counter)
         if number is None:
             return
-        if len(said.entries) != self._table.partitions or any(not 0 <= entry < 2**63 for entry in said.entries):
+        told = [*said.entries, *said.beyond]
+        if (
+            not len(said.entries) == len(said.beyond) == self._table.partitions
+            or not 0 <= min(told) <= max(told) < 2**63
+        ):
             raise MalformedError(f"the judge at {said.node} said {len(said.entries)} entries of {said.counter}")
-        sequences = [said.sequence] * self._table.partitions
-        self._table.merge(np.array([number], np.int32), np.array([said.entries], np.int64), sequences)
+        self._table.merge(np.array([number], np.int32), np.array([said.entries], np.int64), said.beyond)
         if closing := self.closing.get(number):
             closing.hear(said.sequence, sum(said.entries))
 

@@ -135,12 +135,14 @@ class Judged(msgspec.Struct, frozen=True, array_like=True, tag="judged"):
         counter: The counter's name.
         sequence: The sequence in the log at which ``entries`` are exact.
         entries: The counter's vector.
+        beyond: For each partition, the sequence of its last message there; its entry goes no further.
     """
 
     node: str
     counter: str
     sequence: int
     entries: list[int]
+    beyond: list[int]
 
 
 class SourceQuery(msgspec.Struct, frozen=True, array_like=True, tag="source"):
