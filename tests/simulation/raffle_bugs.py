@@ -132,22 +132,6 @@ def leaves_verdicts_to_others(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Judging, "_decide", lambda self, judge: asyncio.sleep(0))
 
 
-def tells_a_winner_once(patch: pytest.MonkeyPatch) -> None:
-    """A winner whose news cannot be stored at once is not told again, and its judge goes on."""
-    from footfall.errors import LogUnavailableError
-
-    reached = Judging._reached
-
-    async def once(self: Judging, counter: str, crossing: Any, message: Any) -> None:
-        try:
-            async with asyncio.timeout(0.02):
-                await reached(self, counter, crossing, message)
-        except (LogUnavailableError, TimeoutError):
-            return
-
-    patch.setattr(Judging, "_reached", once)
-
-
 def claims_by_any_receipt(patch: pytest.MonkeyPatch) -> None:
     """A claim needs some receipt, not the winner's."""
     patch.setattr(milestones, "opens", lambda receipt, committed: True)
@@ -180,7 +164,6 @@ RAFFLE_BUGS = {
         shows_the_table_as_exact,
         judges_from_any_cut,
         leaves_verdicts_to_others,
-        tells_a_winner_once,
         claims_by_any_receipt,
         grants_every_claim,
     )
