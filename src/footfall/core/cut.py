@@ -282,7 +282,7 @@ def restore_definitions(manifest: Manifest, fetched: Mapping[str, bytes]) -> Def
         raise CheckpointError(f"the definitions of cut {manifest.epoch} cannot be read: {error}") from None
     definitions.sequence, definitions.epoch = meta.sequence, manifest.epoch
     definitions.producers = dict(meta.producers)
-    definitions.milestones, definitions.imports = Milestones(meta.milestones), meta.imports
+    definitions.milestones, definitions.imports = Milestones(meta.milestones, meta.sequence), meta.imports
     return definitions
 
 

@@ -60,9 +60,14 @@ class Contradiction(NamedTuple):
 
 
 class Milestones:
-    """All milestones up to one sequence of the log; the caller says which message comes at which."""
+    """All milestones up to one sequence of the log; the caller says which message comes at which.
 
-    def __init__(self, standings: Iterable[Standing] = ()) -> None:
+    Attributes:
+        sequence: Of the last message that was about one; whoever has looked at it since has nothing new to see.
+    """
+
+    def __init__(self, standings: Iterable[Standing] = (), sequence: int = 0) -> None:
+        self.sequence = sequence
         self._standings = {(one.counter, one.n): one for one in standings}
         self._open: dict[str, set[int]] = {}  # counter → N of those whose winner is not known
         for one in self:
@@ -98,6 +103,7 @@ class Milestones:
 
     def fold(self, sequence: int, message: Told) -> Contradiction | None:
         """Take the next message. One that comes too late, or for a milestone that there is not, changes nothing."""
+        self.sequence = sequence
         key = message.counter, message.n
         standing = self._standings.get(key)
         if isinstance(message, Milestone):

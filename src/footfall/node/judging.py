@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -115,6 +115,8 @@ class Judging:
         self._secret = secret
         self._floors: dict[int, int] = {}  # counter's number → what was shown, where this node's folds are not as far
         self._rates: dict[str, Rate] = {}
+        self._far: dict[str, tuple[int, int]] = {}  # (value, sequence of the milestones) at which all was far away
+        self._forgotten = -1  # sequence of the milestones at which the rest was forgotten
         self._undecided_s: dict[tuple[str, int], float] = {}  # (counter, since) → when it was first seen
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -145,9 +147,8 @@ class Judging:
     async def look(self) -> None:
         """Start the judges that should run here, end the others, and report. Called at short intervals."""
         now_s = time.monotonic()
-        counters = self._definitions.milestones.open()
-        turns = self._turns(counters, now_s)
-        self._forget(set(counters))
+        turns = self._turns(now_s)
+        self._forget(now_s)
         for counter, task in list(self._tasks.items()):
             if task.done() or counter not in turns:
                 del self._tasks[counter]
@@ -159,15 +160,26 @@ class Judging:
         for judge in list(self.judges.values()):  # one more may come while a report is sent
             await self._report(judge)
 
-    def _turns(self, counters: list[str], now_s: float) -> list[str]:
+    def _turns(self, now_s: float) -> list[str]:
         """The counters to judge here: where there are too many, those first whose winner or verdict is overdue.
 
         With these a judge is done soon. With others he may be for days, and the N-th of the rest would never be told.
         """
         mine: list[tuple[float, str]] = []
-        for counter in counters:
-            near = self._is_closing(counter, now_s)
-            stuck = self._is_stuck(counter, now_s)  # also of one that is near: its judge tells the verdict
+        milestones = self._definitions.milestones
+        for counter in milestones.open():
+            number = self._definitions.number(counter)
+            assert number is not None, "a milestone is on a counter that is defined"
+            seen = self._table.value(number), milestones.sequence
+            if self._far.get(counter) == seen:  # nothing is new: of a thousand milestones most cost no more than this
+                continue
+            near = self._is_closing(counter, number, now_s)
+            undecided = [one for one in milestones.open_of(counter) if one.undecided]
+            stuck = self._is_stuck(undecided, now_s)  # also of one that is near: its judge tells the verdict
+            if near or undecided:
+                self._far.pop(counter, None)
+            else:
+                self._far[counter] = seen
             if (near or stuck) and self._is_mine(counter, now_s):
                 closing = self._closing_of(counter)
                 mine.append((-1 if stuck or closing is None else closing.passed_s, counter))
@@ -183,10 +195,8 @@ class Judging:
         overdue = closing is not None and now_s - closing.passed_s > OVERDUE_S
         return overdue or self._members.is_first(f"judge {counter}")
 
-    def _is_closing(self, counter: str, now_s: float) -> bool:
+    def _is_closing(self, counter: str, number: int, now_s: float) -> bool:
         """Whether a milestone of the counter is near, or was not long ago."""
-        number = self._definitions.number(counter)
-        assert number is not None, "a milestone is on a counter that is defined"
         value = self._table.value(number)
         rate = self._rates.setdefault(counter, Rate())
         rate.see(now_s, value)
@@ -207,26 +217,28 @@ class Judging:
                 closing.passed_s = min(closing.passed_s, now_s)
         return closing is not None and now_s - closing.near_s <= HOLD_S
 
-    def _is_stuck(self, counter: str, now_s: float) -> bool:
-        """Whether a milestone of the counter waits for its verdict: whoever set it may be gone."""
-        undecided = [one for one in self._definitions.milestones.open_of(counter) if one.undecided]
-        seen_s = [self._undecided_s.setdefault((counter, one.since), now_s) for one in undecided]
+    def _is_stuck(self, undecided: Sequence[Standing], now_s: float) -> bool:
+        """Whether one of these waits for its verdict: whoever set it may be gone."""
+        seen_s = [self._undecided_s.setdefault((one.counter, one.since), now_s) for one in undecided]
         return any(now_s - at_s > UNDECIDED_MAX_S for at_s in seen_s)
 
-    def _forget(self, counters: set[str]) -> None:
+    def _forget(self, now_s: float) -> None:
         """Drop what is known of counters without open milestones, and of milestones that are decided."""
-        now_s = time.monotonic()
-        numbers = {self._definitions.number(counter) for counter in counters}
+        milestones, table = self._definitions.milestones, self._table
         for number, closing in list(self.closing.items()):
-            if number not in numbers or now_s - closing.near_s > HOLD_S:
+            if not milestones.open_of(self._definitions.names[number]) or now_s - closing.near_s > HOLD_S:
                 self._close(number)
-        table = self._table
         self._floors = {number: shown for number, shown in self._floors.items() if shown > table.value(number)}
+        if milestones.sequence == self._forgotten:
+            return
+        self._forgotten = milestones.sequence
+        counters = set(milestones.open())
+        self._far = {counter: seen for counter, seen in self._far.items() if counter in counters}
         self._rates = {counter: rate for counter, rate in self._rates.items() if counter in counters}
         self._undecided_s = {
             (counter, since): seen_s
             for (counter, since), seen_s in self._undecided_s.items()
-            if any(one.undecided and one.since == since for one in self._definitions.milestones.open_of(counter))
+            if any(one.undecided and one.since == since for one in milestones.open_of(counter))
         }
 
     def is_closing(self, standing: Standing) -> bool:
