@@ -111,6 +111,7 @@ class NatsServer(Process):
 
     def __init__(self, directory: Path, name: str, port: int, monitor: int, cluster: str = "") -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self.name = name
         self.url = f"nats://127.0.0.1:{port}"
         self.store = directory / "jetstream"
         self._monitor = monitor
@@ -187,6 +188,12 @@ class NodeProcess(Process):
             return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
 
         eventually(ready, START_TIMEOUT_S, "the node")
+
+    @property
+    def engine_pid(self) -> int:
+        """The nats-server that it started."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return next(int(child) for child in children if "nats" in Path(f"/proc/{child}/comm").read_text())
 
     def value(self, counter: str) -> int:
         """The counter's value as this node answers it."""

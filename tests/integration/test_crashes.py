@@ -34,12 +34,6 @@ def ingest_until_done(log_file: Path, counter: str, url: str, log: Path) -> None
     eventually(done, 120, "the ingest")
 
 
-def engine_pid(node: NodeProcess) -> int:
-    """The nats-server that a node started."""
-    children = Path(f"/proc/{node.pid}/task/{node.pid}/children").read_text().split()
-    return next(int(child) for child in children if "nats" in Path(f"/proc/{child}/comm").read_text())
-
-
 def value(url: str, counter: str) -> int:
     """The counter's value at a node."""
     answer = httpx.get(f"{url}/v1/counters/{counter}", timeout=5).raise_for_status()
@@ -76,7 +70,7 @@ def test_an_engine_killed_in_mid_ingest_comes_back_and_nothing_is_lost(tmp_path:
         with Ingest(log_file, "site.page", node.url, tmp_path / "ingest.log") as ingest:
             for _ in range(3):
                 before = begun(node, "site.page")
-                os.kill(engine_pid(node), signal.SIGKILL)
+                os.kill(node.engine_pid, signal.SIGKILL)
                 eventually(
                     lambda before=before: node.value("site.page") > before or not ingest.running(), 30, "progress"
                 )
@@ -89,7 +83,7 @@ def test_an_engine_killed_in_mid_ingest_comes_back_and_nothing_is_lost(tmp_path:
 
 def test_the_engine_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     with NodeProcess(tmp_path / "data") as node:
-        pid = engine_pid(node)
+        pid = node.engine_pid
         node.kill()
         eventually(lambda: not Path(f"/proc/{pid}").exists(), 10, "the engine's end")
 

@@ -6,31 +6,14 @@ import os
 import signal
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from raffles import (
-    MILESTONES,
-    PATIENCE_S,
-    PEOPLE,
-    SITE,
-    SUM,
-    VISITS,
-    Connection,
-    Crowd,
-    Raffle,
-    Visit,
-    check,
-    check_audit,
-    check_winner,
-    make_visits,
-    raffle_at,
-    until,
-)
+from crowd import PATIENCE_S, PEOPLE, SITE, SUM, Connection, Crowd, Visit, make_visits
+from raffles import MILESTONES, VISITS, Raffle, check, check_audit, check_winner, raffle_at, until
 
 from footfall.log.engine import running_url
 from footfall.log.streams import STREAM
@@ -46,14 +29,14 @@ def nodes_at(tmp_path: Path, servers: str, *arguments: str) -> Iterator[list[Nod
     """Three nodes on servers that run, each of which has its share of the partitions."""
     common = ("--nats", servers, *SECRET, *SETTINGS, *arguments)
     nodes = [NodeProcess(tmp_path / f"node{n}", *common, "--node", f"node{n}") for n in range(3)]
-    try:
-        with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool:
+        try:
             list(pool.map(NodeProcess.start, nodes))
-        eventually(lambda: sorted(p for node in nodes for p in node.owned()) == list(range(16)), what="their shares")
-        yield nodes
-    finally:
-        for node in nodes:
-            node.stop()
+            everything = list(range(16))
+            eventually(lambda: sorted(p for node in nodes for p in node.owned()) == everything, what="their shares")
+            yield nodes
+        finally:
+            list(pool.map(NodeProcess.stop, nodes))
 
 
 def consecutive_ports(count: int) -> int:
@@ -69,14 +52,8 @@ def consecutive_ports(count: int) -> int:
             continue
 
 
-def engine_pid(node: NodeProcess) -> int:
-    """The nats-server that a node started."""
-    children = Path(f"/proc/{node.pid}/task/{node.pid}/children").read_text().split()
-    return next(int(child) for child in children if "nats" in Path(f"/proc/{child}/comm").read_text())
-
-
 @contextlib.asynccontextmanager
-async def coming(raffle: Raffle, visits: list[Visit]) -> Any:
+async def coming(raffle: Raffle, visits: list[Visit]) -> AsyncIterator[None]:
     """The crowd has come when the block has ended; the block begins when a judge counts."""
     await raffle.set_up()
     async with asyncio.TaskGroup() as group:
@@ -123,7 +100,7 @@ async def test_a_raffle_outlives_a_killed_engine_and_a_stop_of_everything(tmp_pa
         urls = [f"http://127.0.0.1:{all_nodes.port + n}" for n in range(3)]
         async with raffle_at(urls, [engine_url(tmp_path)]) as raffle:
             async with coming(raffle, visits):
-                os.kill(engine_pid(all_nodes), signal.SIGKILL)
+                os.kill(all_nodes.engine_pid, signal.SIGKILL)
             await check(raffle, visits, data)
             await raffle.set(SUM, counted + 50)
             winners = await raffle.winners()
@@ -146,15 +123,15 @@ def engine_url(tmp_path: Path) -> str:
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("topology", ["replicated", "sharded"])
-async def test_a_killed_server_of_three_changes_no_winner(tmp_path: Path, topology: str) -> None:
-    """The one that leads the log's group."""
+@pytest.mark.parametrize(("leads", "topology"), [(True, "replicated"), (False, "sharded")])
+async def test_a_killed_server_of_three_changes_no_winner(tmp_path: Path, leads: bool, topology: str) -> None:
+    """The one that leads the log's group, who must be followed by another; or one that follows."""
     visits = make_visits(VISITS, seed=4)
     with NatsCluster(tmp_path / "nats") as cluster, nodes_at(tmp_path, cluster.urls, "--topology", topology) as nodes:
         async with raffle_at([node.url for node in nodes], cluster.urls.split(",")) as raffle:
             leader = (await raffle.log._api.info(STREAM))["cluster"]["leader"]
             async with coming(raffle, visits):
-                cluster.servers[int(leader[1:])].kill()
+                next(server for server in cluster.servers if (server.name == leader) is leads).kill()
             await check(raffle, visits, ["--nats", cluster.urls, *SECRET])
 
 
