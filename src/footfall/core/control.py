@@ -164,8 +164,8 @@ class Claimed(msgspec.Struct, frozen=True, array_like=True, tag="claimed/1"):
 class Import(msgspec.Struct, frozen=True, array_like=True, tag="import/1"):
     """A count from before: it adds ``value`` to a counter and its ancestors of the same unit, once per source.
 
-    It goes to partition hash(source). It adds nothing where its source was imported before, and where a milestone on the
-    counter or above it was set after its writer looked, and is open.
+    It goes to partition hash(source). It adds nothing where its source was imported before, and where a milestone on
+    the counter or above it was set after its writer looked, and is open.
 
     Attributes:
         producer: Id of the producer.

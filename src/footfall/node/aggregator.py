@@ -76,6 +76,7 @@ class Aggregator:
         self.failure: IntegrityError | None = None
         self.alarms: dict[str, int] = {}
         self.epoch_since_s = time.monotonic()
+        self.noticed: Callable[[int, control.Control], None] = lambda sequence, message: None  # of each control message
         self._node = node
         self._log = log
         self._table = table
@@ -129,7 +130,9 @@ class Aggregator:
         definitions = self.definitions
         epoch = definitions.epoch
         try:
-            self._report(definitions.fold(message.sequence, control.decode(message.data)))
+            decoded = control.decode(message.data)
+            self._report(definitions.fold(message.sequence, decoded))
+            self.noticed(message.sequence, decoded)
         except MalformedError as error:
             definitions.sequence = message.sequence
             self._report([Alarm("malformed", f"control: {error}", message.sequence)])

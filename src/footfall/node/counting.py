@@ -220,6 +220,7 @@ class Counting:
             key,
         )
         self.judging.tell = self.announcing.tell
+        self.aggregator.noticed = self.judging.noticed
         self._spawn(every(AFTERMATH_S, self._look_after), "proofs and announcements")
 
     def _look_after(self) -> None:

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from footfall.core.closing import Rate, is_near
-from footfall.core.control import Reached, Verdict
+from footfall.core.control import Control, Reached, Verdict, Winner
 from footfall.core.definitions import Definitions
 from footfall.core.judge import Crossing, Judge
 from footfall.core.milestones import Standing
@@ -101,7 +101,7 @@ class Judging:
         self.closing: dict[int, Closing] = {}  # by the counter's number
         self.judges: dict[str, Judge] = {}  # that run here, by counter
         self.won = 0  # winners found here
-        self.tell: Callable[[Standing], Awaitable[None]] = _untold  # of a winner whose message is this node's
+        self.tell: Callable[[Standing], Coroutine[Any, Any, None]] = _untold  # of a winner whose message is this node's
         self._share = share
         self._soon_s = soon_s
         self._node = node
@@ -117,6 +117,8 @@ class Judging:
         self._rates: dict[str, Rate] = {}
         self._far: dict[str, tuple[int, int]] = {}  # (value, sequence of the milestones) at which all was far away
         self._forgotten = -1  # sequence of the milestones at which the rest was forgotten
+        self._name = ""  # of this node's producer, once it has told of a winner
+        self._telling: set[asyncio.Task[None]] = set()
         self._undecided_s: dict[tuple[str, int], float] = {}  # (counter, since) → when it was first seen
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -324,19 +326,28 @@ class Judging:
         )
         while (standing := self._definitions.milestones.find(counter, crossing.n)) is None or standing.open:
             try:
-                sequence = await self._write(
-                    lambda name, at: Reached(name, at, counter, crossing.n, winner, crossing.proof)
-                )
+                await self._write(lambda name, at: self._told(name, at, counter, crossing, winner))
+                return
             except LogUnavailableError as error:
                 logger.warning("the winner of %d of %s cannot be stored yet: %s", crossing.n, counter, error)
                 await asyncio.sleep(RETRY_S)
-                continue
-            self.won += 1
-            await self._definitions_reached.wait(sequence)
-            standing = self._definitions.milestones.find(counter, crossing.n)
+
+    def _told(self, name: str, at: int, counter: str, crossing: Crossing, winner: Winner) -> Reached:
+        self._name = name
+        return Reached(name, at, counter, crossing.n, winner, crossing.proof)
+
+    def noticed(self, sequence: int, message: Control) -> None:
+        """This node has read a control message: if it is its own, and the first that tells of a winner, tell all.
+
+        Here, and not where it was written: by then the judge may have been ended, as nothing is left for him to do.
+        """
+        if isinstance(message, Reached) and message.producer == self._name:
+            standing = self._definitions.milestones.find(message.counter, message.n)
             if standing is not None and standing.reached == sequence:
-                await self.tell(standing)
-            return
+                self.won += 1
+                telling = asyncio.create_task(self.tell(standing), name=f"winner of {standing.counter}")
+                self._telling.add(telling)
+                telling.add_done_callback(self._telling.discard)
 
     async def _decide(self, judge: Judge) -> None:
         """Tell the verdict on milestones whose own node has not told it in time."""
@@ -380,4 +391,4 @@ class Judging:
 
     async def stop(self) -> None:
         """Judge no more; another node does."""
-        await ended(self._tasks.values())
+        await ended([*self._tasks.values(), *self._telling])

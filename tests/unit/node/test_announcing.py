@@ -14,11 +14,12 @@ from node_cluster import Cluster, until, visits
 from node_line import Line, controls, soon
 from node_raffle import WINNER, N, Raffle
 
-from footfall.core.control import Announced
+from footfall.core.control import Announced, Control
 from footfall.core.table import Table
 from footfall.errors import ConfigError, LogUnavailableError
 from footfall.node import announcing, webhook
 from footfall.node.announcing import ATTEMPTS_AT_ONCE_MAX, BACKOFF_MAX_S, GIVE_UP_S, WINNERS_SUBJECT, Announcing
+from footfall.node.exact import Write
 from footfall.node.waiting import Reached
 
 URL = "https://example.org/hook?token=1234"
@@ -281,7 +282,20 @@ def test_an_id_names_one_milestone_of_one_log() -> None:
 # --- whole nodes -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_winner_is_told_on_the_bus_at_once_and_once(cluster: Cluster) -> None:
+def later(write: Write, seconds: float) -> Write:
+    """A producer whose acknowledgements are late."""
+
+    async def written(build: Callable[[str, int], Control]) -> int:
+        sequence = await write(build)
+        await asyncio.sleep(seconds)
+        return sequence
+
+    return written
+
+
+@pytest.mark.parametrize("acknowledged_late", [False, True])
+async def test_a_winner_is_told_on_the_bus_at_once_and_once(cluster: Cluster, acknowledged_late: bool) -> None:
+    """Also where the judge is ended before he hears that what he wrote is stored: the log tells his node so."""
     heard: list[dict[str, object]] = []
     listener = Line(cluster.storage)
 
@@ -291,6 +305,8 @@ async def test_a_winner_is_told_on_the_bus_at_once_and_once(cluster: Cluster) ->
     await listener.subscribe(WINNERS_SUBJECT, hear)
     for name in ("n1", "n4"):
         await cluster.start(name)
+    for judging in (each.counting.judging for each in cluster.nodes.values()):
+        judging._write = later(judging._write, 1.0 if acknowledged_late else 0.0)
     node = cluster.nodes["n4"]
     await node.milestones.add("a", 5)
     await node.add(visits("a", 7))
