@@ -201,3 +201,18 @@ async def test_a_far_milestone_after_one_that_was_reached_ends_the_phase_at_once
     assert n1.read("a").phase is AP
     assert not n1.counting.judging.closing
     assert not judges(cluster, "a")
+
+
+async def test_what_was_shown_near_a_milestone_is_not_taken_back_when_it_is_reached(cluster: Cluster) -> None:
+    n1 = await cluster.start("n1", closing_share=0.5, closing_soon_s=0.0)
+    await n1.milestones.add("a", 7)
+    await come(n1, "a", *crowd(6))
+    await until(lambda: n1.counting.judging.closing)
+    n1.counting.judging.show(0, 9)  # an exact count, of which the folds here have yet to hear
+    assert (n1.read("a").value, n1.read("a").phase) == (9, AP)
+    await come(n1, "a", "the 7th")
+    await known(n1, "a", 7)
+    await until(lambda: not n1.counting.judging.closing)
+    assert n1.read("a").value == 9
+    await n1.add(visits("a", 3))
+    await cluster.shows("a", 10)

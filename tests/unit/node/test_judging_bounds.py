@@ -63,12 +63,20 @@ async def test_milestones_that_stay_near_do_not_keep_one_that_was_passed_from_it
     await until(lambda: node.milestones.list("y"), 5)
 
 
-async def test_nothing_may_be_dropped_before_this_node_has_counted_as_far_as_the_newest_cut(node: Node) -> None:
+async def test_nothing_may_be_dropped_before_this_node_has_counted_as_far_as_the_newest_cut(
+    cluster: Cluster, node: Node
+) -> None:
     holds = node.counting.judging.holds
     last = node.table.sequence()
     assert holds(Position("log", last)) == ""
     assert "has not counted as far" in holds(Position("log", last + 1))
+    line = cluster.lines["n1"]
+    line.hold_reads()
+    line._defining.set()  # what is told to all is still read
     await node.producer.control(Barrier)
+    await until(lambda: node.counting.definitions.sequence > last)
+    assert "has not counted as far" in holds(Position("log", last + 1))
+    line.release()
     await until(lambda: node.table.sequence() > last)
     assert holds(Position("log", last + 1)) == ""
     definitions = node.counting.definitions
