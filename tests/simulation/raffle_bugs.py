@@ -13,8 +13,10 @@ from footfall.core.vector import Vector
 from footfall.node import judging, milestones
 from footfall.node.exact import Exact, ExactReads, _Question
 from footfall.node.judge_begin import at_cut, beginning
-from footfall.node.judging import Closing, Judging
+from footfall.node.judging import Judging
 from footfall.node.milestones import Milestones
+from footfall.node.nearness import Nearness
+from footfall.node.showing import Closing, Showing
 
 
 def mixes_copies(patch: pytest.MonkeyPatch) -> None:
@@ -82,7 +84,7 @@ def guesses_the_silent(patch: pytest.MonkeyPatch) -> None:
 def forgets_what_was_read(patch: pytest.MonkeyPatch) -> None:
     """After an exact read, an eventual one may show less."""
     patch.setattr("footfall.core.table.Table.merge", _owned_only)
-    patch.setattr(Judging, "show", lambda self, number, value: None)
+    patch.setattr(Showing, "at_least", lambda self, number, value: None)
 
 
 def _owned_only(self: Any, numbers: Any, entries: Any, sequences: Any = ()) -> None:
@@ -128,7 +130,7 @@ def judges_from_any_cut(patch: pytest.MonkeyPatch) -> None:
 
 def leaves_verdicts_to_others(patch: pytest.MonkeyPatch) -> None:
     """A milestone whose node died before its verdict waits for ever."""
-    patch.setattr(Judging, "_is_stuck", lambda self, counter, now_s: False)
+    patch.setattr(Nearness, "_is_stuck", lambda self, counter, now_s: False)
     patch.setattr(Judging, "_decide", lambda self, judge: asyncio.sleep(0))
 
 

@@ -3,6 +3,7 @@
 from collections import deque
 
 RATE_OVER_S = 10.0
+RATE_OVER_MIN_S = 1.0  # nine visits in the first twentieth of a second are no 180 a second
 
 
 class Rate:
@@ -19,9 +20,9 @@ class Rate:
 
     @property
     def per_s(self) -> float:
-        """Visits a second; 0 as long as it was seen at one time only."""
+        """Visits a second; 0 as long as it was not seen for a second."""
         (first_s, first), (last_s, last) = self._seen[0], self._seen[-1]
-        return (last - first) / (last_s - first_s) if last_s > first_s else 0.0
+        return (last - first) / (last_s - first_s) if last_s - first_s >= RATE_OVER_MIN_S else 0.0
 
 
 def is_near(n: int, value: int, per_s: float, share: float, soon_s: float) -> bool:

@@ -240,7 +240,7 @@ class Milestones:
             if now + value > ENTRY_MAX:
                 raise InvalidRequestError(f"{name} has {now}; {value} more would take it past 2**63 - 1")
             for standing in open_:
-                if self._counting.judging.is_near(standing, now + value):
+                if self._counting.judging.nearness.is_near(standing, now + value):
                     raise ImportConflictError(
                         f"{name} has {now}, and {value} more would bring its {standing.n}-th near or past: "
                         "import before the milestone is set, or after it was reached"

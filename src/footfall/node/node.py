@@ -330,13 +330,8 @@ class Node:
         if number is None:
             return Reading(name, 0, 0, Unit.VISITS, Phase.AP, "eventual", sequence, staleness_ms)
         unit = self.counting.definitions.unit(number)
-        value, pending, phase = self.table.value(number), self.producer.pending(number), Phase.AP
-        judging = self.counting.judging
-        if closing := judging.closing.get(number):
-            value, phase, sequence, staleness_ms = closing.show(value, sequence, staleness_ms)
-        else:
-            value = judging.at_least(number, value)
-        return Reading(name, value, pending, unit, phase, "eventual", sequence, staleness_ms)
+        value, phase, sequence, staleness_ms = self.counting.judging.showing.read(number, sequence, staleness_ms)
+        return Reading(name, value, self.producer.pending(number), unit, phase, "eventual", sequence, staleness_ms)
 
     async def read_exact(self, name: str) -> Reading:
         """A counter's exact value: of all visits acknowledged before this call, and maybe some that came since.
@@ -360,19 +355,22 @@ class Node:
             entries = np.array([exact.vector.entries], np.int64)
             self.table.merge(np.array([number], np.int32), entries, [exact.sequence] * self.table.partitions)
             unit, pending = self.counting.definitions.unit(number), self.producer.pending(number)
-            self.counting.judging.show(number, exact.vector.value)
-            if number in self.counting.judging.closing:
+            showing = self.counting.judging.showing
+            showing.at_least(number, exact.vector.value)
+            if number in showing.closing:
                 phase = Phase.CP
         return Reading(name, exact.vector.value, pending, unit, phase, "linearizable", exact.sequence, 0)
 
     def milestone(self, standing: Standing) -> MilestoneReading:
         """A milestone with its counter's value. Raises NotReadyError."""
         state = MilestoneState.OPEN if standing.open else MilestoneState.REACHED
-        if self.counting.judging.is_closing(standing):
+        if self.counting.judging.nearness.is_closing(standing):
             state = MilestoneState.CLOSING
         number = self.counting.definitions.number(standing.counter)
         if number is not None and not standing.open:
-            self.counting.judging.show(number, standing.n)  # that many have come, whatever has been heard of them here
+            self.counting.judging.showing.at_least(
+                number, standing.n
+            )  # so many have come, though not all is heard here
         value = self.read(standing.counter).value
         return MilestoneReading(standing.counter, standing.n, state, value, winner_reading(standing))
 

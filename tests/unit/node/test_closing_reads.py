@@ -10,9 +10,9 @@ from node_visitors import Archive, come, crowd, judges, known, ranked
 from footfall.config import Topology
 from footfall.core.visit import Visit
 from footfall.node import judging
-from footfall.node.judging import HEARD_MAX_S, Closing
 from footfall.node.node import Node
 from footfall.node.readings import MilestoneState, Phase, Reading
+from footfall.node.showing import HEARD_MAX_S, Closing
 
 BOTH = pytest.mark.parametrize("topology", TOPOLOGIES)
 AP, CP = Phase.AP, Phase.CP
@@ -114,7 +114,7 @@ async def test_reads_are_available_then_exact_then_available_and_values_never_fa
         exact = {one.sequence: one.value for one in reader.seen if one.phase is CP}
         for sequence in sorted(exact)[::10]:
             assert exact[sequence] == archive.value("a", sequence)
-    assert not any(node.counting.judging.closing for node in nodes)
+    assert not any(node.counting.judging.showing.closing for node in nodes)
 
 
 @BOTH
@@ -177,7 +177,7 @@ async def test_where_no_judge_can_be_heard_reads_go_on(cluster: Cluster) -> None
     await cluster.shows("a", 600)
     await n1.add([Visit("a", count=60)])
     await cluster.shows("a", 660)
-    assert n1.counting.judging.closing
+    assert n1.counting.judging.showing.closing
     assert n1.read("a").phase is AP
 
 
@@ -199,7 +199,7 @@ async def test_a_far_milestone_after_one_that_was_reached_ends_the_phase_at_once
     await known(n1, "a", 11)
     await asyncio.sleep(2 * judging.LOOK_S)
     assert n1.read("a").phase is AP
-    assert not n1.counting.judging.closing
+    assert not n1.counting.judging.showing.closing
     assert not judges(cluster, "a")
 
 
@@ -207,12 +207,12 @@ async def test_what_was_shown_near_a_milestone_is_not_taken_back_when_it_is_reac
     n1 = await cluster.start("n1", closing_share=0.5, closing_soon_s=0.0)
     await n1.milestones.add("a", 7)
     await come(n1, "a", *crowd(6))
-    await until(lambda: n1.counting.judging.closing)
-    n1.counting.judging.show(0, 9)  # an exact count, of which the folds here have yet to hear
+    await until(lambda: n1.counting.judging.showing.closing)
+    n1.counting.judging.showing.at_least(0, 9)  # an exact count, of which the folds here have yet to hear
     assert (n1.read("a").value, n1.read("a").phase) == (9, AP)
     await come(n1, "a", "the 7th")
     await known(n1, "a", 7)
-    await until(lambda: not n1.counting.judging.closing)
+    await until(lambda: not n1.counting.judging.showing.closing)
     assert n1.read("a").value == 9
     await n1.add(visits("a", 3))
     await cluster.shows("a", 10)

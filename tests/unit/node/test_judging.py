@@ -9,7 +9,7 @@ from node_visitors import Archive, come, crowd, judges, known, ranked, set_by_no
 
 from footfall.config import Topology
 from footfall.core.visit import Visit
-from footfall.node import judging
+from footfall.node import judging, nearness
 from footfall.node.node import Node
 
 BOTH = pytest.mark.parametrize("topology", TOPOLOGIES)
@@ -40,7 +40,7 @@ async def test_far_from_a_milestone_nobody_judges(cluster: Cluster) -> None:
         await n1.add(visits("a", 9))
         assert not judges(cluster, "a")
         await asyncio.sleep(1)
-    assert not any(node.counting.judging.closing for node in cluster.nodes.values())
+    assert not any(node.counting.judging.showing.closing for node in cluster.nodes.values())
 
 
 @pytest.mark.parametrize(("value", "near"), [(9_989, False), (9_990, True), (9_999, True)])
@@ -51,7 +51,7 @@ async def test_a_milestone_is_near_from_its_share_on(cluster: Cluster, value: in
     await n1.milestones.add("a", 10_000)
     await asyncio.sleep(1)
     assert judges(cluster, "a") == (ranked(cluster, "a")[:1] if near else [])
-    assert all(bool(node.counting.judging.closing) == near for node in cluster.nodes.values())
+    assert all(bool(node.counting.judging.showing.closing) == near for node in cluster.nodes.values())
 
 
 async def test_a_milestone_is_near_when_the_rate_would_reach_it_in_a_minute_and_for_a_minute_after(
@@ -64,7 +64,7 @@ async def test_a_milestone_is_near_when_the_rate_would_reach_it_in_a_minute_and_
         await n1.add([Visit("a", f"visitor {number}", count=10)])
         await asyncio.sleep(0.05)
     assert judges(cluster, "a") == ranked(cluster, "a")[:1]
-    await asyncio.sleep(judging.HOLD_S - 1)
+    await asyncio.sleep(nearness.HOLD_S - 1)
     assert judges(cluster, "a")
     await asyncio.sleep(QUIET_S)
     assert not judges(cluster, "a")
@@ -143,7 +143,7 @@ async def test_two_judges_at_once_agree(cluster: Cluster, monkeypatch: pytest.Mo
     archive = Archive(cluster)
     n1 = await start(cluster, "n1", "n4", "n7", closing_share=0.5)
     for node in cluster.nodes.values():
-        monkeypatch.setattr(node.counting.judging, "_is_mine", lambda counter, now_s: True)
+        monkeypatch.setattr(node.counting.members, "is_first", lambda task=-1: True)
     for n in (5, 6, 9):
         await n1.milestones.add("a", n)
     await come(n1, "a", *crowd(3))
@@ -192,7 +192,7 @@ async def test_the_verdict_that_a_dead_node_owed_is_told_by_a_judge(cluster: Clu
     assert (standing.since, standing.value) == (since, 3)
     await come(n1, "a", *crowd(4))
     await check_winners(cluster, archive, ("a", 5))
-    await until(lambda: not judges(cluster, "a"), 2 * judging.HOLD_S)
+    await until(lambda: not judges(cluster, "a"), 2 * nearness.HOLD_S)
 
 
 async def test_an_owed_verdict_on_a_counter_that_is_judged_already_is_told_too(cluster: Cluster) -> None:

@@ -22,7 +22,7 @@ from footfall.errors import (
     TooManyMilestonesError,
     UnknownMilestoneError,
 )
-from footfall.node import judging, milestones
+from footfall.node import milestones, nearness
 from footfall.node.node import Node
 from footfall.node.readings import MilestoneState
 
@@ -197,7 +197,7 @@ async def test_a_milestone_of_a_node_that_died_may_turn_out_void(cluster: Cluste
 async def test_a_milestone_that_nobody_decides_in_time_is_stored_and_not_promised(
     cluster: Cluster, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judging, "UNDECIDED_MAX_S", 1_000.0)
+    monkeypatch.setattr(nearness, "UNDECIDED_MAX_S", 1_000.0)
     await node.add(visits("a", 3))
     set_by_nobody(cluster, "a", FAR)
     await soon()
@@ -249,7 +249,7 @@ async def test_a_milestone_is_open_then_closing_then_reached(cluster: Cluster) -
     await node.add([Visit("a", count=10)])
     await cluster.shows("a", 10)
     await asyncio.sleep(15)  # by the rate of those few seconds it would be near
-    await asyncio.sleep(judging.HOLD_S)
+    await asyncio.sleep(nearness.HOLD_S)
     reading = node.milestone(node.milestones.find("a", 200))
     assert (reading.state, reading.value, reading.winner) == (MilestoneState.OPEN, 10, None)
     await node.add([Visit("a", count=95)])
