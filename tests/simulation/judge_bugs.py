@@ -160,7 +160,7 @@ def proves_too_little(patch: pytest.MonkeyPatch) -> None:
 
 def drops_cuts_that_are_needed(patch: pytest.MonkeyPatch) -> None:
     """Cuts and the log are dropped while a milestone needs them."""
-    patch.setattr("tests.simulation.judging.Judging.holds", lambda self, newest: False)
+    patch.setattr("simulation.judging.Judging.holds", lambda self, newest: False)
 
 
 JUDGE_BUGS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {

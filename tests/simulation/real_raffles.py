@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from footfall.errors import AlreadyClaimedError, MilestonePassedError, WrongReceiptError
@@ -84,5 +83,7 @@ async def claim_all(world: RealWorld) -> None:
     assert node is not None
     held = [(key, receipt) for key in winners if (receipt := world.oracle.winning_receipt(*key))]
     for key, receipt in held[:CLAIMS_MAX]:
-        with contextlib.suppress(*((AlreadyClaimedError,) if winners[key].claim is not None else ())):
+        try:
             await claim(world, node, *key, receipt, "the winner's")
+        except AlreadyClaimedError:  # also by one whose answer was lost, and that has reached the log only now
+            assert world.oracle.truth.winners.standings[key].claim is not None, f"nobody has claimed {key}"
