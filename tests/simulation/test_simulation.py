@@ -14,7 +14,7 @@ from .histories import failures, first_failure_with, pool
 from .shell_bugs import SHELL_BUGS
 from .world import World
 
-HISTORIES = int(os.environ.get("FOOTFALL_HISTORIES", "3000"))
+HISTORIES = int(os.environ.get("FOOTFALL_HISTORIES", "2000"))
 REAL_HISTORIES = max(HISTORIES // 100, 1)  # each takes a second
 WITH_A_BUG_MAX = 2000  # histories of which one must fail
 REAL_WITH_A_BUG_MAX = 80
