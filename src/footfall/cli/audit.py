@@ -50,7 +50,9 @@ async def _audit(counter: str, n: int, directory: Path | None, servers: tuple[st
 
 def _show(report: Report) -> None:
     winner = report.winner
-    print(f"The {report.n:,}-th of {report.counter}, as the log tells: {winner.visitor or 'nobody said who'}")
+    print(
+        f"The {output.ordinal(report.n)} of {report.counter}, as the log tells: {winner.visitor or 'nobody said who'}"
+    )
     print(f"  entry {winner.index} of sequence {winner.sequence}, stored {winner.time}")
     for start in report.starts:
         checked = [one.what for one in report.comparisons if one.epoch == start.epoch and one.agrees]

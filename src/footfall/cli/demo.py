@@ -121,8 +121,8 @@ class _Demo:
         wishes = self._wishes
         if wishes.start:
             print(f"imported into {SUM}: {wishes.start:,}, a count from before; none of these visits came here")
-        print(f"a prize for the {wishes.to:,}th visitor of {SUM}, all sites together,")
-        print(f"and one for the {raffle.site_n:,}th of google.gmail alone\n", flush=True)
+        print(f"a prize for the {output.ordinal(wishes.to)} visitor of {SUM}, all sites together,")
+        print(f"and one for the {output.ordinal(raffle.site_n)} of google.gmail alone\n", flush=True)
 
     async def _count(
         self, http: httpx.AsyncClient, urls: Sequence[str], traffic: Traffic, raffle: Raffle, shown: View

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import httpx
 import msgspec
 
+from footfall.cli import output
 from footfall.cli.demo_traffic import COUNTERS, SITES, SUM, Traffic
 from footfall.errors import ConfigError, FootfallError
 
@@ -109,7 +110,7 @@ class Raffle:
             winner = milestone.winner
             assert winner is not None
             by = f"visitor {winner.visitor}"
-            print(f"\nthe {milestone.n:,}th visitor of {counter} is {by}")
+            print(f"\nthe {output.ordinal(milestone.n)} visitor of {counter} is {by}")
             print(f"  entry {winner.index} of sequence {winner.sequence} of the log, stored at {winner.time}")
             if counter == SUM:
                 fine &= await self._claims(http, milestone, winner, traffic)

@@ -33,7 +33,7 @@ def add(url: str, counter: str, n: int, json: bool) -> None:
     elif found.winner is not None and not made:
         print("\n".join(lines(found)))
     else:
-        print(f"the {ordinal(n)} of {counter} is set{'' if made else ' already'}: {progress(found)}")
+        print(f"the {output.ordinal(n)} of {counter} is set{'' if made else ' already'}: {progress(found)}")
 
 
 def show(url: str, counter: str, n: int, wait: bool, timeout_s: float | None, json: bool) -> None:
@@ -55,7 +55,7 @@ def show(url: str, counter: str, n: int, wait: bool, timeout_s: float | None, js
     else:
         print("\n".join(lines(found)))
     if wait and found.winner is None:
-        raise NotReachedError(f"the {ordinal(n)} of {counter} did not come in {timeout_s:g} s")
+        raise NotReachedError(f"the {output.ordinal(n)} of {counter} did not come in {timeout_s:g} s")
 
 
 def list_milestones(url: str, counter: str | None, json: bool) -> None:
@@ -89,7 +89,7 @@ def claim(url: str, counter: str, n: int, receipt: str, key: str | None, json: b
     if json:
         output.print_json(found)
     else:
-        print(f"the {ordinal(n)} of {counter} is claimed: {_who(found)}")
+        print(f"the {output.ordinal(n)} of {counter} is claimed: {_who(found)}")
 
 
 def import_count(url: str, counter: str, value: int, note: str, source: str, json: bool) -> None:
@@ -116,12 +116,6 @@ def check(counter: str, n: int) -> None:
         raise InvalidRequestError(f"N is {n}; it must be a whole number from 1 to 2**63 - 1")
 
 
-def ordinal(n: int) -> str:
-    """``1st``, ``1,000,000th``."""
-    suffix = "th" if n // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-    return f"{n:,}{suffix}"
-
-
 def progress(milestone: Milestone) -> str:
     """How many there are, and how many are missing."""
     return f"{milestone.value:,} so far, {max(milestone.n - milestone.value, 0):,} to go"
@@ -132,9 +126,9 @@ def lines(milestone: Milestone) -> Iterator[str]:
     winner = milestone.winner
     state = f"\x1b[1m{milestone.state}\x1b[0m" if sys.stdout.isatty() else milestone.state
     if winner is None:
-        yield f"the {ordinal(milestone.n)} of {milestone.counter}: {state}, {progress(milestone)}"
+        yield f"the {output.ordinal(milestone.n)} of {milestone.counter}: {state}, {progress(milestone)}"
         return
-    yield f"the {ordinal(milestone.n)} of {milestone.counter}: {state}, {milestone.value:,} now"
+    yield f"the {output.ordinal(milestone.n)} of {milestone.counter}: {state}, {milestone.value:,} now"
     yield f"  winner   {_who(milestone)}"
     yield f"  time     {winner.time}"
     yield f"  place    sequence {winner.sequence}, entry {winner.index}"
@@ -177,7 +171,7 @@ def _reached(readings: Iterator[Milestone], live: bool) -> Milestone:
 
         with Live(auto_refresh=False, transient=True) as view:
             for found in readings:
-                view.update(Text(f"{ordinal(found.n)} of {found.counter}  {progress(found)}"), refresh=True)
+                view.update(Text(f"{output.ordinal(found.n)} of {found.counter}  {progress(found)}"), refresh=True)
     else:
         *_, found = readings
     assert found is not None, "there is one at least"
