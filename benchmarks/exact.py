@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 import uvloop
 
-from benchmarks import load
+from benchmarks import load, run
 from benchmarks.cluster import Running, cluster
 from benchmarks.harness import percentile, show, until
 from footfall.config import Config, Topology
@@ -44,6 +44,7 @@ LOAD_S_MAX = 120.0
 READ_S = 6.0
 WINNERS = 100
 BEFORE = 20  # visits to each milestone
+PAUSE_S = 0.3  # between two milestones: the proof of the one before is being kept meanwhile
 PARTITIONS = 16
 MESSAGES = 3_000  # of 1,000 visits
 LOOKS = 500
@@ -158,6 +159,7 @@ async def announcements(nodes: int, rate: float) -> Row:
                         await until(lambda path=path: _judged(running, path), 10.0, "a judge counts")  # type: ignore[misc]
                     (await running.http.post(f"{path}/visits")).raise_for_status()
                 late_ms.append(await asyncio.wait_for(heard.get(), 10.0))
+                await asyncio.sleep(PAUSE_S)
         what = f"N-th stored to winner announced, {nodes} nodes, at {stored():,.0f} visits/s"
         await log.close()
     p50, p99 = percentile(late_ms, 0.5), percentile(late_ms, 0.99)
@@ -198,6 +200,19 @@ def judging() -> list[Row]:
     return [Row("visits judged, 1,000 a batch, one core, without the log", rate, "1,000,000/s")]
 
 
+async def judged() -> list[Row]:
+    """Visits straight to the log, as fast as they go, until a node shows them all: without and with a judge.
+
+    In phase cp a node shows what the judge has counted, so that he must have come to the end as well.
+    """
+    rows = []
+    for n, what in ((0, "no milestone"), (10**11, "a judge counts, too")):
+        async with cluster(1, closing_share=0.0) as running:
+            done = await run.published(running, "straight", 1_000, "", n)
+            rows.append(Row(f"visits, 1,000 a batch, {what}", f"{done.rate:,.0f}/s, {done.note}", "1,000,000/s"))
+    return rows
+
+
 async def dormant() -> list[Row]:
     """What milestones that are far away cost a node: the time of one look, twenty times a second."""
     rows = []
@@ -225,7 +240,7 @@ async def dormant() -> list[Row]:
 
 async def figures(rate: float) -> list[Row]:
     """All of them."""
-    rows = [*judging(), *await dormant()]
+    rows = [*judging(), *await judged(), *await dormant()]
     for nodes, topology in ((1, Topology.REPLICATED), (3, Topology.REPLICATED), (3, Topology.SHARDED)):
         rows += [await exact_reads(nodes, topology, each) for each in (0.0, rate)]
     rows += [await announcements(3, each) for each in (0.0, rate)]

@@ -25,10 +25,12 @@ VISIT = '{"visitor": "203.0.113.7"}'
 _names = itertools.count()
 
 
-async def published(running: Running, mode: str, size: int, what: str) -> Figure:
-    """Visits from a producer in another process, until the node has counted them all."""
+async def published(running: Running, mode: str, size: int, what: str, n: int = 0) -> Figure:
+    """Visits from a producer in another process, until the node has counted them all; ``n``: a milestone to set first."""
     counter = f"bench-{next(_names)}"
     await running.define(counter)
+    if n:
+        (await running.http.put(f"{running.urls[0]}/v1/counters/{counter}/milestones/{n}")).raise_for_status()
     command = [sys.executable, "-m", "benchmarks.straight", running.nats, counter, mode, "--size", str(size)]
     done = await _elsewhere([*command, "--seconds", str(SECONDS)])
     ended_s = time.perf_counter()
