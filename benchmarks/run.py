@@ -26,7 +26,7 @@ _names = itertools.count()
 
 
 async def published(running: Running, mode: str, size: int, what: str, n: int = 0) -> Figure:
-    """Visits from a producer in another process, until the node has counted them all; ``n``: a milestone to set first."""
+    """Visits from a producer in another process, until the node has counted them all; ``n``: a milestone on them."""
     counter = f"bench-{next(_names)}"
     await running.define(counter)
     if n:
