@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from commands import PATIENCE_S, serve, settles
+from commands import PATIENCE_S, serve, settles, until
 from refusing import refused
 
 MILESTONE = "/v1/counters/shop/milestones/1000"
@@ -161,10 +161,17 @@ def test_what_is_no_milestone_is_not_found_and_says_how_to_set_one(http: httpx.C
         assert problem["type"] == "/problems/unknown-milestone"
 
 
-def test_claims_that_come_faster_than_they_are_looked_at_are_told_when_to_come_again(http: httpx.Client) -> None:
+def test_wrong_receipts_that_come_too_fast_are_told_when_to_come_again_and_the_winners_is_not(
+    server: httpx.Client,
+) -> None:
+    http, won = server, "/v1/counters/won/milestones/1"
+    assert http.put(won).status_code == 201
+    receipt = http.post("/v1/counters/won/visits").json()["receipt"]
+    until(lambda: http.get(won).json()["state"] == "reached", "it is reached")
     for _ in range(100):
-        answer = http.post(CLAIM, json={"receipt": "guess"})
-        if answer.status_code != 409:
+        answer = http.post(f"{won}/claim", json={"receipt": "guess"})
+        if answer.status_code != 403:
             break
     assert (answer.status_code, answer.json()["type"]) == (429, "/problems/too-many-claims")
     assert int(answer.headers["retry-after"]) >= 1
+    assert http.post(f"{won}/claim", json={"receipt": receipt}).status_code == 200
