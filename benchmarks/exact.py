@@ -120,17 +120,22 @@ async def loaded(running: Running, rate: float) -> AsyncIterator[Callable[[], fl
 # Figures
 
 
-async def exact_reads(nodes: int, topology: Topology, rate: float) -> Row:
-    """Exact reads of one counter, two clients at a time."""
+async def exact_reads(nodes: int, topology: Topology, rate: float, clients: int) -> Row:
+    """Exact reads of one counter by so many clients, each with its next read as soon as the last is answered."""
     async with cluster(nodes, topology=topology) as running:
         await running.define("bench")
         async with loaded(running, rate) as stored:
             url = f"{running.urls[0]}/v1/counters/bench?consistency=linearizable"
-            done = await asyncio.to_thread(load.http, url, 2, READ_S)
-        what = f"exact read, {nodes} node{'s' if nodes > 1 else ''}, {topology}, at {stored():,.0f} visits/s"
+            done = await asyncio.to_thread(load.http, url, clients, READ_S)
+        nodes_, clients_ = _count(nodes, "node"), _count(clients, "client")
+        what = f"exact reads, {nodes_}, {topology}, {clients_}, at {stored():,.0f} visits/s"
     if done.refused:
         return Row(what, f"{done.refused} were refused", "")
     return Row(what, f"p50 {done.p50_ms:.1f} ms, p99 {done.p99_ms:.1f} ms, {done.rate:,.0f}/s", "p50 < 3, p99 < 10 ms")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}"
 
 
 async def announcements(nodes: int, rate: float) -> Row:
@@ -242,7 +247,7 @@ async def figures(rate: float) -> list[Row]:
     """All of them."""
     rows = [*judging(), *await judged(), *await dormant()]
     for nodes, topology in ((1, Topology.REPLICATED), (3, Topology.REPLICATED), (3, Topology.SHARDED)):
-        rows += [await exact_reads(nodes, topology, each) for each in (0.0, rate)]
+        rows += [await exact_reads(nodes, topology, *each) for each in ((0.0, 1), (rate, 1), (rate, 16))]
     rows += [await announcements(3, each) for each in (0.0, rate)]
     return rows
 
