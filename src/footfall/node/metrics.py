@@ -83,6 +83,7 @@ def metrics_of(node: Node) -> list[Metric]:
 def _exact(node: Node) -> list[Metric]:
     """Metrics of exact reads and of milestones."""
     exact, judging, milestones = node.counting.exact, node.counting.judging, node.counting.definitions.milestones
+    proofs, announcing = node.counting.proofs, node.counting.announcing
     open_ = sum(standing.open for standing in milestones)
     found: list[tuple[str, str, str, float]] = [
         ("footfall_exact_reads_total", "counter", "Exact reads asked of this node", exact.reads),
@@ -92,6 +93,10 @@ def _exact(node: Node) -> list[Metric]:
         ("footfall_milestones_reached", "gauge", "Milestones that have a winner", len(milestones) - open_),
         ("footfall_judges", "gauge", "Judges that run here", len(judging.judges)),
         ("footfall_winners_found_total", "counter", "Winners that were found here", judging.won),
+        ("footfall_proofs_kept_total", "counter", "Winners whose proof this node has kept", proofs.kept),
+        ("footfall_proofs_given_up_total", "counter", "Winners whose proof it could not keep", proofs.given_up),
+        ("footfall_webhook_attempts_total", "counter", "Times that it spoke to the webhook", announcing.attempts),
+        ("footfall_webhook_failures_total", "counter", "Of these, those that were not taken", announcing.failures),
         ("footfall_claims_total", "counter", "Claims made to this node", node.milestones.claims),
         ("footfall_claims_refused_total", "counter", "Claims that it refused", node.milestones.claims_refused),
     ]
