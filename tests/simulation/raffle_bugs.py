@@ -85,6 +85,7 @@ def forgets_what_was_read(patch: pytest.MonkeyPatch) -> None:
     """After an exact read, an eventual one may show less."""
     patch.setattr("footfall.core.table.Table.merge", _owned_only)
     patch.setattr(Showing, "at_least", lambda self, number, value: None)
+    patch.setattr(Showing, "exact", lambda self, number, sequence, value: None)
 
 
 def _owned_only(self: Any, numbers: Any, entries: Any, sequences: Any = ()) -> None:

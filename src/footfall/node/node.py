@@ -356,7 +356,7 @@ class Node:
             self.table.merge(np.array([number], np.int32), entries, [exact.sequence] * self.table.partitions)
             unit, pending = self.counting.definitions.unit(number), self.producer.pending(number)
             showing = self.counting.judging.showing
-            showing.at_least(number, exact.vector.value)
+            showing.exact(number, exact.sequence, exact.vector.value)
             if number in showing.closing:
                 phase = Phase.CP
         return Reading(name, exact.vector.value, pending, unit, phase, "linearizable", exact.sequence, 0)

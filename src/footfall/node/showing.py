@@ -37,8 +37,15 @@ class Closing:
 
     def hear(self, sequence: int, value: int) -> None:
         """The judge has counted so much."""
+        self._heard_s = time.monotonic()
         if sequence >= self.sequence:
-            self.sequence, self._value, self._heard_s = sequence, value, time.monotonic()
+            self.sequence, self._value = sequence, value
+
+    def exact(self, sequence: int, value: int) -> None:
+        """An exact read has counted so much: as good as the judge's count, so that reads need not wait for his."""
+        self.shown = max(self.shown, value)
+        if sequence > self.sequence:
+            self.sequence, self._value = sequence, value
 
     def show(self, value: int, sequence: int, staleness_ms: int) -> Shown:
         """What to show, given what the table has."""
@@ -71,8 +78,15 @@ class Showing:
             return closing.show(value, sequence, staleness_ms)
         return Shown(max(value, self._floors.get(number, 0)), Phase.AP, sequence, staleness_ms)
 
+    def exact(self, number: int, sequence: int, value: int) -> None:
+        """An exact count is shown: nothing smaller may be, though the folds here may have yet to come as far."""
+        if closing := self.closing.get(number):
+            closing.exact(sequence, value)
+        else:
+            self.at_least(number, value)
+
     def at_least(self, number: int, value: int) -> None:
-        """A value is shown that is exact: nothing smaller may be, though the folds here may have yet to come as far."""
+        """So many have come, and nothing smaller may be shown."""
         if closing := self.closing.get(number):
             closing.shown = max(closing.shown, value)
         elif value > self._table.value(number):

@@ -203,6 +203,20 @@ async def test_a_far_milestone_after_one_that_was_reached_ends_the_phase_at_once
     assert not judges(cluster, "a")
 
 
+async def test_an_exact_read_near_a_milestone_does_not_turn_the_phase(cluster: Cluster) -> None:
+    n1 = await cluster.start("n1", closing_share=0.5, closing_soon_s=0.0)
+    await cluster.start("n4", closing_share=0.5, closing_soon_s=0.0)
+    await n1.milestones.add("a", 100)
+    await n1.add(visits("a", 60))
+    await until(lambda: all(node.read("a").phase is CP for node in cluster.nodes.values()))
+    for number in range(30):
+        node = cluster.nodes["n1" if number % 2 else "n4"]
+        await n1.add(visits("a"))
+        exact = await node.read_exact("a")
+        assert (exact.value, exact.phase) == (61 + number, CP)
+        assert (node.read("a").value, node.read("a").phase) == (61 + number, CP)
+
+
 async def test_what_was_shown_near_a_milestone_is_not_taken_back_when_it_is_reached(cluster: Cluster) -> None:
     n1 = await cluster.start("n1", closing_share=0.5, closing_soon_s=0.0)
     await n1.milestones.add("a", 7)
