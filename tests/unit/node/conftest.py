@@ -8,10 +8,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from node_cluster import Cluster
+from node_cluster import Cluster, until
 from node_line import Line
 
 from footfall.log.memory import Storage
+from footfall.node.node import Node
 from simulation.virtual_time import BEGIN_S, VirtualLoop
 
 SECONDS_MAX = 1_000.0  # of virtual time, for one test
@@ -56,3 +57,12 @@ def line(storage: Storage) -> Line:
 async def cluster(tmp_path: Path) -> Cluster:
     """Nodes on one log of four partitions; none is started."""
     return Cluster(tmp_path)
+
+
+@pytest.fixture
+async def node(cluster: Cluster) -> Node:
+    """One of two nodes."""
+    for name in ("n1", "n4"):
+        await cluster.start(name)
+    await until(cluster.settled)
+    return cluster.nodes["n1"]

@@ -27,15 +27,6 @@ BOTH = pytest.mark.parametrize("topology", TOPOLOGIES)
 NOTE = "from the old counter"
 
 
-@pytest.fixture
-async def node(cluster: Cluster) -> Node:
-    """One of two nodes."""
-    for name in ("n1", "n4"):
-        await cluster.start(name)
-    await until(cluster.settled)
-    return cluster.nodes["n1"]
-
-
 def imports(cluster: Cluster) -> list[Import]:
     """Those that the log holds."""
     return [one for one in controls(cluster.storage) if isinstance(one, Import)]

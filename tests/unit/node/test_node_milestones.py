@@ -30,15 +30,6 @@ BOTH = pytest.mark.parametrize("topology", TOPOLOGIES)
 FAR = 1_000_000
 
 
-@pytest.fixture
-async def node(cluster: Cluster) -> Node:
-    """One of two nodes."""
-    for name in ("n1", "n4"):
-        await cluster.start(name)
-    await until(cluster.settled)
-    return cluster.nodes["n1"]
-
-
 def said(cluster: Cluster) -> list[Milestone | Verdict]:
     """What the log tells of milestones that are not reached."""
     return [one for one in controls(cluster.storage) if isinstance(one, Milestone | Verdict)]
