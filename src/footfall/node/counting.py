@@ -178,17 +178,7 @@ class Counting:
         ]
         await self._beat(asks=True)
         await asyncio.sleep(LISTEN_S)
-        for beat in self.members.beats.values():
-            if beat.topology != self._config.topology:
-                raise TopologyMismatchError(
-                    f"node {beat.node} runs topology {beat.topology}, this one was started as {self._config.topology}: "
-                    "start all nodes with the same"
-                )
-            if beat.secret != self._fingerprint:
-                raise SecretMismatchError(
-                    f"node {beat.node} has another secret than this one, and would not know its receipts: start all "
-                    f"with the same FOOTFALL_SECRET, or copy {SECRET_FILE} from its data directory into this one's"
-                )
+        self._check_others()
         mine, _ = self.members.decide({}, {}, {})
         self.aggregator.start(states[number] for number in mine)
         for number in mine:
@@ -202,6 +192,20 @@ class Counting:
             self._spawn(every(self._config.gather_interval_s, self.sharing.gather), "gather")
         else:
             self._spawn(every(self._config.broadcast_interval_s, self._broadcast), "broadcast")
+
+    def _check_others(self) -> None:
+        """See that the others were started as this node was. Raises TopologyMismatchError, SecretMismatchError."""
+        for beat in self.members.beats.values():
+            if beat.topology != self._config.topology:
+                raise TopologyMismatchError(
+                    f"node {beat.node} runs topology {beat.topology}, this one was started as {self._config.topology}: "
+                    "start all nodes with the same"
+                )
+            if beat.secret != self._fingerprint:
+                raise SecretMismatchError(
+                    f"node {beat.node} has another secret than this one, and would not know its receipts: start all "
+                    f"with the same FOOTFALL_SECRET, or copy {SECRET_FILE} from its data directory into this one's"
+                )
 
     def _begin_aftermath(self, write: Write, key: bytes) -> None:
         """What follows when a milestone was reached: its proof is kept, and its winner announced."""
