@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import nats.errors
@@ -19,7 +19,16 @@ from footfall.log.api import Api, said
 from footfall.log.protocol import PUBLISH_TIMEOUT_S, Delivery, Handler, LogState, Message
 from footfall.log.pull import PullLoop
 from footfall.log.replies import Replies
-from footfall.log.streams import CUT_SUBJECT, CUTS, STREAM, check_partitions, cuts_config, log_config, partitions_of
+from footfall.log.streams import (
+    CUT_SUBJECT,
+    CUTS,
+    STREAM,
+    ancestors_of,
+    check_partitions,
+    cuts_config,
+    log_config,
+    partitions_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +46,7 @@ class JetStreamLog:
     def __init__(self, client: Client) -> None:
         self.partitions = 0
         self.created = ""
+        self.ancestors: Mapping[str, int] = {}
         self._client = client
         self._loops: set[PullLoop] = set()
         self._replies = Replies(client)
@@ -202,6 +212,7 @@ class JetStreamLog:
 
     async def _take(self, info: dict[str, Any], partitions: int) -> None:
         await self._api.info(CUTS)  # on a cluster it has a leader of its own, who may be elected later
+        self.ancestors = ancestors_of(info)
         self.partitions, self.created, self._api.required = partitions, info["created"], STREAM
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
 from footfall.core.position import Position, at, check
 from footfall.errors import LogFullError, LogUnavailableError
@@ -26,18 +26,27 @@ class Storage:
     Attributes:
         partitions: P.
         created: Names this log; another one must have another.
+        ancestors: The logs that it goes on from: see ``Log.ancestors``.
         first: Sequence of the first message still held.
         messages: All that are held, their sequences consecutive.
         blobs: The store.
         restarts: Whoever has read before a restart must compare his position again.
     """
 
-    def __init__(self, partitions: int = 16, bytes_max: int = -1, created: str = "2026-01-01T00:00:00Z") -> None:
+    def __init__(
+        self,
+        partitions: int = 16,
+        bytes_max: int = -1,
+        created: str = "2026-01-01T00:00:00Z",
+        ancestors: Mapping[str, int] | None = None,
+        first: int = 1,
+    ) -> None:
         self.partitions = partitions
         self.created = created
+        self.ancestors = dict(ancestors or {})
         self.bytes = 0
         self.bytes_max = bytes_max
-        self.first = 1
+        self.first = first
         self.messages: list[Message] = []
         self.blobs: dict[str, bytes] = {}
         self.restarts = 0
@@ -120,6 +129,11 @@ class MemoryLog:
     def created(self) -> str:
         """See ``Log.created``."""
         return self.storage.created
+
+    @property
+    def ancestors(self) -> Mapping[str, int]:
+        """See ``Log.ancestors``."""
+        return self.storage.ancestors
 
     async def close(self) -> None:
         """End the connection."""

@@ -1,6 +1,6 @@
 """What Footfall asks of an ordered, durable log, of the store for cuts beside it, and of the bus between nodes."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from footfall.core.position import Position
@@ -51,6 +51,14 @@ class Log(Protocol):
     @property
     def created(self) -> str:
         """The log's creation time, which names it; the same at every connection to it."""
+
+    @property
+    def ancestors(self) -> Mapping[str, int]:
+        """The logs that this one goes on from, as a person restored it: by creation time, up to which sequence of it.
+
+        Sequences go on too: those up to there name the same messages, though this log does not hold them. Empty for
+        a log that began anew. What the ancestor took after that sequence is lost.
+        """
 
     @property
     def connected(self) -> bool:

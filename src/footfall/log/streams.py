@@ -1,6 +1,9 @@
 """What the streams of a log are like: how they are made, and whether one that is there can be used."""
 
+from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from footfall.config import Config
 from footfall.errors import FormatError, PartitionsMismatchError
@@ -10,6 +13,7 @@ STREAM = "FOOTFALL"
 CUTS = "FOOTFALL_CUTS"
 CUT_SUBJECT = "footfall.cuts."
 FORMAT = "1"
+ANCESTORS = "footfall-ancestors"  # metadata: JSON, the logs that a restored one goes on from
 DUPLICATE_WINDOW_NS = 100_000_000  # the shortest: the fold knows repeats by itself
 
 
@@ -67,3 +71,25 @@ def partitions_of(info: dict[str, Any]) -> int:
             f"the log is of format {found}, and this version reads {FORMAT}: use the version that made it"
         )
     return int(metadata["footfall-partitions"])
+
+
+class _Ancestor(msgspec.Struct, forbid_unknown_fields=True):
+    """A log that this one goes on from, and up to which of its sequences."""
+
+    created: str
+    sequence: int
+
+
+def ancestors_metadata(ancestors: Mapping[str, int]) -> dict[str, str]:
+    """How a stream says which logs it goes on from."""
+    told = [_Ancestor(created, sequence) for created, sequence in ancestors.items()]
+    return {ANCESTORS: msgspec.json.encode(told).decode()}
+
+
+def ancestors_of(info: dict[str, Any]) -> dict[str, int]:
+    """Which logs a log goes on from: see ``Log.ancestors``. Raises FormatError if what it says cannot be read."""
+    told = (info["config"].get("metadata") or {}).get(ANCESTORS, "[]")
+    try:
+        return {one.created: one.sequence for one in msgspec.json.decode(told, type=list[_Ancestor])}
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise FormatError(f"the log's metadata {ANCESTORS} cannot be read ({error}): {told[:200]!r}") from None

@@ -1,5 +1,6 @@
 """Remembers on disk how far the log had acknowledged this node's writes, and refuses a log that has forgotten them."""
 
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -10,6 +11,8 @@ from footfall.core.batch import UNREADABLE
 from footfall.core.position import Position, check
 from footfall.errors import DataVersionError
 from footfall.log.protocol import Log
+
+logger = logging.getLogger(__name__)
 
 
 class Acknowledged:
@@ -32,6 +35,9 @@ class Acknowledged:
             return
         except UNREADABLE as error:
             raise DataVersionError(f"{self._path} is not of this version ({error}); move it away to go on") from None
+        if position.created in log.ancestors:
+            _say_lost(position, log.ancestors[position.created])
+            return
         message = await log.message(position.sequence)
         state = await log.state()  # after it: another node may trim the log at any moment
         if state.first_sequence > position.sequence:
@@ -52,3 +58,15 @@ class Acknowledged:
             os.fsync(file.fileno())
         Path(name).replace(self._path)
         self._written = position.sequence
+
+
+def _say_lost(position: Position, restored: int) -> None:
+    """The log was restored on purpose: what this node knows to be missing is said, and it goes on."""
+    logger.warning(
+        "the log was restored from a backup of the one made at %s, up to sequence %d: %s",
+        position.created,
+        restored,
+        f"{lost} of the messages after it, which this node knew to be stored, are lost"
+        if (lost := position.sequence - restored) > 0
+        else "nothing that this node knew to be stored is lost",
+    )

@@ -139,3 +139,22 @@ def test_a_secret_that_was_damaged_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"short")
     with pytest.raises(ConfigError, match="5 bytes"):
         kept_secret(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("restored", "said"), [(3, "2 of the messages after it"), (5, "nothing that this node"), (9, "nothing that this")]
+)
+async def test_a_log_restored_from_the_one_remembered_is_taken_and_what_is_lost_is_said(
+    remembered: Acknowledged, restored: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    was = Storage(4).created
+    other = Storage(4, created="2026-02-02T00:00:00Z", ancestors={was: restored}, first=restored)
+    other.append("footfall.control", b"the barrier")
+    await remembered.check(Line(other))
+    assert f"up to sequence {restored}: {said}" in caplog.text
+
+
+async def test_a_log_restored_from_a_third_one_is_refused(remembered: Acknowledged) -> None:
+    other = Storage(4, created="2026-02-02T00:00:00Z", ancestors={"2025-01-01T00:00:00Z": 9})
+    with pytest.raises(LogRewoundError, match="replaced"):
+        await remembered.check(Line(other))
