@@ -49,7 +49,7 @@ class _Singles:
         if self.producer.submit(self.leaf, next(self.visitors), self):
             self.sent += 1
 
-    def stored(self, receipt: str) -> None:
+    def stored(self, receipt: str, where: str) -> None:
         self.stored_count += 1
         if time.perf_counter() < self.ends_s:
             self.send()

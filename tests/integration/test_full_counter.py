@@ -55,4 +55,4 @@ async def test_a_counter_counts_to_2_to_the_63_less_1_and_refuses_what_would_pas
         await has_value(http, "full.shop", ENTRY_MAX)
         await has_value(http, "a", 0)
         assert (await http.get("/v1/sources/s")).json() == {"position": 0}
-        assert (await http.get("/readyz")).json() == {"ready": True, "problems": []}
+        assert (await http.get("/readyz")).json() == {"ready": True, "problems": [], "warnings": []}

@@ -280,7 +280,7 @@ async def test_nodes_health_readiness_metrics_and_index_say_what_they_are_to_say
     [entry] = msgspec.json.decode((await http.get("/v1/nodes")).content, type=wire.NodeList).nodes
     assert (entry.url, entry.self, entry.partitions) == (node.server.url, True, list(range(16)))
     assert (await http.get("/healthz")).json() == {"status": "ok"}
-    assert (await http.get("/readyz")).json() == {"ready": True, "problems": []}
+    assert (await http.get("/readyz")).json() == {"ready": True, "problems": [], "warnings": []}
     assert (await http.get("/")).json()["name"] == "footfall"
     for accept in ("", "application/openmetrics-text"):
         answer = await http.get("/metrics", headers={"accept": accept})

@@ -266,7 +266,7 @@ class _Waiter:
     def __init__(self, answer: asyncio.Future[str]) -> None:
         self._answer = answer
 
-    def stored(self, receipt: str) -> None:
+    def stored(self, receipt: str, where: str) -> None:
         if not self._answer.done():
             self._answer.set_result(receipt)
 

@@ -112,7 +112,7 @@ class FakeNode:
         waiting, self.waiting = self.waiting, []
         for waiter in waiting:
             if self.failure is None:
-                waiter.stored("0123456789abcdef0123")
+                waiter.stored("0123456789abcdef0123", "log")
             else:
                 waiter.failed(self.failure)
 
@@ -127,7 +127,8 @@ class FakeNode:
         if not durable:
             return SimpleNamespace(accepted=accepted, stored="memory", receipts=[])
         stored = asyncio.get_running_loop().create_future()
-        self._wait(SimpleNamespace(stored=stored.set_result, failed=stored.set_exception))
+        waiter = SimpleNamespace(stored=lambda receipt, where: stored.set_result(receipt), failed=stored.set_exception)
+        self._wait(waiter)
         receipt = await stored
         return SimpleNamespace(accepted=accepted, stored="log", receipts=[receipt] * len(visits))
 
@@ -176,6 +177,9 @@ class FakeNode:
             SimpleNamespace(name="footfall_flushes", kind="counter", help="Flushes.", samples=[({}, 3.0)]),
             SimpleNamespace(name="footfall_lag", kind="gauge", help="Lag.", samples=[({"partition": "1"}, 2.0)]),
         ]
+
+    def warnings(self) -> Sequence[str]:
+        return []
 
     def problems(self) -> Sequence[str]:
         return self.unready

@@ -51,7 +51,10 @@ async def http(node: FakeNode) -> AsyncIterator[httpx.AsyncClient]:
 async def test_a_node_that_is_not_ready_says_why(node: FakeNode, http: httpx.AsyncClient) -> None:
     node.unready = ["the log cannot be reached"]
     answer = await http.get("/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"ready": False, "problems": ["the log cannot be reached"]})
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {"ready": False, "problems": ["the log cannot be reached"], "warnings": []},
+    )
     assert (await http.get("/healthz")).status_code == 200
 
 

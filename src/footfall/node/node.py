@@ -45,6 +45,7 @@ from footfall.node.readings import (
     NodeInfo,
     Phase,
     Reading,
+    Stored,
     winner_reading,
 )
 from footfall.node.secret import kept_secret
@@ -206,7 +207,7 @@ class Node:
     def submit(self, definition: Definition, visitor: str | None, waiter: Waiter) -> bool:
         """Take one visit without a key on the hot path; False if ``add`` must be used, which tells why.
 
-        Later, once, ``waiter.stored(receipt)`` or ``waiter.failed(error)`` is called.
+        Later, once, ``waiter.stored(receipt, where)`` or ``waiter.failed(error)`` is called.
         """
         if not self._ready or self._full or self._stopping or self.counting.aggregator.failure:
             return False
@@ -228,7 +229,7 @@ class Node:
         check_visits(visits, self.counting.definitions, self.table)
         self._check_taking()
         receipts = await self.producer.add(await self._pairs(visits), durable)
-        return Added(sum(visit.count for visit in visits), "log" if durable else "memory", receipts)
+        return Added(sum(visit.count for visit in visits), Stored.LOG if durable else Stored.MEMORY, receipts)
 
     async def _pairs(self, visits: Sequence[Visit]) -> list[tuple[Definition, Visit]]:
         find = self.counting.definitions.find
@@ -269,7 +270,7 @@ class Node:
         position = await self.counting.source_position(partition, source, sequence)
         if position < end:  # someone else's chunk was first
             raise SourcePositionError(source, start, position)
-        return Added(sum(visit.count for visit in visits), "log", [])
+        return Added(sum(visit.count for visit in visits), Stored.LOG, [])
 
     async def source_position(self, source: str) -> int:
         """Up to which byte a source is counted. Raises NotReadyError, InvalidVisitError."""
@@ -307,6 +308,10 @@ class Node:
         if self._stopping:
             problems.append("it is stopping")
         return problems
+
+    def warnings(self) -> list[str]:
+        """What a person should look at, though this node counts and answers."""
+        return []
 
     def check_answering(self) -> None:
         """Raises NotReadyError until this node has read what the log held when it started."""

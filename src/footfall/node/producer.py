@@ -18,6 +18,7 @@ from footfall.core.position import Position, digest
 from footfall.core.visit import Visit
 from footfall.errors import FootfallError, LogUnavailableError, OverloadedError
 from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Log
+from footfall.node.readings import Stored
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +35,8 @@ Pairs = Sequence[tuple[Definition, Visit]]
 class Waiter(Protocol):
     """Who waits for a single visit."""
 
-    def stored(self, receipt: str) -> None:
-        """It is durable in the log."""
+    def stored(self, receipt: str, where: Stored) -> None:
+        """It is durable, in the log or in the spool."""
 
     def failed(self, error: FootfallError) -> None:
         """It was not acknowledged."""
@@ -195,7 +196,7 @@ class Producer:
         self.flushes += 1
         self.visits += flush.visits
         for waiter, receipt in flush.singles(self._secret):
-            waiter.stored(receipt)
+            waiter.stored(receipt, Stored.LOG)
         for answer, receipts in flush.requests(self._secret):
             if not answer.done():
                 answer.set_result(receipts)

@@ -127,17 +127,25 @@ def winner_reading(standing: Standing) -> WinnerReading | None:
     )
 
 
+class Stored(enum.StrEnum):
+    """Where visits are that were taken."""
+
+    LOG = "log"  # counted, or about to be
+    SPOOL = "spool"  # durable on the node that took them, until the log is back
+    MEMORY = "memory"  # not durable: the caller did not want to wait
+
+
 class Added(msgspec.Struct, frozen=True):
     """The answer to visits.
 
     Attributes:
         accepted: How many visits were taken.
-        stored: Where they are safe: ``log``; or ``memory``, if the caller did not want to wait.
+        stored: Where they are.
         receipts: One for each visit sent, 32 hex digits; none from ``memory``.
     """
 
     accepted: int
-    stored: str
+    stored: Stored
     receipts: list[str]
 
 

@@ -14,14 +14,14 @@ class Answers:
         json = b"content-type: application/json\r\ncontent-length: "
         self.accepted = b"HTTP/1.1 202 Accepted\r\n%b%b" % (self.common, json)
         self.reading = b"HTTP/1.1 200 OK\r\n%bcache-control: no-store\r\n%b" % (self.common, json)
-        self.receipt_length = -1
+        self.receipt_kind = (-1, "")
         self.receipt_head = b""
 
-    def stored(self, receipt: str) -> bytes:
+    def stored(self, receipt: str, where: str) -> bytes:
         """The answer to a visit that is stored. A node's receipts have one length, so the head is made once."""
-        if len(receipt) != self.receipt_length:
-            self.receipt_length = len(receipt)
-            start = b'{"accepted":1,"stored":"log","receipt":"'
+        if (len(receipt), where) != self.receipt_kind:
+            self.receipt_kind = len(receipt), where
+            start = b'{"accepted":1,"stored":"%b","receipt":"' % where.encode()
             self.receipt_head = b"%b%d\r\n\r\n%b" % (self.accepted, len(start) + len(receipt) + 2, start)
         return self.receipt_head + receipt.encode() + b'"}'
 

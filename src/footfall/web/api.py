@@ -123,7 +123,7 @@ class Api:
     async def get_readiness(self, request: Request) -> Response:
         """Say whether the node counts and answers."""
         found = self._node.problems()
-        return in_json(wire.Readiness(not found, list(found)), 503 if found else 200)
+        return in_json(wire.Readiness(not found, list(found), list(self._node.warnings())), 503 if found else 200)
 
     async def get_metrics(self, request: Request) -> Response:
         """Expose metrics for Prometheus."""

@@ -11,6 +11,7 @@ import msgspec
 
 from footfall.errors import FootfallError
 from footfall.node.node import Node
+from footfall.node.readings import Stored
 from footfall.web.connection import Connection
 from footfall.web.problems import problem
 from footfall.web.traffic import Traffic
@@ -192,10 +193,10 @@ class HotProtocol(Connection):
         self.cycle = _WAITING
         return True
 
-    def stored(self, receipt: str) -> None:
+    def stored(self, receipt: str, where: Stored) -> None:
         """The visit is durable. Called by the node, once; the connection may be gone by now."""
         self.traffic.hot_visits += 1
-        self._answer(self.current().stored(receipt))
+        self._answer(self.current().stored(receipt, where))
 
     def failed(self, error: FootfallError) -> None:
         """The visit was not stored. Called by the node, once."""

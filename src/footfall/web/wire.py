@@ -132,7 +132,7 @@ class Accepted(msgspec.Struct, omit_defaults=True):
     """Visits were taken, and are where ``stored`` says; ``receipt`` names one visit, ``receipts`` each of a list."""
 
     accepted: Annotated[int, Meta(ge=0)]
-    stored: Annotated[str, Meta(examples=["log", "memory"])]
+    stored: Annotated[str, Meta(examples=["log", "spool", "memory"])]
     receipt: str | None = None
     receipts: list[str] | None = None
 
@@ -250,10 +250,11 @@ class Health(msgspec.Struct):
 
 
 class Readiness(msgspec.Struct):
-    """Whether the node counts and answers, and if not, why."""
+    """Whether the node counts and answers, and if not, why; ``warnings`` tell what a person should look at anyway."""
 
     ready: bool
     problems: list[str]
+    warnings: list[str]
 
 
 class Problem(msgspec.Struct, omit_defaults=True):

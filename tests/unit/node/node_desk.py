@@ -12,6 +12,7 @@ from footfall.core.routing import partition_of
 from footfall.core.visit import Visit
 from footfall.errors import FootfallError
 from footfall.node.producer import Producer
+from footfall.node.readings import Stored
 
 SECRET = b"the cluster's secret"
 
@@ -23,7 +24,7 @@ class Single:
         self.receipts: list[str] = []
         self.errors: list[FootfallError] = []
 
-    def stored(self, receipt: str) -> None:
+    def stored(self, receipt: str, where: Stored) -> None:
         self.receipts.append(receipt)
 
     def failed(self, error: FootfallError) -> None:
