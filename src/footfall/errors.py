@@ -24,15 +24,19 @@ FootfallError
  ├─ UnavailableError            not now: the same request may succeed later
  │   ├─ LogUnavailableError
  │   │   └─ LogFullError
+ │   ├─ SpoolFullError
  │   ├─ OverloadedError
  │   │   └─ TooManyClaimsError
  │   ├─ NotReadyError
  │   ├─ PartitionsUnownedError
+ │   ├─ BackupFailedError
  │   └─ UnreachableError
  ├─ IntegrityError              something durable is not what it was: a person must look
  │   ├─ LogRewoundError
  │   ├─ LogTrimmedError
  │   ├─ CheckpointError
+ │   ├─ BackupDamagedError
+ │   ├─ SpoolDamagedError
  │   ├─ PartitionMismatchError
  │   └─ FormatError
  │       └─ MalformedError
@@ -43,11 +47,14 @@ FootfallError
      ├─ EngineTooOldError
      ├─ EngineFailedError
      ├─ DataInUseError
+     │   └─ SpoolInUseError
      ├─ DataVersionError
      ├─ PartitionsMismatchError
      ├─ TopologyMismatchError
      ├─ SecretMismatchError
      ├─ PortInUseError
+     ├─ LogExistsError
+     ├─ RestoreUnfinishedError
      └─ ConnectError
 """
 
@@ -182,6 +189,10 @@ class LogFullError(LogUnavailableError):
     """The log has reached its size limit and refuses."""
 
 
+class SpoolFullError(UnavailableError):
+    """The log is away, and this node's spool takes no more: nothing was counted."""
+
+
 class OverloadedError(UnavailableError):
     """A queue of this node is at its bound."""
 
@@ -210,6 +221,10 @@ class NotReadyError(UnavailableError):
     """The node does not count yet, or not any more."""
 
 
+class BackupFailedError(UnavailableError):
+    """A backup cannot be made, found, read or removed now."""
+
+
 class UnreachableError(UnavailableError):
     """No node answers at a URL."""
 
@@ -230,12 +245,20 @@ class CheckpointError(IntegrityError):
     """A checkpoint is torn, flipped, incomplete or of another log."""
 
 
+class BackupDamagedError(IntegrityError):
+    """A backup is torn, flipped, incomplete, or not one of Footfall's."""
+
+
 class FormatError(IntegrityError):
     """Bytes are of a format that this version does not read."""
 
 
 class MalformedError(FormatError):
     """Bytes are no message of the log."""
+
+
+class SpoolDamagedError(IntegrityError):
+    """A file of a node's spool cannot be read, or is of another log: what it holds is not counted."""
 
 
 class PartitionMismatchError(IntegrityError):
@@ -270,6 +293,10 @@ class DataInUseError(SetupError):
     """A running server already uses the data directory."""
 
 
+class SpoolInUseError(DataInUseError):
+    """Another process has this file of a spool."""
+
+
 class DataVersionError(SetupError):
     """The data directory was written by another version's format."""
 
@@ -288,6 +315,14 @@ class SecretMismatchError(SetupError):
 
 class PortInUseError(SetupError):
     """The address that HTTP should be served on cannot be had."""
+
+
+class LogExistsError(SetupError):
+    """A backup should be restored where there is a log already."""
+
+
+class RestoreUnfinishedError(SetupError):
+    """A backup was being restored into this log, and that has not come to its end."""
 
 
 class ConnectError(SetupError):
