@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from footfall.errors import FormatError
-from footfall.log.streams import ANCESTORS, ancestors_metadata, ancestors_of
+from footfall.errors import FormatError, RestoreUnfinishedError
+from footfall.log.streams import ANCESTORS, RESTORING, ancestors_metadata, ancestors_of, partitions_of
 
 
 def info(metadata: dict[str, str] | None) -> dict[str, Any]:
@@ -26,3 +26,8 @@ def test_a_log_that_says_nothing_has_no_ancestors(metadata: dict[str, str] | Non
 def test_ancestors_that_cannot_be_read_are_refused(told: str) -> None:
     with pytest.raises(FormatError, match="footfall-ancestors cannot be read"):
         ancestors_of(info({ANCESTORS: told}))
+
+
+def test_a_log_that_is_being_restored_is_no_log_yet() -> None:
+    with pytest.raises(RestoreUnfinishedError, match="backup B is being restored"):
+        partitions_of(info({"footfall-format": "1", "footfall-partitions": "4", RESTORING: "B"}))

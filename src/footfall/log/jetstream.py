@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 from footfall.config import Config
 from footfall.core.position import Position, check
 from footfall.errors import ConnectError, LogFullError, LogUnavailableError
-from footfall.log import connection
+from footfall.log import connection, restoring
 from footfall.log.api import Api, said
 from footfall.log.protocol import PUBLISH_TIMEOUT_S, Delivery, Handler, LogState, Message
 from footfall.log.pull import PullLoop
@@ -210,6 +210,18 @@ class JetStreamLog:
             raise ConnectError("there is no log yet: footfall serve makes one")
         await self._take(info, partitions_of(info))
 
+    async def open_restored(self, config: Config, replicas: int, restored: restoring.Restored) -> None:
+        """Make the streams of a log that goes on from a backup. Raises LogExistsError."""
+        await restoring.make_streams(self._api, config, replicas, restored)
+        info = await self._api.info(STREAM)
+        if not info:
+            raise LogUnavailableError(f"stream {STREAM} was made just now, and is not seen yet")
+        await self._take(info, config.partitions)
+
+    async def finish_restoring(self) -> None:
+        """All of the backup is in the log and in the store: nodes may start on it. Raises LogUnavailableError."""
+        await restoring.finish(self._api)
+
     async def _take(self, info: dict[str, Any], partitions: int) -> None:
         await self._api.info(CUTS)  # on a cluster it has a leader of its own, who may be elected later
         self.ancestors = ancestors_of(info)
@@ -231,7 +243,7 @@ async def connect(config: Config, urls: Sequence[str], *, name: str) -> JetStrea
     """
 
     async def opened(log: JetStreamLog, clustered: bool) -> None:
-        await log.open(config, config.replicas or (CLUSTER_REPLICAS if clustered else 1))
+        await log.open(config, _replicas(config, clustered))
 
     return await _connected(urls, name, opened)
 
@@ -246,6 +258,22 @@ async def connect_existing(urls: Sequence[str], *, name: str) -> JetStreamLog:
 
     async def opened(log: JetStreamLog, clustered: bool) -> None:
         await log.open_existing()
+
+    return await _connected(urls, name, opened)
+
+
+async def connect_restored(
+    config: Config, urls: Sequence[str], restored: restoring.Restored, *, name: str
+) -> JetStreamLog:
+    """Connect to NATS, and make a log there that goes on from a backup; ``finish_restoring`` makes it usable.
+
+    Raises:
+        LogExistsError: There is a log already.
+        ConnectError, EngineTooOldError: As ``connect``.
+    """
+
+    async def opened(log: JetStreamLog, clustered: bool) -> None:
+        await log.open_restored(config, _replicas(config, clustered), restored)
 
     return await _connected(urls, name, opened)
 
@@ -275,3 +303,7 @@ async def _connected(
     except BaseException:
         await connection.close(client)
         raise
+
+
+def _replicas(config: Config, clustered: bool) -> int:
+    return config.replicas or (CLUSTER_REPLICAS if clustered else 1)

@@ -6,13 +6,14 @@ from typing import Any
 import msgspec
 
 from footfall.config import Config
-from footfall.errors import FormatError, PartitionsMismatchError
+from footfall.errors import FormatError, PartitionsMismatchError, RestoreUnfinishedError
 from footfall.log.protocol import CONTROL_SUBJECT
 
 STREAM = "FOOTFALL"
 CUTS = "FOOTFALL_CUTS"
 CUT_SUBJECT = "footfall.cuts."
 FORMAT = "1"
+RESTORING = "footfall-restoring"  # metadata: the backup that is being restored; gone when that is done
 ANCESTORS = "footfall-ancestors"  # metadata: JSON, the logs that a restored one goes on from
 DUPLICATE_WINDOW_NS = 100_000_000  # the shortest: the fold knows repeats by itself
 
@@ -53,7 +54,7 @@ def check_partitions(info: dict[str, Any], partitions: int) -> None:
     """See that a log is one that this version reads, with so many partitions.
 
     Raises:
-        FormatError: It is of another format.
+        FormatError, RestoreUnfinishedError: As ``partitions_of``.
         PartitionsMismatchError: It has another number of partitions.
     """
     if (has := partitions_of(info)) != partitions:
@@ -64,8 +65,18 @@ def check_partitions(info: dict[str, Any], partitions: int) -> None:
 
 
 def partitions_of(info: dict[str, Any]) -> int:
-    """How many partitions a log has. Raises FormatError if it is of another format."""
+    """How many partitions a log has.
+
+    Raises:
+        FormatError: It is of another format.
+        RestoreUnfinishedError: It is not whole.
+    """
     metadata = info["config"].get("metadata") or {}
+    if RESTORING in metadata:
+        raise RestoreUnfinishedError(
+            f"backup {metadata[RESTORING]} is being restored into this log, or that was broken off: "
+            "wait for its end, or run footfall restore again"
+        )
     if (found := metadata.get("footfall-format")) != FORMAT:
         raise FormatError(
             f"the log is of format {found}, and this version reads {FORMAT}: use the version that made it"
