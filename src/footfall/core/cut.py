@@ -241,6 +241,11 @@ def read_manifest(data: bytes) -> Manifest:
     raise reason
 
 
+def moved(manifest: Manifest, position: Position) -> bytes:
+    """The manifest of the same state in another log, which goes on from a backup of this one."""
+    return _encode_manifest(msgspec.structs.replace(manifest, position=position))
+
+
 def restore(manifest: Manifest, fetched: Mapping[str, bytes]) -> Partition:
     """The partition's state.
 

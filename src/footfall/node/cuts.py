@@ -26,6 +26,8 @@ FETCHES_MAX = 16  # at a time
 ATTEMPTS_MAX = 3  # to find a cut that can be read
 SECONDS_MAX = 60.0  # for one part; the next cut is tried then
 PINS = "proof.head"  # keys below it end with the epoch of the cut that the proof begins at
+COPYING = "pin"  # keys below it end with the epoch of a cut that is being copied
+COPYING_EPOCHS_MAX = 8_640  # a day at one cut every 10 s: who copies for longer has died
 
 
 T = TypeVar("T")
@@ -41,6 +43,11 @@ class Found(NamedTuple):
     epoch: int
     position: Position
     manifests: dict[str, cut.Manifest]
+
+
+def pin_key(epoch: int, token: str) -> str:
+    """Under which anything keeps a cut from being dropped while it is copied; ``token``: whose key it is."""
+    return f"{COPYING}.{token}.{epoch}"
 
 
 class Cuts:
@@ -148,10 +155,11 @@ class Cuts:
 
     async def _manifests(self, epoch: int) -> list[cut.Manifest]:
         parts = [cut.DEFINITIONS, *map(str, range(self._log.partitions))]
-        fetched = await self._fetch([cut.manifest_key(epoch, part) for part in parts])
+        fetched = await self.fetch([cut.manifest_key(epoch, part) for part in parts])
         return [cut.read_manifest(data) for data in fetched.values()]
 
-    async def _fetch(self, keys: Iterable[str]) -> dict[str, bytes]:
+    async def fetch(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """What the store holds under these keys. Raises CheckpointError if it has lost something."""
         gate = asyncio.Semaphore(FETCHES_MAX)
 
         async def one(key: str) -> tuple[str, bytes]:
@@ -164,7 +172,7 @@ class Cuts:
         return dict(await asyncio.gather(*map(one, keys)))
 
     async def _blobs(self, manifest: cut.Manifest) -> dict[str, bytes]:
-        return await self._fetch({cut.blob_key(ref) for ref in manifest.refs() if ref.digest not in manifest.inline})
+        return await self.fetch({cut.blob_key(ref) for ref in manifest.refs() if ref.digest not in manifest.inline})
 
     async def definitions(self, found: Found) -> Definitions:
         """The definitions of a cut. Raises CheckpointError."""
@@ -242,6 +250,8 @@ class Cuts:
             logger.info("all cuts and the log are kept: %s", why)
             return
         pinned = {int(key.rpartition(".")[2]) for key in await self._log.keys(PINS)}
+        pinned |= await self._copied(newest.epoch)
+        self._pinned = {epoch: blobs for epoch, blobs in self._pinned.items() if epoch in pinned}
         kept_keys: dict[int, list[str]] = {}
         for key in await self._log.keys("cut"):
             epoch = int(key.split(".")[1])
@@ -255,6 +265,17 @@ class Cuts:
             if int(key.split(".")[1]) < newest.epoch and key not in needed:
                 await self._log.delete(key)
         await self._log.trim(oldest.position.sequence)
+
+    async def _copied(self, newest: int) -> set[int]:
+        """The epochs of cuts that are being copied; pins that someone has left behind are forgotten."""
+        epochs = set()
+        for key in await self._log.keys(COPYING):
+            epoch = int(key.rpartition(".")[2])
+            if epoch > newest - COPYING_EPOCHS_MAX:
+                epochs.add(epoch)
+            else:
+                await self._log.delete(key)
+        return epochs
 
     async def _needed(self, kept: Mapping[int, Iterable[str]], pinned: set[int]) -> set[str]:
         """The blobs that manifests need; ``kept``: their keys, by epoch."""

@@ -10,7 +10,8 @@ from footfall.core import cut
 from footfall.core.position import Position
 from footfall.errors import CheckpointError, FormatError, LogRewoundError, LogUnavailableError
 from footfall.log.memory import Storage
-from footfall.node.cuts import SECONDS_MAX
+from footfall.node import cuts
+from footfall.node.cuts import SECONDS_MAX, pin_key
 
 
 @pytest.fixture(params=["inline", "blobs"])
@@ -281,3 +282,30 @@ async def test_a_cut_that_is_dropped_while_it_is_read_is_looked_for_again(monkey
     partition, position, _ = await reader.cuts.newest_partition(0)
     assert position == cutter.positions[6]
     assert cut.state_bytes(partition) == cutter.states[6][0]
+
+
+async def test_a_cut_that_is_being_copied_is_kept(cutter: Cutter) -> None:
+    await cutter.take(3)
+    await cutter.line.put(pin_key(2, "backup"), b"")
+    await cutter.take(3)
+    await cutter.cuts.collect(nothing)
+    assert await cutter.found() == [6, 5, 2]
+    for number in range(2):
+        partition = await cutter.cuts.partition(await cutter.cuts.at(2), number)
+        assert cut.state_bytes(partition) == cutter.states[2][number]
+    await cutter.line.delete(pin_key(2, "backup"))
+    await cutter.cuts.collect(nothing)
+    assert await cutter.found() == [6, 5]
+
+
+async def test_what_was_left_by_one_who_copied_and_died_keeps_a_cut_for_a_day(
+    cutter: Cutter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuts, "COPYING_EPOCHS_MAX", 4)
+    await cutter.take(2)
+    await cutter.line.put(pin_key(2, "dead"), b"")
+    for expected in ([5, 4, 2], [6, 5]):
+        await cutter.take(5 - 2 if expected[0] == 5 else 1)
+        await cutter.cuts.collect(nothing)
+        assert await cutter.found() == expected
+    assert cutter.keys("pin") == []
