@@ -8,6 +8,8 @@ from footfall.errors import ConfigError
 
 PARTITIONS_MAX = 256  # a row of the table of counts is 8 bytes a partition
 
+SPOOL_AGE_MAX_S = 5 * 86_400.0  # with the day for which an id is used it is still below a week
+
 
 class Topology(enum.StrEnum):
     """How nodes share counts: pushed to everyone, or pulled at intervals."""
@@ -33,6 +35,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     secret: str = ""  # keys the receipts; empty: kept in the data directory
     replicas: int = 0  # of the log; 0: 1 embedded or on a single server, 3 on a cluster
     log_bytes_max: int = 10 << 30  # the log is trimmed at every cut: minutes at 5 million visits/s
+    spool_bytes_max: int = 1 << 30  # of visits that wait on this node while the log is away; 0: none are taken then
+    spool_age_max_s: float = 86_400.0  # how long they may wait: well below the week after which producers are forgotten
     cut_interval_s: float = 10.0
     beat_interval_s: float = 0.25
     silence_max_s: float = 2.0  # a node unheard for longer has lost its partitions
@@ -68,6 +72,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigError(f"{name} is {value}; it must be from 0.01 to 3600 seconds")
         if self.log_bytes_max < 1 << 20:
             raise ConfigError(f"log_bytes_max is {self.log_bytes_max}; it must be at least {1 << 20}")
+        if self.spool_bytes_max < 0:
+            raise ConfigError(f"spool_bytes_max is {self.spool_bytes_max}; it must be 0 or more")
+        if not 1.0 <= self.spool_age_max_s <= SPOOL_AGE_MAX_S:
+            raise ConfigError(
+                f"spool_age_max_s is {self.spool_age_max_s}; it must be from 1 to {SPOOL_AGE_MAX_S:g} seconds"
+            )
         if not 0.0 <= self.closing_share <= 1.0:
             raise ConfigError(f"closing_share is {self.closing_share}; it must be from 0 to 1")
         if not 0.0 <= self.closing_soon_s <= 86_400:

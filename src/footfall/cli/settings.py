@@ -29,6 +29,10 @@ class Tuning:
     log_bytes_max: Annotated[int | None, Parameter(converter=whole, help="Size at which the log refuses visits.")] = (
         None
     )
+    spool_bytes_max: Annotated[
+        int | None, Parameter(converter=whole, help="Size of the visits kept on this node while the log is away.")
+    ] = None
+    spool_age_max_s: Annotated[float | None, Parameter(help="Seconds for which they may wait there.")] = None
     cut_interval_s: Annotated[float | None, Parameter(help="Seconds between checkpoints.")] = None
     beat_interval_s: Annotated[float | None, Parameter(help="Seconds between heartbeats.")] = None
     silence_max_s: Annotated[float | None, Parameter(help="Seconds of silence after which a node is replaced.")] = None

@@ -29,8 +29,9 @@ def metrics_of(node: Node) -> list[Metric]:
             "footfall_publish_retries_total",
             "counter",
             "Attempts that the log left unanswered",
-            [(nothing, producer.retries)],
+            [(nothing, producer.publisher.retries)],
         ),
+        *_spool(node),
         Metric(
             "footfall_visits_gathered", "gauge", "Visits waiting for the next flush", [(nothing, producer.gathered)]
         ),
@@ -78,6 +79,25 @@ def metrics_of(node: Node) -> list[Metric]:
         Metric("footfall_ready", "gauge", "1 if this node counts and answers", [(nothing, float(not node.problems()))]),
         *_exact(node),
     ]
+
+
+def _spool(node: Node) -> list[Metric]:
+    """Metrics of what waits on this node while the log is away."""
+    spool = node.spool
+    if spool is None:
+        return []
+    found: list[tuple[str, str, str, float]] = [
+        ("footfall_spool_visits", "gauge", "Visits in the spool, which wait for the log", spool.visits),
+        ("footfall_spool_bytes", "gauge", "Bytes of them", spool.bytes),
+        ("footfall_spool_bytes_max", "gauge", "Bytes at which the spool refuses", spool.bytes_max),
+        ("footfall_spool_age_seconds", "gauge", "How long the oldest of them has waited", spool.age_s),
+        ("footfall_spool_files_aside", "gauge", "Files of the spool that cannot be counted", len(spool.aside)),
+        ("footfall_spooled_visits_total", "counter", "Visits that were kept in the spool", spool.visits_kept),
+        ("footfall_spool_drained_visits_total", "counter", "Visits that went on to the log", spool.visits_drained),
+        ("footfall_spool_refused_total", "counter", "Times that the spool did not take visits", spool.refused),
+        ("footfall_spooling", "gauge", "1 while visits go to the spool", float(node.producer.spooling)),
+    ]
+    return [Metric(name, kind, text, [({}, value)]) for name, kind, text, value in found]
 
 
 def _exact(node: Node) -> list[Metric]:

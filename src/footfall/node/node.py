@@ -7,8 +7,9 @@ import secrets
 import socket
 import time
 from bisect import bisect_left
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Coroutine, MutableSequence, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,6 @@ from footfall.core.vector import ENTRY_MAX
 from footfall.core.visit import COUNT_MAX, Visit, check_text
 from footfall.errors import (
     InvalidVisitError,
-    LogFullError,
     LogUnavailableError,
     NotReadyError,
     SourcePositionError,
@@ -49,11 +49,13 @@ from footfall.node.readings import (
     winner_reading,
 )
 from footfall.node.secret import kept_secret
+from footfall.node.spool import Spool
 from footfall.node.waiting import ended
 
 logger = logging.getLogger(__name__)
 
 FILL_MAX = 0.9  # of the log, for visits; the rest is for control messages, or a full log could never be trimmed
+FULL = "the log is 90 % full: it takes visits when it was trimmed or made larger"
 FILL_CHECK_S = 1.0
 DRAIN_TIMEOUT_S = 5.0
 SOURCE_BYTES_MAX = 256
@@ -83,12 +85,13 @@ class Node:
         )
         self.table = self.counting.table
         self.producer: Producer
+        self.spool: Spool | None = None
         self.milestones: Milestones
         self._cluster = cluster
         self._acknowledged = Acknowledged(Path(config.data), self.id)
         self._tasks: list[asyncio.Task[None]] = []
         self._target = -1  # the sequence that must be readable before this node is ready
-        self._ready = self._full = self._stopping = False
+        self._ready = self._stopping = False
         self._define_lock = asyncio.Lock()
         self._local = 0
         self._sorted: list[str] = []
@@ -106,12 +109,34 @@ class Node:
         states = await self.counting.load()
         secret = self.config.secret.encode() or await asyncio.to_thread(kept_secret, Path(self.config.data))
         hashed = self.topology is Topology.SHARDED
-        self.producer = Producer(self._cluster, self.counting.definitions, secret, hashed, self._local_partition)
-        self._tasks.append(self.counting.watched(asyncio.create_task(self.producer.run(), name="producer")))
+        self.spool = self._spool_of(self.config)
+        self.producer = Producer(
+            self._cluster, self.counting.definitions, secret, hashed, self._local_partition, self.spool
+        )
+        self._spawn(self.producer.run(), "producer")
         await self.counting.join(states, self.producer.control, secret)
         self.milestones = Milestones(self.id, self.counting, self.producer.control, self._defined)
         self._target = await self.producer.control(Barrier)
-        self._tasks.append(self.counting.watched(asyncio.create_task(every(FILL_CHECK_S, self._watch), name="watch")))
+        self._spawn(every(FILL_CHECK_S, self._watch), "watch")
+        if self.producer.draining is not None:
+            self._spawn(self.producer.draining.run(), "spool")
+
+    def _spool_of(self, config: Config) -> Spool | None:
+        if not config.spool_bytes_max:
+            return None
+        definitions = self.counting.definitions
+        return Spool(
+            Path(config.data),
+            self.id,
+            self.run,
+            self._cluster,
+            definitions,
+            config.spool_bytes_max,
+            config.spool_age_max_s,
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(self.counting.watched(asyncio.create_task(work, name=name)))
 
     async def stop(self) -> None:
         """Store what was taken, leave, and end."""
@@ -120,8 +145,12 @@ class Node:
             logger.warning(
                 "%d visits could not be stored in time; their senders were not told so", self.producer.gathered
             )
+        if self.producer.draining is not None and not self.producer.away:
+            await self.producer.draining.finish(DRAIN_TIMEOUT_S)
         await self.counting.stop()
         await ended(self._tasks)
+        if self.spool is not None:
+            await self.spool.close()
         self._remember()
 
     async def _watch(self) -> None:
@@ -129,12 +158,14 @@ class Node:
         await asyncio.to_thread(self._remember)
         with contextlib.suppress(LogUnavailableError):
             state = await self._cluster.state()
-            self._full = 0 <= state.bytes_max * FILL_MAX < state.bytes
+            full = 0 <= state.bytes_max * FILL_MAX < state.bytes
+            failure = self.counting.aggregator.failure
+            self.producer.hold = str(failure) if failure else FULL if full else ""
 
     def _remember(self) -> None:
-        if self.producer.acknowledged[0]:
+        if self.producer.publisher.acknowledged[0]:
             try:
-                self._acknowledged.write(self.producer.acknowledged_position())
+                self._acknowledged.write(self.producer.publisher.acknowledged_position())
             except OSError as error:
                 logger.warning("the acknowledged position cannot be written: %s", error)
 
@@ -162,7 +193,7 @@ class Node:
             UnavailableError: The log cannot take it now.
         """
         check_name(name)
-        self._check_counting()
+        self._check_log()
         made = await self._define([(name, unit)])
         found = self.definition(name)
         if found is None:  # others have defined the last that there may be meanwhile
@@ -173,7 +204,7 @@ class Node:
 
     async def _defined(self, name: str) -> Definition:
         """The counter of that name; one of ``visits`` if nobody has defined it. Raises as ``define``."""
-        self._check_counting()
+        self._check_log()
         await self._define([(name, Unit.VISITS)])
         found = self.definition(name)
         if found is None:
@@ -187,6 +218,11 @@ class Node:
             missing = [(name, unit) for name, unit in dict(wanted).items() if definitions.number(name) is None]
             if not missing:
                 return False
+            if self.producer.silent:
+                raise LogUnavailableError(
+                    f"there is no counter {missing[0][0]} yet, and the log, which cannot be reached, would have to "
+                    "tell all nodes of it: try again later"
+                )
             new = {
                 ancestor for name, _ in missing for ancestor in lineage(name) if definitions.number(ancestor) is None
             }
@@ -209,7 +245,7 @@ class Node:
 
         Later, once, ``waiter.stored(receipt, where)`` or ``waiter.failed(error)`` is called.
         """
-        if not self._ready or self._full or self._stopping or self.counting.aggregator.failure:
+        if not self._ready or self._stopping or self.counting.aggregator.failure:
             return False
         if definition.visits and self.table.value(definition.visits[0]) > ENTRY_MAX - COUNT_MAX:
             return False
@@ -228,8 +264,8 @@ class Node:
         """
         check_visits(visits, self.counting.definitions, self.table)
         self._check_taking()
-        receipts = await self.producer.add(await self._pairs(visits), durable)
-        return Added(sum(visit.count for visit in visits), Stored.LOG if durable else Stored.MEMORY, receipts)
+        taken = await self.producer.add(await self._pairs(visits), durable)
+        return Added(sum(visit.count for visit in visits), taken.where, taken.receipts)
 
     async def _pairs(self, visits: Sequence[Visit]) -> list[tuple[Definition, Visit]]:
         find = self.counting.definitions.find
@@ -275,24 +311,34 @@ class Node:
     async def source_position(self, source: str) -> int:
         """Up to which byte a source is counted. Raises NotReadyError, InvalidVisitError."""
         check_text("source's id", source, SOURCE_BYTES_MAX)
-        self._check_counting()
+        self._check_log()
         return await self.counting.source_position(partition_of(source, self._cluster.partitions), source, 0)
 
     def _check_counting(self) -> None:
-        if problems := self.problems():
+        if problems := self._faults():
             raise NotReadyError(f"this node does not count now: {'; '.join(problems)}")
 
-    def _check_taking(self) -> None:
-        if self._full:
-            raise LogFullError("the log is 90 % full; visits are taken again when it was trimmed or made larger")
+    def _check_log(self) -> None:
+        """Raises NotReadyError, LogUnavailableError: what is asked for needs the log."""
+        self._check_counting()
         if not self._cluster.connected:
-            raise LogUnavailableError("the log cannot be reached; nothing was counted: send it again later")
+            raise LogUnavailableError("the log cannot be reached; try again later")
+
+    def _check_taking(self) -> None:
+        self.producer.check_room()
         self._check_counting()
 
     # Reads
 
     def problems(self) -> list[str]:
         """Why this node is not ready to count and to answer; empty if it is."""
+        problems = self._faults()
+        if self._target >= 0 and (refusal := self.producer.refusal):
+            problems.append(refusal)
+        return problems
+
+    def _faults(self) -> list[str]:
+        """Problems of its own: with none, it counts and answers."""
         problems = []
         if self._target < 0:
             return ["it is starting"]
@@ -303,19 +349,17 @@ class Node:
                 self._ready = True
             else:
                 problems.append(f"it has read the log up to {self.table.sequence()}, and starts at {self._target}")
-        if not self._cluster.connected:
-            problems.append("the log cannot be reached")
         if self._stopping:
             problems.append("it is stopping")
         return problems
 
     def warnings(self) -> list[str]:
         """What a person should look at, though this node counts and answers."""
-        return []
+        return [] if self._target < 0 or self.spool is None else self.spool.warnings(self.producer.away)
 
     def check_answering(self) -> None:
         """Raises NotReadyError until this node has read what the log held when it started."""
-        problems = self.problems()
+        problems = self._faults()
         if not self._ready:
             raise NotReadyError("this node does not answer yet: " + "; ".join(problems))
 
@@ -347,7 +391,7 @@ class Node:
             PartitionsUnownedError, LogUnavailableError, OverloadedError: As ``ExactReads.read``.
         """
         check_name(name)
-        self._check_counting()
+        self._check_log()
         exact = await self.counting.exact.read(name)
         try:
             async with asyncio.timeout(DEFINED_TIMEOUT_S):

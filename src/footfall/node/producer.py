@@ -1,24 +1,35 @@
-"""Publishes visits and control messages: group commit, one flush in flight, the same bytes until acknowledged."""
+"""Takes visits and sees that they are stored: group commit, one flush in flight, the same bytes until acknowledged.
+
+While the log does not answer, what is sealed goes to the spool instead, under the same producer's id and as the same
+bytes, and drains from there when the log is back. Visits that come then do not queue behind it: they are sealed under
+a new id.
+"""
 
 import asyncio
 import contextlib
 import logging
 import secrets
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
-from footfall.core import control
 from footfall.core.batch import Chunk
-from footfall.core.control import Control
 from footfall.core.definitions import Definition, Definitions
 from footfall.core.outbox import Flush, Outbox, Sealed, pending_in
-from footfall.core.position import Position, digest
 from footfall.core.visit import Visit
-from footfall.errors import FootfallError, LogUnavailableError, OverloadedError
-from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Log
+from footfall.errors import (
+    FootfallError,
+    LogFullError,
+    LogUnavailableError,
+    OverloadedError,
+    SpoolFullError,
+    UnavailableError,
+)
+from footfall.log.protocol import Log
+from footfall.node.draining import Draining
+from footfall.node.publisher import Publisher
 from footfall.node.readings import Stored
+from footfall.node.spool import Spool
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +37,12 @@ GATHERED_VISITS_MAX = 500_000  # while a flush is stored; more is refused
 GATHERED_BYTES_MAX = 64 << 20
 CHUNKS_MAX = 64  # of sources, waiting
 ANSWER_TIMEOUT_S = 10.0  # after which whoever waits is told that the log is away
+SPOOL_AFTER_S = 0.5  # without an acknowledgement: an fsync takes less, an election more
+SPOOL_GATHER_S = 0.005  # so that what drains later is not a message a visit
 RENEWAL_EPOCHS = 8_640  # a producer's id is renewed daily: the log refuses one after 7 days
-RETRY_FIRST_S, RETRY_MAX_S = 0.02, 0.5
 
 Pairs = Sequence[tuple[Definition, Visit]]
+Lanes = Sequence[Sequence[Sealed]]
 
 
 class Waiter(Protocol):
@@ -42,6 +55,13 @@ class Waiter(Protocol):
         """It was not acknowledged."""
 
 
+class Taken(NamedTuple):
+    """What visits of one request are answered with: a receipt each, and where they are."""
+
+    receipts: list[str]
+    where: Stored
+
+
 class _ChunkJob(NamedTuple):
     partition: int
     chunk: Chunk
@@ -50,42 +70,65 @@ class _ChunkJob(NamedTuple):
 
 
 class Producer:
-    """A node's producer: what it has taken is in the log, in flight, or gathered for the next flush."""
+    """A node's producer: what it has taken is in the log, in flight, in the spool, or gathered for the next flush.
+
+    Attributes:
+        hold: Why the log must not be given visits though it answers, such as that it is nearly full; or nothing.
+        spooling: Whether what is sealed now goes to the spool.
+    """
 
     def __init__(
-        self, log: Log, definitions: Definitions, secret: bytes, hashed: bool, local: Callable[[], int]
+        self,
+        log: Log,
+        definitions: Definitions,
+        secret: bytes,
+        hashed: bool,
+        local: Callable[[], int],
+        spool: Spool | None = None,
     ) -> None:
-        self.flushes = self.visits = self.retries = 0
-        self.acknowledged: tuple[int, str, bytes] = (0, "", b"")  # the highest: sequence, subject, data
-        self._log = log
+        self.flushes = self.visits = 0
+        self.hold = ""
+        self.spooling = False
         self._definitions = definitions
         self._secret = secret
         self._hashed = hashed
         self._local = local
+        self._spool = spool
         self._outbox = Outbox(secrets.token_hex(8), definitions.epoch, log.partitions, hashed)
+        self.publisher = Publisher(log, self._outbox.producer)
+        self.control = self.publisher.control
+        self.draining = None if spool is None else Draining(spool, self.publisher, lambda: self.hold, self._resume)
+        self._spent = False  # the producer's id: its messages wait in the spool
         self._flush: Flush | None = None  # in flight
         self._chunks: deque[_ChunkJob] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._trying = 0  # messages
-        self._away_since_s: float | None = None
-        self._control_lock = asyncio.Lock()
-        self._control_sequence = 0
-        self._control_name = self._outbox.producer
-        self._unsettled: bytes | None = None  # a control message without an answer
 
     @property
     def away(self) -> bool:
-        """Whether the log has not answered for a while: nothing more is taken."""
-        return not self._log.connected or (
-            self._away_since_s is not None and time.monotonic() - self._away_since_s > 1.0
-        )
+        """Whether the log takes no visits now."""
+        return self.spooling or bool(self.hold) or self.publisher.away
+
+    @property
+    def silent(self) -> bool:
+        """Whether the log does not answer at all."""
+        return self.publisher.away or (self.spooling and not self.hold)
 
     @property
     def full(self) -> bool:
         """Whether the gathering is at its bound."""
         return self._outbox.visits >= GATHERED_VISITS_MAX or self._outbox.size >= GATHERED_BYTES_MAX
+
+    @property
+    def refusal(self) -> str:
+        """Why no visits are taken, as neither the log nor the spool takes them; empty if they are."""
+        if not self.away:
+            return ""
+        why = self.hold or "the log cannot be reached"
+        if self._spool is None:
+            return why
+        return f"{why}, and {refusal}" if (refusal := self._spool.refusal) else ""
 
     @property
     def gathered(self) -> int:
@@ -94,36 +137,45 @@ class Producer:
 
     def pending(self, number: int) -> int:
         """Visits to a counter that are taken and not known to be in the log."""
+        spooled = self._spool.pending(number) if self._spool is not None else 0
         in_flight = pending_in(self._flush.lots, number) if self._flush else 0
-        return self._outbox.pending(number) + in_flight if self._outbox.visits or in_flight else 0
+        return spooled + (self._outbox.pending(number) + in_flight if self._outbox.visits or in_flight else 0)
 
     def submit(self, leaf: Definition, visitor: str | None, waiter: Waiter) -> bool:
         """Take a single plain visit on the hot path; False if it cannot be taken there."""
-        if self.full or self.away or (leaf.visitors and (leaf.visits or visitor is None)):
+        if self.full or (self.away and self.refusal) or (leaf.visitors and (leaf.visits or visitor is None)):
             return False
         self._outbox.add_single(leaf, visitor, waiter)
         self._wake.set()
         return True
 
-    async def add(self, pairs: Pairs, durable: bool) -> list[str]:
-        """Take visits; returns their receipts once they are in the log, or none at once if not ``durable``.
+    async def add(self, pairs: Pairs, durable: bool) -> Taken:
+        """Take visits; returns their receipts once they are durable, or none at once if not ``durable``.
 
         Raises:
             OverloadedError: The gathering is full: nothing was taken.
             LogUnavailableError: The log is away: nothing was taken; or, after 10 s in flight, the outcome is unknown.
+            SpoolFullError: The log is away, and the spool takes no more.
         """
-        self._check_room()
-        answer: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        self.check_room()
+        answer: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
         self._outbox.add(pairs, answer)
         self._wake.set()
         if durable:
             return await answer
         answer.add_done_callback(_read)
-        return []
+        return Taken([], Stored.MEMORY)
 
     async def add_chunk(self, partition: int, chunk: Chunk, pairs: Pairs) -> int:
-        """Store a source's chunk; returns the sequence of the message that makes it count. Raises as ``add`` does."""
-        self._check_room()
+        """Store a source's chunk; returns the sequence of the message that makes it count.
+
+        Raises:
+            OverloadedError: Too many wait already: nothing was taken.
+            LogUnavailableError: The log is away. The spool takes no chunks: a source keeps them itself.
+        """
+        if self.away:
+            raise LogUnavailableError(f"{self.hold or 'the log cannot be reached'}; send the chunk again later")
+        self.check_room()
         if len(self._chunks) >= CHUNKS_MAX:
             raise OverloadedError(f"{CHUNKS_MAX} chunks of sources are waiting; try again later")
         job = _ChunkJob(partition, chunk, pairs, asyncio.get_running_loop().create_future())
@@ -133,28 +185,17 @@ class Producer:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 return await job.stored
         except TimeoutError:
-            raise LogUnavailableError("the log did not acknowledge the chunk in time; ask for the position") from None
+            raise _chunk_unknown() from None
 
-    def _check_room(self) -> None:
-        if self.away:
-            raise LogUnavailableError("the log cannot be reached; nothing was counted: send it again later")
+    def check_room(self) -> None:
+        """Raises as ``add``."""
+        if refusal := self.refusal:
+            kind = SpoolFullError if self._spool else LogFullError if self.hold else LogUnavailableError
+            raise kind(f"{refusal}; nothing was counted: send it again later")
         if self.full:
             raise OverloadedError(f"{self._outbox.visits} visits wait to be stored already; try again later")
 
-    async def control(self, build: Callable[[str, int], Control]) -> int:
-        """Write a control message; returns its sequence in the log.
-
-        Raises:
-            LogUnavailableError: No acknowledgement in 10 s. The same bytes go first next time.
-        """
-        async with self._control_lock:
-            if self._unsettled is not None:
-                await self._publish(CONTROL_SUBJECT, self._unsettled, ANSWER_TIMEOUT_S)
-            self._control_sequence += 1
-            self._unsettled = control.encode(build(self._control_name, self._control_sequence))
-            sequence = await self._publish(CONTROL_SUBJECT, self._unsettled, ANSWER_TIMEOUT_S)
-            self._unsettled = None
-            return sequence
+    # To the log, or to the spool
 
     async def run(self) -> None:
         """Flush for ever."""
@@ -163,7 +204,6 @@ class Producer:
             self._wake.clear()
             self._idle.clear()
             while self._outbox.visits or self._chunks:
-                self._renew()
                 await self._flush_gathered()
                 if self._chunks:
                     await self._store_chunk(self._chunks.popleft())
@@ -181,25 +221,105 @@ class Producer:
         return True
 
     def _renew(self) -> None:
-        """Take a new id in time: before anything more is sealed under the old one, while nothing is in flight."""
+        """Take a new id where it is time, or where the messages of the old one wait in the spool; ahead of sealing."""
         outbox, epoch = self._outbox, self._definitions.epoch
-        if epoch - outbox.born >= RENEWAL_EPOCHS:
+        if self._spent or epoch - outbox.born >= RENEWAL_EPOCHS:
             outbox.producer, outbox.born, outbox.sequences = secrets.token_hex(8), epoch, [0] * outbox.partitions
+            self._spent = False
 
     async def _flush_gathered(self) -> None:
+        if self._to_spool():
+            await asyncio.sleep(SPOOL_GATHER_S)
+        self._renew()
         flush = self._flush = self._outbox.seal(self._local())
         if flush is None:
             return
-        with self._patience():
-            await self._store(flush.lanes)
+        try:
+            where = await self._settle(flush.lanes, lambda: self._store(flush.lanes))
+        except UnavailableError as error:
+            _fail(*flush.waiters(), error)
+            self._flush = None
+            return
         self._flush = None
         self.flushes += 1
-        self.visits += flush.visits
+        if where is Stored.LOG:
+            self.visits += flush.visits
         for waiter, receipt in flush.singles(self._secret):
-            waiter.stored(receipt, Stored.LOG)
+            waiter.stored(receipt, where)
         for answer, receipts in flush.requests(self._secret):
             if not answer.done():
-                answer.set_result(receipts)
+                answer.set_result(Taken(receipts, where))
+
+    async def _store_chunk(self, job: _ChunkJob) -> None:
+        if self._to_spool():
+            _set_error(job.stored, _chunk_unknown())
+            return
+        self._renew()
+        lanes, last = self._outbox.seal_chunk(job.partition, job.chunk, job.pairs)
+        sequence = 0
+
+        async def store() -> None:
+            nonlocal sequence
+            await self._store(lanes)
+            sequence = await self.publisher.lane([last])
+
+        where = await self._settle([*lanes, [last]], store)
+        if where is Stored.SPOOL:  # it may count, if the source does not send it again first: its position tells
+            _set_error(job.stored, _chunk_unknown())
+            return
+        self.visits += len(job.pairs)
+        if not job.stored.done():
+            job.stored.set_result(sequence)
+
+    async def _store(self, lanes: Lanes) -> None:
+        if len(lanes) == 1:
+            await self.publisher.lane(lanes[0])
+        else:
+            await asyncio.gather(*(self.publisher.lane(lane) for lane in lanes))
+
+    def _to_spool(self) -> bool:
+        if self.hold and self._spool is not None:
+            self.spooling = True
+        return self.spooling
+
+    async def _settle(self, lanes: Lanes, store: Callable[[], Coroutine[Any, Any, None]]) -> Stored:
+        """See that messages are stored; returns where.
+
+        Raises:
+            SpoolFullError: They are not, and were not sent to the log either.
+        """
+        if self.spooling:
+            try:
+                await self._keep(lanes)
+            finally:
+                self._spent = True
+            return Stored.SPOOL
+        storing = asyncio.create_task(store(), name="flush")
+        try:
+            with self._patience():
+                while True:
+                    await asyncio.wait({storing}, timeout=None if self._spool is None else SPOOL_AFTER_S)
+                    if storing.done():
+                        storing.result()
+                        return Stored.LOG
+                    with contextlib.suppress(SpoolFullError):  # then it goes on being tried
+                        await self._keep(lanes)
+                        return Stored.SPOOL
+        finally:
+            storing.cancel()  # an attempt that arrives all the same is a repeat: the spool sends the same bytes
+
+    async def _keep(self, lanes: Lanes) -> None:
+        assert self._spool is not None
+        await self._spool.keep([sealed for lane in lanes for sealed in lane])
+        if not self.spooling:
+            logger.warning("visits are kept in the spool: %s", self.hold or "the log does not answer")
+        self.spooling = self._spent = True
+
+    def _resume(self) -> None:
+        """The log takes messages again."""
+        if self.spooling and not self.hold:
+            self.spooling = False
+            logger.warning("visits go to the log again")
 
     @contextlib.contextmanager
     def _patience(self) -> Iterator[None]:
@@ -221,81 +341,24 @@ class Producer:
         error = LogUnavailableError("the log cannot be reached; nothing was counted: send it again later")
         _fail(*self._outbox.drop().waiters(), error)
 
-    async def _store_chunk(self, job: _ChunkJob) -> None:
-        lanes, last = self._outbox.seal_chunk(job.partition, job.chunk, job.pairs)
-        with self._patience():
-            await self._store(lanes)
-            sequence = await self._store_lane([last])
-        self.visits += len(job.pairs)
-        if not job.stored.done():
-            job.stored.set_result(sequence)
 
-    async def _store(self, lanes: Sequence[Sequence[Sealed]]) -> None:
-        if len(lanes) == 1:
-            await self._store_lane(lanes[0])
-        else:
-            await asyncio.gather(*(self._store_lane(lane) for lane in lanes))
-
-    async def _store_lane(self, lane: Sequence[Sealed]) -> int:
-        sequence = 0
-        for sealed in lane:
-            sequence = await self._publish(VISITS_SUBJECT.format(partition=sealed.partition), sealed.data)
-        return sequence
-
-    async def _publish(self, subject: str, data: bytes, timeout_s: float | None = None) -> int:
-        """Publish the same bytes until they are acknowledged; for ever, without a time-out."""
-        self._trying += 1
-        try:
-            return await self._try(subject, data, timeout_s)
-        finally:
-            self._trying -= 1
-            if not self._trying:
-                self._away_since_s = None  # nothing is left that could find out that the log is back
-
-    async def _try(self, subject: str, data: bytes, timeout_s: float | None) -> int:
-        started_s = time.monotonic()
-        for pause_s in _pauses():
-            try:
-                sequence = await self._log.publish(subject, data)
-                break
-            except LogUnavailableError as error:
-                now_s = time.monotonic()
-                if self._away_since_s is None:
-                    self._away_since_s = started_s
-                    logger.warning("the log does not answer: %s", error)
-                if timeout_s is not None and now_s - started_s > timeout_s:
-                    raise
-                self.retries += 1
-                await asyncio.sleep(pause_s)
-        if self._away_since_s is not None:
-            logger.warning("the log answers again")
-            self._away_since_s = None
-        if sequence > self.acknowledged[0]:
-            self.acknowledged = (sequence, subject, data)
-        return sequence
-
-    def acknowledged_position(self) -> Position:
-        """The highest place in the log that was acknowledged to this producer."""
-        sequence, subject, data = self.acknowledged
-        return Position(self._log.created, sequence, digest(subject, data))
+def _chunk_unknown() -> LogUnavailableError:
+    return LogUnavailableError("the log did not acknowledge the chunk in time; ask for the position")
 
 
-def _pauses() -> Iterator[float]:
-    pause_s = RETRY_FIRST_S
-    while True:
-        yield pause_s
-        pause_s = min(2 * pause_s, RETRY_MAX_S)
-
-
-def _fail(singles: list[Waiter], requests: list[asyncio.Future[list[str]]], error: FootfallError) -> None:
+def _fail(singles: list[Waiter], requests: list[asyncio.Future[Taken]], error: FootfallError) -> None:
     for waiter in singles:
         waiter.failed(error)
     for answer in requests:
-        if not answer.done():
-            answer.set_exception(error)
+        _set_error(answer, error)
 
 
-def _read(answer: asyncio.Future[list[str]]) -> None:
+def _set_error(answer: asyncio.Future[Any], error: FootfallError) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+
+
+def _read(answer: asyncio.Future[Taken]) -> None:
     """Nobody waits for it: take its error, or asyncio complains."""
     if not answer.cancelled():
         answer.exception()

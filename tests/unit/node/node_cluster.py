@@ -68,10 +68,12 @@ class Cluster:
     async def kill(self, name: str) -> None:
         """kill -9."""
         self.lines[name].disconnect()
-        del self.nodes[name]
+        node = self.nodes.pop(name)
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         await loop.end(name)
+        if node.spool is not None:
+            await node.spool.close()  # as the system does when a process ends
 
     def cut_off(self, name: str) -> None:
         """Nothing that a node sends arrives, and it hears nothing."""

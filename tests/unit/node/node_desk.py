@@ -22,10 +22,12 @@ class Single:
 
     def __init__(self) -> None:
         self.receipts: list[str] = []
+        self.where: list[Stored] = []
         self.errors: list[FootfallError] = []
 
     def stored(self, receipt: str, where: Stored) -> None:
         self.receipts.append(receipt)
+        self.where.append(where)
 
     def failed(self, error: FootfallError) -> None:
         self.errors.append(error)
@@ -52,7 +54,11 @@ class Desk:
 
     def add(self, *visits: Visit | str, durable: bool = True) -> asyncio.Task[list[str]]:
         """A request; it has begun."""
-        return asyncio.create_task(self.producer.add(self.pairs(*visits), durable))
+
+        async def add() -> list[str]:
+            return (await self.producer.add(self.pairs(*visits), durable)).receipts
+
+        return asyncio.create_task(add())
 
     def submit(self, name: str, visitor: str | None = None) -> Single:
         """A visit of the hot path; it is taken."""

@@ -105,7 +105,7 @@ async def test_without_the_log_there_is_no_exact_count(cluster: Cluster) -> None
     line.mend()
     assert (await n1.read_exact("a")).value == 3
     line.disconnect()
-    with pytest.raises(NotReadyError, match="the log cannot be reached"):
+    with pytest.raises(LogUnavailableError, match="the log cannot be reached"):
         await n1.read_exact("a")
 
 

@@ -103,7 +103,7 @@ async def test_cuts_and_epochs_are_told(cluster: Cluster) -> None:
 
 
 async def test_a_node_that_is_not_ready_says_so(cluster: Cluster) -> None:
-    node = await cluster.start("n1")
+    node = await cluster.start("n1", spool_bytes_max=0)
     assert sample(node, "footfall_ready") == 1
     cluster.cut_off("n1")
     assert sample(node, "footfall_ready") == 0

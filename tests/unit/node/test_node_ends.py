@@ -22,7 +22,7 @@ async def test_a_node_that_stops_stores_what_it_has_taken_and_takes_no_more(clus
     cluster.lines["n1"].hold()
     await node.add(visits("a", 5), durable=False)
     stopping = asyncio.create_task(node.stop())
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.4)
     assert node.problems() == ["it is stopping"]
     with pytest.raises(NotReadyError, match="stopping"):
         await node.add(visits("a"))
@@ -32,11 +32,12 @@ async def test_a_node_that_stops_stores_what_it_has_taken_and_takes_no_more(clus
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
-async def test_a_node_stops_in_time_if_the_log_is_away(
-    cluster: Cluster, node: Node, caplog: pytest.LogCaptureFixture
+async def test_a_node_without_a_spool_stops_in_time_if_the_log_is_away(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
+    node = await cluster.start("n7", spool_bytes_max=0)
     await node.add(visits("a"))
-    cluster.lines["n1"].hold()
+    cluster.lines["n7"].hold()
     await node.add(visits("a", 2), durable=False)
     await soon()
     await node.add(visits("a", 5), durable=False)

@@ -18,7 +18,6 @@ from footfall.errors import (
     InvalidRequestError,
     LogUnavailableError,
     MilestonePassedError,
-    NotReadyError,
     TooManyMilestonesError,
     UnknownMilestoneError,
 )
@@ -157,7 +156,7 @@ async def test_while_the_log_does_not_answer_nothing_is_promised_and_the_same_re
     standing, _ = await node.milestones.add("a", FAR)
     assert (standing.n, standing.value) == (FAR, 3)
     line.disconnect()
-    with pytest.raises(NotReadyError):
+    with pytest.raises(LogUnavailableError):
         await node.milestones.add("a", FAR)
 
 

@@ -66,7 +66,7 @@ async def test_what_another_node_has_stored_of_a_source_meanwhile_does_not_count
     cluster: Cluster, end: int
 ) -> None:
     for name in ("n1", "n4"):
-        await cluster.start(name)
+        await cluster.start(name, spool_bytes_max=0)
     await until(cluster.settled)
     n1, n4 = cluster.nodes.values()
     await n1.add(visits("a"))

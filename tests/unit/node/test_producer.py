@@ -43,7 +43,7 @@ async def test_the_same_bytes_are_tried_until_they_are_acknowledged_and_count_on
     assert len(desk.batches()) == 3, "it was stored three times"
     assert counted(desk.storage, "a") == 2
     assert len(receipts) == 2
-    assert desk.producer.retries == 5
+    assert desk.producer.publisher.retries == 5
 
 
 async def test_the_pauses_between_attempts_grow_to_half_a_second(line: Line) -> None:
@@ -189,8 +189,8 @@ async def test_the_highest_acknowledged_message_is_remembered(line: Line) -> Non
     await desk.add("a")
     await desk.add("a")
     message = desk.storage.messages[-1]
-    assert desk.producer.acknowledged == (3, message.subject, message.data)
-    desk.storage.check(desk.producer.acknowledged_position())
+    assert desk.producer.publisher.acknowledged == (3, message.subject, message.data)
+    desk.storage.check(desk.producer.publisher.acknowledged_position())
 
 
 async def test_the_highest_acknowledged_message_is_remembered_in_whatever_order_answers_come(line: Line) -> None:
@@ -206,4 +206,4 @@ async def test_the_highest_acknowledged_message_is_remembered_in_whatever_order_
     line.publish = late  # type: ignore[method-assign]
     await desk.add(*(Visit("a", f"visitor {number}") for number in range(20)))
     assert answered == [5, 4, 3, 2]
-    assert desk.producer.acknowledged[0] == 5
+    assert desk.producer.publisher.acknowledged[0] == 5

@@ -1,0 +1,257 @@
+"""One file of a spool: messages of the log that the log has not acknowledged yet, in order, in SQLite.
+
+Their bytes are final: the same are published, whoever does it and however often, so that each counts once. Every call
+here waits for the disk, and belongs into a thread. Only one process at a time has a file: SQLite's lock says which.
+"""
+
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import xxhash
+
+from footfall.errors import DataVersionError, SpoolDamagedError, SpoolInUseError
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1  # SQLite's user_version
+APPLICATION = 0x46464C53  # and its application_id: "FFLS"
+SUFFIX = ".sqlite"
+
+_SCHEMA = f"""
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {FORMAT};
+CREATE TABLE origin (said BLOB NOT NULL);
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY,
+    partition INTEGER NOT NULL,
+    kept_s REAL NOT NULL,
+    digest BLOB NOT NULL,
+    data BLOB NOT NULL
+);
+"""
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Who wrote a file, and for which log.
+
+    Attributes:
+        node: The node.
+        log: Creation time of the log, which names it.
+        partitions: P.
+    """
+
+    node: str
+    log: str
+    partitions: int
+
+
+class Row(NamedTuple):
+    """A message that waits.
+
+    Attributes:
+        id: Its place in the file.
+        partition: Where it is to be published.
+        data: A batch, as the log will hold it.
+        kept_s: When it was written, in Unix time.
+        whole: Whether it is what was written.
+    """
+
+    id: int
+    partition: int
+    data: bytes
+    kept_s: float
+    whole: bool
+
+
+class SpoolFile:
+    """An open file."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, origin: Origin) -> None:
+        self.path = path
+        self.origin = origin
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    @classmethod
+    def create(cls, path: Path, origin: Origin) -> "SpoolFile":
+        """A new file. Raises OSError, sqlite3.Error."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        try:
+            connection = _connect(path)
+            connection.executescript(_SCHEMA)
+            connection.execute("INSERT INTO origin VALUES (?)", [msgspec.json.encode(origin)])
+            _sync_directory(path.parent)
+        except BaseException:
+            _unlink(path)
+            raise
+        return cls(path, connection, origin)
+
+    @classmethod
+    def open(cls, path: Path) -> "SpoolFile":
+        """A file that is there.
+
+        Raises:
+            FileNotFoundError: It is not there any more.
+            SpoolInUseError: Another process has it.
+            SpoolDamagedError: It is no spool, or was changed.
+            DataVersionError: A newer version wrote it.
+        """
+        try:
+            connection = _connect(path)
+            try:
+                return cls(path, connection, _origin_of(path, connection))
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.OperationalError as error:
+            if not path.exists():
+                raise FileNotFoundError(path) from None
+            if "locked" in str(error):
+                raise SpoolInUseError(f"the spool {path} is in use by another process") from None
+            raise _damaged(path, error) from None
+        except sqlite3.DatabaseError as error:
+            raise _damaged(path, error) from None
+
+    def append(self, messages: Iterable[tuple[int, bytes]]) -> None:
+        """Keep messages, all or none, durably.
+
+        Args:
+            messages: (partition, data) of each, in order.
+
+        Raises:
+            sqlite3.Error: Whether they are kept is not known; write no more to this file.
+        """
+        now_s = time.time()
+        rows = [(partition, now_s, _digest(partition, data), data) for partition, data in messages]
+        with self._lock, self._transaction():
+            self._connection.executemany(
+                "INSERT INTO messages (partition, kept_s, digest, data) VALUES (?, ?, ?, ?)", rows
+            )
+
+    def after(self, row: int, messages_max: int, bytes_max: int) -> Sequence[Row]:
+        """The next messages behind a row, in order: one at least, if there is one. Raises SpoolDamagedError."""
+        rows: list[Row] = []
+        size = 0
+        with self._lock, self._reading():
+            asked = self._connection.execute(
+                "SELECT id, partition, data, kept_s, digest FROM messages WHERE id > ? ORDER BY id LIMIT ?",
+                [row, messages_max],
+            )
+            for number, partition, data, kept_s, digest in asked:
+                if rows and size + len(data) > bytes_max:
+                    break
+                size += len(data)
+                rows.append(Row(number, partition, data, kept_s, _digest(partition, data) == digest))
+        return rows
+
+    def remove(self, rows: Iterable[int]) -> None:
+        """Forget messages. Raises sqlite3.Error: then they may come again, and count once."""
+        with self._lock, self._transaction():
+            self._connection.executemany("DELETE FROM messages WHERE id = ?", [[row] for row in rows])
+
+    def close(self) -> None:
+        """Let the file go, as it is."""
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+
+    def unlink(self) -> None:
+        """Remove the file: nothing is left in it."""
+        self.close()
+        _unlink(self.path)
+
+    def set_aside(self, why: str) -> Path:
+        """Rename the file, so that nobody takes it for a spool any more: a person must look. Returns its new name."""
+        self.close()
+        return set_aside(self.path, why)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise _damaged(self.path, error) from None
+
+
+def set_aside(path: Path, why: str) -> Path:
+    """Rename a file of a spool, with what belongs to it; ``why`` becomes its ending."""
+    aside = path.with_name(f"{path.name}.{why}")
+    for ending in ("", "-wal"):  # the name of the second follows from that of the first
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
+    return aside
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # mode=rw: a file that its owner removes meanwhile must not come back, empty.
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # until it is closed, or its process is gone
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # with a WAL: fsync at every commit
+        connection.execute("BEGIN IMMEDIATE")  # takes the lock
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _origin_of(path: Path, connection: sqlite3.Connection) -> Origin:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION:
+        raise SpoolDamagedError(f"{path} is no spool of footfall")
+    if version != FORMAT:
+        raise DataVersionError(
+            f"the spool {path} is of version {version}, and this Footfall reads {FORMAT}: start the version that "
+            "wrote it once more, so that it empties it"
+        )
+    try:
+        (said,) = connection.execute("SELECT said FROM origin").fetchone()
+        return msgspec.json.decode(said, type=Origin)
+    except (TypeError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _damaged(path, error) from None
+
+
+def _digest(partition: int, data: bytes) -> bytes:
+    return xxhash.xxh3_128_digest(partition.to_bytes(2) + data)
+
+
+def _damaged(path: Path, error: Exception) -> SpoolDamagedError:
+    return SpoolDamagedError(f"the spool {path} cannot be read: {error}")
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unlink(path: Path) -> None:
+    for ending in ("", "-wal", "-shm", "-journal"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + ending).unlink()
