@@ -1,0 +1,166 @@
+"""Reads a backup back: everything is compared with the manifest, and the cut is decoded and compared again."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from hashlib import sha256
+
+import msgspec
+
+from footfall.core import control, cut
+from footfall.core.batch import UNREADABLE
+from footfall.core.definitions import Definitions
+from footfall.core.names import Unit
+from footfall.core.partition import Partition
+from footfall.core.position import Position, digest
+from footfall.errors import BackupDamagedError, FormatError, IntegrityError
+from footfall.node.backup_format import Backup, Record, check_part, unpack
+from footfall.node.backup_places import Place
+from footfall.node.bundles import Head, chunk_key
+
+
+def state_of(state: Partition | Definitions, partitions: int) -> str:
+    """SHA-256 of a state: equal for equal states."""
+    if isinstance(state, Partition):
+        return sha256(cut.state_bytes(state)).hexdigest()
+    taken = cut.capture_definitions(state, partitions)
+    whole = sha256(taken.meta)
+    for page in taken.body():
+        whole.update(page)
+    return whole.hexdigest()
+
+
+def roots_of(definitions: Definitions) -> list[int]:
+    """The numbers of the counters of ``visits`` that have none above them: their sum is all visits."""
+    return [
+        number
+        for number, name in enumerate(definitions.names)
+        if "." not in name and definitions.unit(number) is Unit.VISITS
+    ]
+
+
+def visits_of(partition: Partition, roots: Sequence[int]) -> int:
+    """What a partition has counted in these."""
+    return sum(partition.counts[number] for number in roots if number < len(partition.counts))
+
+
+async def records(place: Place, backup: Backup) -> AsyncGenerator[Record, None]:
+    """All that a backup holds, in order. Raises BackupDamagedError, BackupFailedError."""
+    for part in backup.parts:
+        data = await asyncio.to_thread(place.read, backup.name, part.name)
+        await asyncio.to_thread(check_part, backup, part, data)
+        for record in unpack(f"backup {backup.name}: {part.name}", data or b""):
+            yield record
+
+
+async def verify(place: Place, backup: Backup) -> None:
+    """Read all of a backup, decode its cut, and compare.
+
+    Raises:
+        BackupDamagedError: It is not what was written.
+        BackupFailedError: It cannot be read now.
+    """
+    checker = Checker(backup)
+    async with aclosing(records(place, backup)) as each:
+        async for record in each:
+            await asyncio.to_thread(checker.take, record)
+    checker.end()
+
+
+class Checker:
+    """Follows the records of a backup, and sees that they are a whole cut and whole proofs."""
+
+    def __init__(self, backup: Backup) -> None:
+        self._backup = backup
+        self._blobs: dict[str, bytes] = {}  # of the part of the cut that is being read
+        self._seen: set[str] = set()  # keys
+        self._states: dict[str, str] = {}
+        self._roots: list[int] = []
+        self._visits = 0
+        barrier = backup.barrier
+        self._position = Position(backup.log, backup.sequence, digest(barrier.subject, barrier.data))
+        self._check_barrier()
+
+    def _damaged(self, what: str) -> BackupDamagedError:
+        return BackupDamagedError(f"backup {self._backup.name} is damaged: {what}")
+
+    def _check_barrier(self) -> None:
+        try:
+            barrier = control.decode(self._backup.barrier.data)
+        except FormatError as error:
+            raise self._damaged(f"its barrier cannot be read: {error}") from None
+        if not isinstance(barrier, control.Barrier) or barrier.epoch != self._backup.epoch:
+            raise self._damaged(f"its barrier does not begin epoch {self._backup.epoch}")
+
+    def take(self, record: Record) -> None:
+        """The next record. Raises BackupDamagedError."""
+        key, data = record
+        kind, *rest = key.split(".")
+        try:
+            if kind == "blob" and len(rest) == 2:
+                self._take_blob(key, rest[1], data)
+            elif kind == "cut" and len(rest) == 2:
+                self._take_manifest(key, data)
+            elif kind == "proof" and rest[:1] == ["log"]:
+                self._seen.add(key)
+            elif kind == "proof" and rest[:1] == ["head"]:
+                self._take_head(key, data)
+            else:
+                raise self._damaged(f"it holds {key[:100]!r}, which is nothing that a backup has")
+        except UNREADABLE as error:
+            raise self._damaged(f"{key[:100]} cannot be read: {error}") from None
+        except BackupDamagedError:
+            raise
+        except IntegrityError as error:
+            raise self._damaged(str(error)) from None
+
+    def _take_blob(self, key: str, digest_: str, data: bytes) -> None:
+        if sha256(data).hexdigest() != digest_:
+            raise self._damaged(f"{key} is not what its name says")
+        self._blobs[key] = data
+        self._seen.add(key)
+
+    def _take_manifest(self, key: str, data: bytes) -> None:
+        backup = self._backup
+        found = cut.read_manifest(data)
+        if key != cut.manifest_key(found.epoch, found.part) or found.partitions != backup.partitions:
+            raise self._damaged(f"{key} is of cut {found.epoch}, part {found.part}")
+        needed = {cut.blob_key(ref) for ref in found.refs() if ref.digest not in found.inline}
+        if missing := needed - self._seen:
+            raise self._damaged(f"{min(missing)} of {key} is missing")
+        if found.epoch == backup.epoch:
+            if found.position != self._position:
+                raise self._damaged(f"{key} stands elsewhere than at sequence {backup.sequence} of {backup.log}")
+            self._decode(found)
+        self._blobs = {}
+        self._seen.add(key)
+
+    def _decode(self, found: cut.Manifest) -> None:
+        state: Partition | Definitions
+        if found.part == cut.DEFINITIONS:
+            state = cut.restore_definitions(found, self._blobs)
+            self._roots = roots_of(state)
+        else:
+            state = cut.restore(found, self._blobs)
+            self._visits += visits_of(state, self._roots)
+        self._states[found.part] = state_of(state, self._backup.partitions)
+
+    def _take_head(self, key: str, data: bytes) -> None:
+        head = msgspec.msgpack.decode(data, type=Head)
+        needed = {chunk_key(head.since, head.epoch, number) for number in range(head.chunks)}
+        if head.epoch and not head.why:
+            parts = (cut.DEFINITIONS, *range(self._backup.partitions))
+            needed |= {cut.manifest_key(head.epoch, str(part)) for part in parts}
+        if missing := needed - self._seen:
+            raise self._damaged(f"{min(missing)} of {key} is missing")
+
+    def end(self) -> None:
+        """There are no more records. Raises BackupDamagedError."""
+        told = self._backup.states
+        parts = {cut.DEFINITIONS, *map(str, range(self._backup.partitions))}
+        if strange := parts ^ self._states.keys():
+            raise self._damaged(f"the cut's parts {', '.join(sorted(strange))} are missing")
+        if changed := sorted(part for part in parts if told.get(part) != self._states[part]):
+            raise self._damaged(f"the cut's parts {', '.join(changed)} do not count what they counted")
+        if self._visits != self._backup.visits:
+            raise self._damaged(f"it counts {self._visits} visits, and {self._backup.visits} were counted")
