@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 from cyclopts.config import Env
 
+from footfall.cli.app_backup import backup, backups, restore
 from footfall.cli.app_milestones import import_, milestone
 from footfall.cli.arguments import URL, Counter, Json, Url, whole
 from footfall.cli.settings import Tuning, config_file
@@ -26,6 +27,9 @@ app = App(
 )
 app.command(milestone)
 app.command(import_, name="import")
+app.command(backup)
+app.command(backups)
+app.command(restore)
 
 
 # Flags stand over FOOTFALL_* variables, and these over the file that --config names. For serve alone: FOOTFALL_DATA is

@@ -6,18 +6,15 @@ import logging
 from pathlib import Path
 
 from footfall.cli import output
+from footfall.cli.log_access import DATA, log_servers
 from footfall.cli.settings import parse_servers
 from footfall.core.names import check_name
 from footfall.core.vector import ENTRY_MAX
 from footfall.errors import InvalidRequestError
 from footfall.log import jetstream
-from footfall.log.engine import Engine, running_url
 from footfall.node.audit import audit
 from footfall.node.audit_report import Report, StartReading
 from footfall.node.secret import existing_secret
-
-DATA = "footfall-data"
-FILE_STORE_BYTES = 1 << 40  # more than any log has: it was made under the limit that serve was given
 
 
 def run(counter: str, n: int, data: str | None, nats: tuple[str, ...], secret: str | None, json: bool) -> int:
@@ -29,7 +26,7 @@ def run(counter: str, n: int, data: str | None, nats: tuple[str, ...], secret: s
     servers = parse_servers(nats)
     directory = Path(data or DATA) if data or not servers else None
     key = secret.encode() if secret else existing_secret(directory) if directory is not None else None
-    report = asyncio.run(_audit(counter, n, directory, servers, key))
+    report = asyncio.run(_audit(counter, n, data, nats, key))
     if json:
         output.print_json(report)
     else:
@@ -37,12 +34,9 @@ def run(counter: str, n: int, data: str | None, nats: tuple[str, ...], secret: s
     return 0 if report.agrees else 1
 
 
-async def _audit(counter: str, n: int, directory: Path | None, servers: tuple[str, ...], key: bytes | None) -> Report:
+async def _audit(counter: str, n: int, data: str | None, nats: tuple[str, ...], key: bytes | None) -> Report:
     async with contextlib.AsyncExitStack() as stack:
-        if not servers:
-            assert directory is not None
-            url = running_url(directory)
-            servers = (url or (await stack.enter_async_context(Engine(directory, FILE_STORE_BYTES))).url,)
+        servers = await stack.enter_async_context(log_servers(data, nats))
         log = await jetstream.connect_existing(servers, name="footfall audit")
         stack.push_async_callback(log.close)
         return await audit(log, counter, n, key)

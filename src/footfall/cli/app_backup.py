@@ -1,0 +1,82 @@
+"""The commands about backups, their arguments and their help."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from footfall.cli.arguments import Json, whole
+
+Target = Annotated[str, Parameter(help="A directory, or s3://, gs:// or az:// with BUCKET/PREFIX.")]
+Data = Annotated[
+    str | None,
+    Parameter(env_var="FOOTFALL_DATA", help="Directory that serve keeps everything in; by default footfall-data."),
+]
+Nats = Annotated[
+    tuple[str, ...],
+    Parameter(negative="", env_var="FOOTFALL_NATS", help="nats://HOST:PORT,... of the cluster that has the log."),
+]
+
+
+def backup(
+    target: Target,
+    /,
+    *,
+    every: Annotated[float | None, Parameter(help="Go on until stopped: one backup every so many seconds.")] = None,
+    keep: Annotated[
+        int, Parameter(converter=whole, help="Remove the oldest of this log, so that so many are left; 0: none.")
+    ] = 0,
+    data: Data = None,
+    nats: Nats = (),
+    json: Json = False,
+) -> None:
+    """Back up all counts, milestones and proofs, as of the last checkpoint, while nodes go on counting.
+
+    The copy is read back and decoded before it counts as one. Object stores take their credentials from the
+    environment, and need the extra footfall[objectstore].
+    """
+    from footfall.cli.backup import run
+
+    run(target, data, nats, every, keep, json)
+
+
+def backups(
+    target: Target,
+    /,
+    *,
+    verify: Annotated[bool, Parameter(negative="", help="Read each one whole, and decode it.")] = False,
+    json: Json = False,
+) -> int:
+    """List the backups in a place, the newest first. Exits with 1 if one is damaged."""
+    from footfall.cli.backup import run_list
+
+    return run_list(target, verify, json)
+
+
+def restore(
+    source: Target,
+    /,
+    *,
+    backup: Annotated[str | None, Parameter(help="Name of the backup; by default the newest.")] = None,
+    data: Annotated[
+        str | None, Parameter(env_var="FOOTFALL_DATA", help="Directory without a log; by default footfall-data.")
+    ] = None,
+    nats: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", env_var="FOOTFALL_NATS", help="nats://HOST:PORT,... of a cluster without a log."),
+    ] = (),
+    replicas: Annotated[
+        int, Parameter(converter=whole, help="Copies of the log on a cluster; 0: 3 there, and 1 elsewhere.")
+    ] = 0,
+    log_bytes_max: Annotated[
+        int | None, Parameter(converter=whole, help="Size at which the log refuses visits, as for serve.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a new log from a backup, to start nodes on. A log that is there is never touched.
+
+    All of the backup is verified before anything is made. Counting goes on from it: what came later is lost, but for
+    what log files still hold and ingest brings back.
+    """
+    from footfall.cli.restore import run
+
+    run(source, backup, data, nats, replicas, log_bytes_max, json)

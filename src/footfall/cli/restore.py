@@ -1,0 +1,94 @@
+"""``footfall restore``: makes a new log from a backup, on a new data directory or on a cluster without a log."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from pathlib import Path
+
+import msgspec
+
+from footfall.cli import output
+from footfall.cli.log_access import DATA, FILE_STORE_BYTES
+from footfall.cli.settings import parse_servers
+from footfall.config import Config
+from footfall.log import jetstream
+from footfall.log.engine import Engine
+from footfall.log.restoring import Restored
+from footfall.node.backup_format import Backup
+from footfall.node.backup_places import Place, place_of
+from footfall.node.restore import ancestors_of, chosen, fill
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``footfall restore --json`` prints.
+
+    Attributes:
+        log: The creation time of the new log.
+        was: That of the log that was backed up.
+    """
+
+    backup: str
+    made: str
+    log: str
+    was: str
+    sequence: int
+    partitions: int
+    counters: int
+    visits: int
+    milestones: int
+    proofs: int
+    seconds: float
+
+
+def run(
+    source: str,
+    backup: str | None,
+    data: str | None,
+    nats: tuple[str, ...],
+    replicas: int,
+    log_bytes_max: int | None,
+    json: bool,
+) -> None:
+    """Restore a backup. Raises FootfallError; then no log is there that a node would start on."""
+    place = place_of(source)
+    servers = parse_servers(nats)
+    directory = None if servers else Path(data or DATA)
+    config = Config(replicas=replicas, log_bytes_max=Config().log_bytes_max if log_bytes_max is None else log_bytes_max)
+    logging.getLogger("footfall").addHandler(logging.NullHandler())
+    begun_s = time.monotonic()
+    done, created = asyncio.run(_restore(place, backup, directory, servers, config))
+    _say(done, created, directory, time.monotonic() - begun_s, json)
+
+
+async def _restore(
+    place: Place, name: str | None, directory: Path | None, servers: tuple[str, ...], config: Config
+) -> tuple[Backup, str]:
+    """The backup that was restored, and the creation time of the log that it became."""
+    backup = await chosen(place, name)
+    restored = Restored(backup.name, backup.sequence, ancestors_of(backup))
+    config = msgspec.structs.replace(config, partitions=backup.partitions)
+    async with contextlib.AsyncExitStack() as stack:
+        if directory is not None:
+            servers = ((await stack.enter_async_context(Engine(directory, FILE_STORE_BYTES))).url,)
+        log = await jetstream.connect_restored(config, servers, restored, name="footfall restore")
+        stack.push_async_callback(log.close)
+        await fill(log, place, backup)
+        await log.finish_restoring()
+        return backup, log.created
+
+
+def _say(backup: Backup, created: str, directory: Path | None, seconds: float, json: bool) -> None:
+    if json:
+        values = {name: getattr(backup, name) for name in Done.__struct_fields__ if hasattr(backup, name)}
+        values |= {"backup": backup.name, "log": created, "was": backup.log, "seconds": seconds}
+        output.print_json(Done(**values))
+        return
+    where = "on the cluster" if directory is None else f"in {directory}"
+    print(
+        f"{backup.name} is restored {where}: {output.count(backup.visits, 'visit')} of "
+        f"{output.count(backup.counters, 'counter')}, as of {backup.made} ({seconds:.2f} s).\n"
+        f"What was counted after sequence {backup.sequence} of the old log is lost; "
+        "footfall ingest, run again, brings back what log files still hold.\n"
+        f"Start the nodes with --partitions {backup.partitions}."
+    )
