@@ -50,6 +50,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secret: str = ""  # signs what it is told; empty: the cluster's secret
     keep_proofs: bool = True  # after a milestone was reached: the cut and the log that its audit needs
     proof_bytes_max: int = 1 << 30  # of the log that is kept for one
+    backup: str = ""  # directory, or s3://, gs:// or az:// with bucket and prefix; empty: the nodes make no backups
+    backup_interval_s: float = 3600.0  # so much is lost at most if all servers are
+    backup_keep: int = 168  # a week of them; 0: all
 
     def __post_init__(self) -> None:
         if not 1 <= self.partitions <= PARTITIONS_MAX:
@@ -86,6 +89,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"{self.webhook!r} is not the URL of a webhook; write http(s)://host/path")
         if self.proof_bytes_max < 0:
             raise ConfigError(f"proof_bytes_max is {self.proof_bytes_max}; it must be 0 or more")
+        if not 1.0 <= self.backup_interval_s <= 30 * 86_400:
+            raise ConfigError(f"backup_interval_s is {self.backup_interval_s}; it must be from 1 second to 30 days")
+        if self.backup_keep < 0:
+            raise ConfigError(f"backup_keep is {self.backup_keep}; it must be 0, which keeps all, or more")
         for url in self.nats:
             if "://" not in url or url.split("://")[0] not in ("nats", "tls"):
                 raise ConfigError(f"{url!r} is not a NATS URL; write nats://host:port")

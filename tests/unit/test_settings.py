@@ -45,7 +45,7 @@ def test_flags_stand_over_variables_and_these_over_the_file(
     assert served == [(expected, 5)]
 
 
-def test_the_settings_of_judges_webhooks_and_proofs_come_from_anywhere(
+def test_the_settings_of_judges_webhooks_proofs_and_backups_come_from_anywhere(
     served: list[tuple[Config, int]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -55,13 +55,18 @@ def test_the_settings_of_judges_webhooks_and_proofs_come_from_anywhere(
     file.write_text('closing_share = 0.5\nkeep_proofs = true\nwebhook = "http://127.0.0.1:9/winners"\n')
     monkeypatch.setenv("FOOTFALL_WEBHOOK_SECRET", "quiet")
     monkeypatch.setenv("FOOTFALL_KEEP_PROOFS", "false")
-    assert cli.run(["serve", "--config", str(file), "--proof-bytes-max", "1000000"]) == 0
+    monkeypatch.setenv("FOOTFALL_BACKUP", "s3://bucket/prefix")
+    monkeypatch.setenv("FOOTFALL_BACKUP_INTERVAL_S", "600")
+    assert cli.run(["serve", "--config", str(file), "--proof-bytes-max", "1000000", "--backup-keep", "24"]) == 0
     expected = Config(
         closing_share=0.5,
         webhook="http://127.0.0.1:9/winners",
         webhook_secret="quiet",
         keep_proofs=False,
         proof_bytes_max=1_000_000,
+        backup="s3://bucket/prefix",
+        backup_interval_s=600.0,
+        backup_keep=24,
     )
     assert served == [(expected, 1)]
     assert cli.run(["serve", "--no-keep-proofs"]) == 0
@@ -86,6 +91,8 @@ def test_the_settings_of_judges_webhooks_and_proofs_come_from_anywhere(
         (["--webhook-secret", "a\x01private"], "the webhook's secret is empty, or not of characters"),
         (["--keep-proofs=often"], "often"),
         (["--proof-bytes-max", "-1"], "proof_bytes_max is -1"),
+        (["--backup-interval-s", "0.5"], "backup_interval_s is 0.5"),
+        (["--backup-keep", "-1"], "backup_keep is -1"),
         (["--proof-bytes-max", "1.5"], "'1.5' is not a whole number"),
         (["--log-bytes-max", "1e9"], "'1e9' is not a whole number"),
     ],

@@ -112,10 +112,11 @@ def _say(place: Place, backup: Backup, removed: list[str], seconds: float, json:
         values = {name: getattr(backup, name) for name in Made.__struct_fields__ if hasattr(backup, name)}
         output.print_json(Made(**values, target=str(place), removed=removed, seconds=seconds))
         return
+    counted = f"{output.count(backup.visits, 'visit')} of {output.count(backup.counters, 'counter')}"
     gone = f"; {output.count(len(removed), 'old one')} removed" if removed else ""
     print(
-        f"{backup.name} in {place}: {output.count(backup.visits, 'visit')} "
-        f"of {output.count(backup.counters, 'counter')} up to sequence {backup.sequence}, {backup.bytes:,} bytes, verified ({seconds:.2f} s){gone}",
+        f"{backup.name} in {place}: {counted} up to sequence {backup.sequence}, "
+        f"{backup.bytes:,} bytes, verified ({seconds:.2f} s){gone}",
         flush=True,
     )
 

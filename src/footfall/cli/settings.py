@@ -58,6 +58,11 @@ class Tuning:
     proof_bytes_max: Annotated[
         int | None, Parameter(converter=whole, help="Size of the log that is kept for one of these.")
     ] = None
+    backup: Annotated[
+        str | None, Parameter(help="Where backups are kept: a directory, or s3://, gs:// or az:// with BUCKET/PREFIX.")
+    ] = None
+    backup_interval_s: Annotated[float | None, Parameter(help="Seconds between backups.")] = None
+    backup_keep: Annotated[int | None, Parameter(converter=whole, help="How many backups are kept; 0: all.")] = None
 
 
 def config_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:

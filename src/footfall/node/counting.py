@@ -28,6 +28,8 @@ from footfall.log.protocol import Bus, Log, Store
 from footfall.node import messages, webhook
 from footfall.node.aggregator import Aggregator, State
 from footfall.node.announcing import Announcing
+from footfall.node.backing_up import BackingUp
+from footfall.node.backup_places import place_of
 from footfall.node.cuts import Cuts, Found
 from footfall.node.exact import ExactReads, Write
 from footfall.node.judging import LOOK_S, Judging
@@ -73,6 +75,8 @@ class Counting:
         self.judging: Judging
         self.proofs: Proofs
         self.announcing: Announcing
+        self.backing_up: BackingUp | None = None
+        self._place = place_of(config.backup) if config.backup else None
         self._config = config
         self._cluster = cluster
         self.url = url
@@ -225,12 +229,18 @@ class Counting:
         )
         self.judging.tell = self.announcing.tell
         self.aggregator.noticed = self.judging.noticed
-        self._spawn(every(AFTERMATH_S, self._look_after), "proofs and announcements")
+        if self._place is not None:
+            interval_s, kept = config.backup_interval_s, config.backup_keep
+            first = self.members.is_first
+            self.backing_up = BackingUp(cluster, self._place, first, definitions, interval_s, kept)
+        self._spawn(every(AFTERMATH_S, self._look_after), "proofs, announcements and backups")
 
     def _look_after(self) -> None:
         if self.aggregator.failure is None:
             self.proofs.look()
             self.announcing.look()
+            if self.backing_up is not None:
+                self.backing_up.look()
 
     def _holds(self, newest: Position) -> str:
         """Why neither cuts nor the log may be dropped now; or nothing."""
@@ -390,6 +400,8 @@ class Counting:
         await self.judging.stop()
         await self.proofs.stop()
         await self.announcing.stop()
+        if self.backing_up is not None:
+            await self.backing_up.stop()
         await self._drop(self.aggregator.foldings)
         for unsubscribe in self._unsubscribe:
             await unsubscribe()

@@ -78,6 +78,7 @@ def metrics_of(node: Node) -> list[Metric]:
         Metric("footfall_cut_epoch", "gauge", "Epoch of the newest complete cut known here", [(nothing, cuts.newest)]),
         Metric("footfall_ready", "gauge", "1 if this node counts and answers", [(nothing, float(not node.problems()))]),
         *_exact(node),
+        *_backups(node),
     ]
 
 
@@ -119,5 +120,23 @@ def _exact(node: Node) -> list[Metric]:
         ("footfall_webhook_failures_total", "counter", "Of these, those that were not taken", announcing.failures),
         ("footfall_claims_total", "counter", "Claims made to this node", node.milestones.claims),
         ("footfall_claims_refused_total", "counter", "Claims that it refused", node.milestones.claims_refused),
+    ]
+    return [Metric(name, kind, text, [({}, value)]) for name, kind, text, value in found]
+
+
+def _backups(node: Node) -> list[Metric]:
+    """Metrics of backups, if the nodes make any. Whoever watches compares the timestamp with the time."""
+    backing_up = node.counting.backing_up
+    if backing_up is None:
+        return []
+    found: list[tuple[str, str, str, float]] = [
+        ("footfall_backups_total", "counter", "Backups that this node made and verified", backing_up.made),
+        ("footfall_backup_failures_total", "counter", "Backups that it could not make", backing_up.failures),
+        (
+            "footfall_backup_timestamp_seconds",
+            "gauge",
+            "When the newest backup of this log was made, by any node, in Unix time; 0 if there is none",
+            backing_up.newest_s,
+        ),
     ]
     return [Metric(name, kind, text, [({}, value)]) for name, kind, text, value in found]

@@ -2,11 +2,14 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 from node_backups import Shelf
+from node_cluster import Cluster, until, visits
 from node_raffle import Raffle
 
+from footfall.errors import ConfigError
 from footfall.node.backing_up import WINNER_S, BackingUp
 
 INTERVAL_S = 100.0
@@ -154,3 +157,36 @@ async def test_what_was_begun_ends_with_the_node(raffle: Raffle, shelf: Shelf, b
     await asyncio.sleep(1)
     await backing.stop()
     assert shelf.names == []
+
+
+def told(cluster: Cluster, name: str) -> dict[str, float]:
+    found = {metric.name: metric.samples[0][1] for metric in cluster.nodes[name].metrics() if "backup" in metric.name}
+    return {key.removeprefix("footfall_backup"): value for key, value in found.items()}
+
+
+async def test_of_two_nodes_the_first_makes_backups_and_both_know(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.settings |= {"backup": str(tmp_path / "backups"), "cut_interval_s": 2.0, "backup_interval_s": 60.0}
+    for name in ("n1", "n4"):
+        await cluster.start(name)
+    await cluster.nodes["n1"].add(visits("a", 7))
+    nodes = cluster.nodes.values()
+    await until(lambda: all(told(cluster, node.id)["_timestamp_seconds"] for node in nodes))
+    assert sorted(told(cluster, node.id)["s_total"] for node in nodes) == [0, 1]
+    assert all(told(cluster, node.id)["_failures_total"] == 0 for node in nodes)
+    first = next(node.id for node in nodes if told(cluster, node.id)["s_total"])
+    await cluster.kill(first)
+    (left,) = cluster.nodes
+    await until(lambda: told(cluster, left)["s_total"] == 1, 120)
+
+
+async def test_a_node_without_a_place_for_backups_tells_nothing_of_them(cluster: Cluster) -> None:
+    await cluster.start("n1")
+    assert told(cluster, "n1") == {}
+
+
+@pytest.mark.parametrize("target", ["ftp://x/y", "s3://", " ", "gs:///"])
+async def test_a_place_that_cannot_keep_backups_is_refused_before_the_node_starts(
+    cluster: Cluster, target: str
+) -> None:
+    with pytest.raises(ConfigError, match="s3://, gs:// or az://"):
+        cluster.node("n1", backup=target)
