@@ -13,6 +13,9 @@ from .exactness import ExactHistory
 from .truth import RECEIPT_KEY_LENGTH_MIN, Truth, path_of
 
 
+LATER = 1 << 60
+
+
 class Requests:
     """Visits as clients sent them, each once however often it was sent."""
 
@@ -64,7 +67,8 @@ class Oracle:
         self.receipts: dict[str, Acknowledged] = {}  # each that was given, as the client got it
         self._secret = secret
         self._attempted = Requests()
-        self._acknowledged = Requests()
+        self._acknowledged = Requests()  # by the log
+        self._safe = Requests()  # by the log, or kept by a node until it has them
         self._first_sent: dict[str, int] = {}  # keys that are receipts
         self._claimed: dict[tuple[str, int], str] = {}
 
@@ -88,25 +92,30 @@ class Oracle:
     def ingested(self, source: str, start: int, visits: list[Visit], whole: bool) -> None:
         """Visits of a source were sent; at the end, ``whole``: all of it must have been counted."""
         placed = [structs.replace(visit, key=f"{source} {start + at}") for at, visit in enumerate(visits)]
-        (self._acknowledged if whole else self._attempted).take(placed)
+        for requests in (self._acknowledged, self._safe) if whole else (self._attempted,):
+            requests.take(placed)
 
     def imported(self, counter: str, value: int, source: str, done: bool) -> None:
         """A prior count is sent, or, ``done``, was taken over."""
         units = self.truth.units
         same = [name for name in path_of(counter) if units.get(name) == units.get(counter)]
-        (self._acknowledged if done else self._attempted).take_import(same, value, source)
+        for requests in (self._acknowledged, self._safe) if done else (self._attempted,):
+            requests.take_import(same, value, source)
 
-    def acknowledged(self, visits: list[Visit], receipts: list[str], sent: int) -> None:
+    def acknowledged(self, visits: list[Visit], receipts: list[str], sent: int, kept: bool = False) -> None:
+        """Visits were stored in the log; or, ``kept``, by a node: they get their place in the order at any time later."""
         assert len(receipts) == len(visits), "a receipt for each visit"
         for visit, receipt in zip(visits, receipts, strict=True):
             if receipt in self._first_sent:
                 sent = self._first_sent[receipt]
-                self.receipts.setdefault(receipt, Acknowledged(visit, sent, self.now + 1))
+                self.receipts.setdefault(receipt, Acknowledged(visit, sent, LATER if kept else self.now + 1))
                 assert self.receipts[receipt].visit == visit, "a key is a receipt for the one who sent it"
                 continue
             assert receipt not in self.receipts, "no receipt is given twice"
-            self.receipts[receipt] = Acknowledged(visit, sent, self.now + 1)
-        self._acknowledged.take(visits)
+            self.receipts[receipt] = Acknowledged(visit, sent, LATER if kept else self.now + 1)
+        self._safe.take(visits)
+        if not kept:
+            self._acknowledged.take(visits)
         self.tick()
 
     def rewind(self, messages: list[Message]) -> None:
@@ -132,7 +141,7 @@ class Oracle:
     def check_bounds(self) -> None:
         """Invariant 1, from the clients' side."""
         for counter, value in self.truth.values().items():
-            least, most = self.bounds(counter)
+            least, most = self._safe.value(counter, self.truth.units.get(counter)), self.bounds(counter)[1]
             assert least <= value <= most, f"{counter}: {value} in the log, {least} acknowledged, {most} sent"
 
     def check_winners(self) -> None:

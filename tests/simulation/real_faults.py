@@ -42,14 +42,20 @@ class Faults:
             await asyncio.create_task(site.start())
 
     async def _cut_off(self) -> None:
-        """One node, or all, cannot reach the log for a while."""
+        """One node, or all, cannot reach the log for a while; some are killed with what they have kept."""
         some = self._world.random.choice(([self._world.random.choice(self._world.sites)], self._world.sites))
-        connections = [site.connection for site in some if site.node is not None]
-        for connection in connections:
-            connection.disconnect()
+        sites = [site for site in some if site.node is not None]
+        for site in sites:
+            site.connection.disconnect()
         await asyncio.sleep(self._world.random.choice((0.1, 1, 3, 12)))
-        for connection in connections:
-            connection.reconnect()
+        killed = [site for site in sites if self._world.random.random() < 0.3]
+        for site in killed:
+            await site.kill()
+        for site in sites:
+            if site not in killed:
+                site.connection.reconnect()
+        for site in killed:
+            await asyncio.create_task(site.start())
 
     async def _bad_network(self) -> None:
         network = self._world.network

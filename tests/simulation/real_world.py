@@ -75,7 +75,7 @@ class RealWorld:
         self.keyed: list[Visit] = []
         self.made = 0  # counters with names that nobody used before
         self.written = 0  # visits in the source's file
-        self.claims = self.imports = 0
+        self.claims = self.imports = self.spooled = 0
 
     def run(self) -> None:
         with tempfile.TemporaryDirectory() as self.directory, virtual_time(self.random) as self.loop:
@@ -165,18 +165,23 @@ class RealWorld:
         sent = self.oracle.attempted(visits)
         added = await node.add(visits)
         assert added.accepted == sum(visit.count for visit in visits)
-        self.oracle.acknowledged(visits, added.receipts, sent)
+        self._acknowledged(visits, added.receipts, added.stored, sent)
+
+    def _acknowledged(self, visits: list[Visit], receipts: list[str], where: str, sent: int) -> None:
+        self.spooled += where == "spool"
+        self.oracle.acknowledged(visits, receipts, sent, kept=where == "spool")
 
     async def _single(self, node: Node, name: str) -> None:
         """The hot path's way."""
         leaf = node.definition(name) if node._target >= 0 else None
         if leaf is None:
             return
-        answer: asyncio.Future[str] = self.loop.create_future()
+        answer: asyncio.Future[tuple[str, str]] = self.loop.create_future()
         visit = Visit(name, self._visitor())
         if node.submit(leaf, visit.visitor, _Waiter(answer)):
             sent = self.oracle.attempted([visit])
-            self.oracle.acknowledged([visit], [await answer], sent)
+            receipt, where = await answer
+            self._acknowledged([visit], [receipt], where, sent)
 
     async def _ingester(self) -> None:
         """Reads a file that grows, and goes on from the position that the log knows."""
@@ -233,6 +238,7 @@ class RealWorld:
                 and told == {((m.counter, m.n), m.since, m.open) for m in site.node.counting.definitions.milestones}
                 and not site.node.problems()
                 and not site.node.producer.gathered
+                and not site.node.spool.messages  # type: ignore[union-attr]
                 and all(site.node.read(name).value == value for name, value in truth.values().items())
                 for site in self.sites
             )
@@ -263,12 +269,12 @@ class RealWorld:
 
 
 class _Waiter:
-    def __init__(self, answer: asyncio.Future[str]) -> None:
+    def __init__(self, answer: asyncio.Future[tuple[str, str]]) -> None:
         self._answer = answer
 
     def stored(self, receipt: str, where: str) -> None:
         if not self._answer.done():
-            self._answer.set_result(receipt)
+            self._answer.set_result((receipt, where))
 
     def failed(self, error: FootfallError) -> None:
         if not self._answer.done():

@@ -13,9 +13,11 @@ from footfall.log.protocol import VISITS_SUBJECT
 from footfall.node.aggregator import Aggregator
 from footfall.node.cuts import Cuts
 from footfall.node.producer import Producer
+from footfall.node.publisher import Publisher
 from footfall.node.sharing import Link
 
 from .raffle_bugs import RAFFLE_BUGS
+from .spool_bugs import SPOOL_BUGS
 
 
 def answers_too_early(patch: pytest.MonkeyPatch) -> None:
@@ -31,7 +33,7 @@ def answers_too_early(patch: pytest.MonkeyPatch) -> None:
 def retries_as_new(patch: pytest.MonkeyPatch) -> None:
     """What was not acknowledged is sent again as another batch."""
 
-    async def store_lane(self: Producer, lane: Any) -> int:
+    async def store_lane(self: Publisher, lane: Any) -> int:
         sequence = 0
         for sealed in lane:
             data = sealed.data
@@ -44,20 +46,20 @@ def retries_as_new(patch: pytest.MonkeyPatch) -> None:
                     await asyncio.sleep(0.1)
         return sequence
 
-    patch.setattr(Producer, "_store_lane", store_lane)
+    patch.setattr(Publisher, "lane", store_lane)
 
 
 def gives_up(patch: pytest.MonkeyPatch) -> None:
     """A batch that was not acknowledged is dropped, and the next one sent."""
-    publish = Producer._publish
+    publish = Publisher.publish
 
-    async def once(self: Producer, subject: str, data: bytes, timeout_s: float | None = None) -> int:
+    async def once(self: Publisher, subject: str, data: bytes, timeout_s: float | None = None) -> int:
         try:
             return await publish(self, subject, data, 0.0)
         except LogUnavailableError:
             return 0
 
-    patch.setattr(Producer, "_publish", once)
+    patch.setattr(Publisher, "publish", once)
 
 
 def takes_over_from_nothing(patch: pytest.MonkeyPatch) -> None:
@@ -95,14 +97,18 @@ def trusts_the_bus(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("footfall.node.sharing.Replicated.repair", lambda self, others: asyncio.sleep(0))
 
 
-SHELL_BUGS = {
-    bug.__name__: bug
-    for bug in (
-        answers_too_early,
-        retries_as_new,
-        gives_up,
-        takes_over_from_nothing,
-        folds_ahead_of_the_definitions,
-        trusts_the_bus,
-    )
-} | RAFFLE_BUGS
+SHELL_BUGS = (
+    {
+        bug.__name__: bug
+        for bug in (
+            answers_too_early,
+            retries_as_new,
+            gives_up,
+            takes_over_from_nothing,
+            folds_ahead_of_the_definitions,
+            trusts_the_bus,
+        )
+    }
+    | RAFFLE_BUGS
+    | SPOOL_BUGS
+)

@@ -57,14 +57,18 @@ class Site:
             if not world.trouble:
                 raise
             await world.loop.end(self.owner)
+            if node.spool is not None:
+                await node.spool.close()
         else:
             self.node = node
 
     async def kill(self) -> None:
         """kill -9, as far as the others can tell: nothing of it reaches anyone any more."""
         self.connection.disconnect()
-        self.node = None
+        node, self.node = self.node, None
         await self.world.loop.end(self.owner)
+        if node is not None and node.spool is not None:
+            await node.spool.close()  # as the system does when a process ends
 
     async def stop(self) -> None:
         """SIGTERM."""

@@ -291,8 +291,9 @@ class Producer:
         if self.spooling:
             try:
                 await self._keep(lanes)
-            finally:
-                self._spent = True
+            except SpoolFullError:
+                self._spent = True  # these sequences will never come: nothing may follow them
+                raise
             return Stored.SPOOL
         storing = asyncio.create_task(store(), name="flush")
         try:
@@ -313,12 +314,13 @@ class Producer:
         await self._spool.keep([sealed for lane in lanes for sealed in lane])
         if not self.spooling:
             logger.warning("visits are kept in the spool: %s", self.hold or "the log does not answer")
-        self.spooling = self._spent = True
+        self.spooling = True
 
     def _resume(self) -> None:
         """The log takes messages again."""
         if self.spooling and not self.hold:
             self.spooling = False
+            self._spent = True  # its messages wait in the spool: what is sealed from now on must not be behind them
             logger.warning("visits go to the log again")
 
     @contextlib.contextmanager
