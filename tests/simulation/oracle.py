@@ -12,7 +12,6 @@ from footfall.log.protocol import Message
 from .exactness import ExactHistory
 from .truth import RECEIPT_KEY_LENGTH_MIN, Truth, path_of
 
-
 LATER = 1 << 60
 
 
@@ -103,7 +102,7 @@ class Oracle:
             requests.take_import(same, value, source)
 
     def acknowledged(self, visits: list[Visit], receipts: list[str], sent: int, kept: bool = False) -> None:
-        """Visits were stored in the log; or, ``kept``, by a node: they get their place in the order at any time later."""
+        """Visits were stored in the log; or, ``kept``, by a node: their place in the order comes at any time later."""
         assert len(receipts) == len(visits), "a receipt for each visit"
         for visit, receipt in zip(visits, receipts, strict=True):
             if receipt in self._first_sent:

@@ -32,7 +32,9 @@ def hit(url: str, counter: str, visitor: str | None, count: int, key: str | None
         answer = {"counter": counter, "accepted": accepted.accepted, "stored": accepted.stored, "receipt": receipt}
         output.print_json(answer)
     else:
-        stored = {"log": "durable in the log"}.get(accepted.stored, f"stored in {accepted.stored}")
+        stored = {"log": "durable in the log", "spool": "durable on the node until the log is back"}.get(
+            accepted.stored, f"stored in {accepted.stored}"
+        )
         print(f"{output.count(accepted.accepted, 'visit')} to {counter}, {stored}; receipt {receipt}")
 
 
