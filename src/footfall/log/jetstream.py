@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,9 +14,10 @@ from nats.aio.msg import Msg
 
 from footfall.config import Config
 from footfall.core.position import Position, check
-from footfall.errors import ConnectError, LogFullError, LogUnavailableError
+from footfall.errors import ConnectError, LogFullError, LogRewoundError, LogUnavailableError
 from footfall.log import connection, restoring
 from footfall.log.api import Api, said
+from footfall.log.known import Known
 from footfall.log.protocol import PUBLISH_TIMEOUT_S, Delivery, Handler, LogState, Message
 from footfall.log.pull import PullLoop
 from footfall.log.replies import Replies
@@ -38,6 +40,7 @@ BUS_BYTES_MAX = 256 << 20
 NO_PEERS = 10005  # a cluster that comes up may not have seen enough of its servers yet
 FULL = (10077, 10047, 10023)  # maximum bytes exceeded; insufficient storage; insufficient resources
 CLUSTER_REPLICAS = 3
+STALE_MAX_S = 15.0  # a leader that was cut off answers from the past until it steps down, after 10 s without a quorum
 
 
 class JetStreamLog:
@@ -48,6 +51,9 @@ class JetStreamLog:
         self.created = ""
         self.ancestors: Mapping[str, int] = {}
         self._client = client
+        self._known = Known()
+        self._replicated = False
+        self._doubted_s: float | None = None  # since when a replicated log seems to have lost something
         self._loops: set[PullLoop] = set()
         self._replies = Replies(client)
         self._api = Api(self._replies)
@@ -78,6 +84,12 @@ class JetStreamLog:
 
     async def publish(self, subject: str, data: bytes, timeout_s: float = PUBLISH_TIMEOUT_S) -> int:
         """See ``Log.publish``."""
+        before = self._known.sequence
+        sequence = await self._publish(subject, data, timeout_s)
+        self._known.acknowledged(Message(sequence, subject, data, 0), before)
+        return sequence
+
+    async def _publish(self, subject: str, data: bytes, timeout_s: float = PUBLISH_TIMEOUT_S) -> int:
         answer = json.loads(await self._replies.ask(subject, data, timeout_s))
         if "error" in answer:
             full = answer["error"].get("err_code") in FULL
@@ -92,14 +104,51 @@ class JetStreamLog:
         try:
             async with contextlib.aclosing(loop.deliveries()) as deliveries:
                 async for delivery in deliveries:
+                    if delivery.messages:
+                        self._known.remember(delivery.messages[-1])
                     yield delivery
         finally:
             self._loops.discard(loop)
 
+    @property
+    def known(self) -> Position:
+        """See ``Log.known``."""
+        return self._known.position(self.created)
+
+    def remember(self, position: Position) -> None:
+        """See ``Log.remember``."""
+        self._known.remember(position)
+
+    async def verify(self) -> None:
+        """See ``Log.verify``."""
+        await self._check(Position(self.created))
+
     async def _check(self, position: Position) -> None:
-        message = await self.message(position.sequence)
+        """Raises as ``check`` does for this position, and LogRewoundError if what is known is not there."""
+        highest = self._known.position(self.created)
+        message, top = await self.message(position.sequence), await self.message(highest.sequence)
         info = await self._api.info(STREAM)  # later: a message that a trim takes in between is seen to be trimmed
-        check(position, info["created"], info["state"]["first_seq"], info["state"]["last_seq"], message)
+        created, first, last = info["created"], info["state"]["first_seq"], info["state"]["last_seq"]
+        missing = (message is None and position.sequence > 0) or (top is None and highest.sequence > 0)
+        try:
+            self._known.check(highest, created, first, last, top)
+            check(position, created, first, last, message)
+        except LogRewoundError as error:
+            if missing and created == self.created and self._may_be_stale():
+                raise LogUnavailableError(
+                    f"a server of the log may answer from the past ({error}); asked again"
+                ) from None
+            raise
+        self._doubted_s = None
+        self._known.remember(position)
+
+    def _may_be_stale(self) -> bool:
+        """Whether something that is missing may be on another server of a replicated log."""
+        if not self._replicated:
+            return False
+        now_s = time.monotonic()
+        self._doubted_s = now_s if self._doubted_s is None else self._doubted_s
+        return now_s - self._doubted_s <= STALE_MAX_S
 
     async def _first_sequence(self) -> int:
         return (await self.state()).first_sequence
@@ -125,7 +174,7 @@ class JetStreamLog:
 
     async def put(self, key: str, data: bytes) -> None:
         """See ``Store.put``."""
-        await self.publish(CUT_SUBJECT + key, data)
+        await self._publish(CUT_SUBJECT + key, data)
 
     async def get(self, key: str) -> bytes | None:
         """See ``Store.get``."""
@@ -226,6 +275,7 @@ class JetStreamLog:
         await self._api.info(CUTS)  # on a cluster it has a leader of its own, who may be elected later
         self.ancestors = ancestors_of(info)
         self.partitions, self.created, self._api.required = partitions, info["created"], STREAM
+        self._replicated = info["config"]["num_replicas"] > 1
 
 
 async def connect(config: Config, urls: Sequence[str], *, name: str) -> JetStreamLog:

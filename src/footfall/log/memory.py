@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 
 from footfall.core.position import Position, at, check
 from footfall.errors import LogFullError, LogUnavailableError
+from footfall.log.known import Known
 from footfall.log.protocol import MESSAGE_BYTES_MAX, PUBLISH_TIMEOUT_S, Delivery, Handler, LogState, Message
 
 logger = logging.getLogger(__name__)
@@ -118,6 +119,7 @@ class MemoryLog:
         self.storage = storage
         self.connected = True
         self._clock_ns = clock_ns
+        self._known = Known()
         self._ends: set[Callable[[], Awaitable[None]]] = set()  # of this connection's subscriptions
 
     @property
@@ -161,9 +163,11 @@ class MemoryLog:
 
     async def publish(self, subject: str, data: bytes, timeout_s: float = PUBLISH_TIMEOUT_S) -> int:
         """See ``Log.publish``."""
-        sequence = (await self._reach()).append(subject, data, self._clock_ns()).sequence
+        before = self._known.sequence
+        message = (await self._reach()).append(subject, data, self._clock_ns())
         await self._reach()
-        return sequence
+        self._known.acknowledged(message, before)
+        return message.sequence
 
     async def read(self, subjects: Sequence[str], after: Position) -> AsyncGenerator[Delivery, None]:
         """See ``Log.read``."""
@@ -177,11 +181,14 @@ class MemoryLog:
                 woken.clear()
                 if self.connected:
                     if restarts != storage.restarts or reached < storage.first - 1:
+                        self._check()
                         storage.check(position)
+                        self._known.remember(position)
                         restarts, reached = storage.restarts, position.sequence
                     waiting = [message for message in storage.above(reached) if message.subject in subjects]
                     messages, reached = waiting[:READ_MAX], storage.last
                     if messages:
+                        self._known.remember(messages[-1])
                         position = at(position.created, messages[-1])
                         reached = reached if len(messages) == len(waiting) else position.sequence
                         yield Delivery(messages, len(waiting) - len(messages))
@@ -193,6 +200,24 @@ class MemoryLog:
                     idle_at_s = loop.time() + IDLE_S
         finally:
             storage.waiting.discard(woken)
+
+    @property
+    def known(self) -> Position:
+        """See ``Log.known``."""
+        return self._known.position(self.created)
+
+    def remember(self, position: Position) -> None:
+        """See ``Log.remember``."""
+        self._known.remember(position)
+
+    async def verify(self) -> None:
+        """See ``Log.verify``."""
+        await self._reach()
+        self._check()
+
+    def _check(self) -> None:
+        storage, highest = self.storage, self.known
+        self._known.check(highest, storage.created, storage.first, storage.last, storage.message(highest.sequence))
 
     async def message(self, sequence: int) -> Message | None:
         """See ``Log.message``."""

@@ -83,6 +83,21 @@ class Log(Protocol):
             LogTrimmedError: The log was trimmed beyond the position: what comes next has to come from a checkpoint.
         """
 
+    @property
+    def known(self) -> Position:
+        """The highest place in the log that was acknowledged or delivered over this connection, or remembered."""
+
+    def remember(self, position: Position) -> None:
+        """Take a place for known: it was reached before this connection was made."""
+
+    async def verify(self) -> None:
+        """See that the log still holds what is ``known`` of it; readers do the same whenever they resume.
+
+        Raises:
+            LogRewoundError: It was replaced, or has lost something that had been acknowledged or delivered.
+            LogUnavailableError: It cannot be told now.
+        """
+
     async def message(self, sequence: int) -> Message | None:
         """The message at a sequence; None if the log does not hold it. Raises LogUnavailableError."""
 

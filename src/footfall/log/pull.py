@@ -69,9 +69,11 @@ class PullLoop:
         self._pending = 0  # when the last message was sent, or before the first
         self._arrived: list[Msg] = []
         self._woken = asyncio.Event()
+        self._reconnections = 0
 
     def reconnected(self) -> None:
         """The connection was lost and is back: begin anew at once, instead of after the silence."""
+        self._reconnections += 1
         self._woken.set()
         self._arrived.append(_RECONNECTED)
 
@@ -84,8 +86,11 @@ class PullLoop:
                     if self._last is not None:
                         self._after = at(self._after.created, self._last)
                         self._last = None
+                    reconnections = self._reconnections
                     await self._check(self._after)
                     await self._create()
+                    if self._reconnections != reconnections:
+                        raise _RestartError("the connection was lost after the check")
                     async for delivery in self._consume():
                         pause_s = RETRY_FIRST_S
                         yield delivery

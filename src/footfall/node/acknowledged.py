@@ -1,4 +1,4 @@
-"""Remembers on disk how far the log had acknowledged this node's writes, and refuses a log that has forgotten them."""
+"""Remembers on disk how far this node knew the log, and refuses a log that has forgotten some of that."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class Acknowledged:
-    """The highest acknowledged position, in one small file of the data directory."""
+    """The highest position that was acknowledged to this node or read by it, in a file of the data directory."""
 
     def __init__(self, directory: Path, node: str) -> None:
         self._path = directory / f"acknowledged-{node}.json"
@@ -45,6 +45,7 @@ class Acknowledged:
             check(position, log.created, 1, state.last_sequence, None)
         else:
             check(position, log.created, state.first_sequence, state.last_sequence, message)
+        log.remember(position)
 
     def write(self, position: Position) -> None:
         """Remember a position, if it is beyond the last; survives a crash at any moment."""

@@ -109,6 +109,8 @@ class Aggregator:
         while True:
             try:
                 async for delivery in self._log.read([CONTROL_SUBJECT], self._position):
+                    if self.failure is not None:
+                        return
                     for message in delivery.messages:
                         self._fold_control(message)
             except LogTrimmedError as error:
@@ -213,6 +215,8 @@ class Aggregator:
     async def _fold_from(self, reading: Reading) -> None:
         foldings = {VISITS_SUBJECT.format(partition=number): one for number, one in reading.foldings.items()}
         async for delivery in self._log.read([*foldings, CONTROL_SUBJECT], reading.position):
+            if self.failure is not None:
+                return
             slice_end_s = time.monotonic() + SLICE_S
             for message in delivery.messages:
                 if message.subject == CONTROL_SUBJECT:

@@ -55,6 +55,7 @@ logger = logging.getLogger(__name__)
 LISTEN_S = 0.3  # at the start, before partitions are taken; taking too many costs work, not counts
 OWNER_TIMEOUT_S = 2.0
 AFTERMATH_S = 0.25
+VERIFY_S = 1.0  # between two looks at whether the log still holds what it held: two small requests
 
 
 class Cluster(Log, Store, Bus, Protocol):
@@ -187,6 +188,7 @@ class Counting:
         self.aggregator.start(states[number] for number in mine)
         for number in mine:
             await self._serve(number)
+        self._spawn(every(VERIFY_S, self._verify), "integrity")
         self._spawn(every(self._config.beat_interval_s, self._look), "members")
         self._spawn(every(self._config.anti_entropy_interval_s, self._repair), "anti-entropy")
         look_s = min(self._config.cut_interval_s / 4, 1.0)
@@ -254,6 +256,9 @@ class Counting:
 
         def ended(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (error := task.exception()):
+                if isinstance(error, IntegrityError):
+                    self.aggregator.fail(error)
+                    return
                 logger.critical("%s died", task.get_name(), exc_info=error)
                 self.aggregator.fail(IntegrityError(f"{task.get_name()} died of {error!r}; restart this node"))
 
@@ -261,6 +266,8 @@ class Counting:
         return task
 
     async def _heard(self, data: bytes) -> None:
+        if self.aggregator.failure is not None:
+            return  # what this node counted may be wrong: nobody may learn it from here
         try:
             said = messages.decode(data)
             if said.node == self._node and not (isinstance(said, Beat) and said.run != self._run):
@@ -298,15 +305,27 @@ class Counting:
         beat = Beat(self._node, self._run, self.url, topology, sent, folded, lags_s, asks, leaves, secret)
         await self.sharing.say(beat)
 
+    async def _verify(self) -> None:
+        """Count no more on a log that has lost what this node knows of it, though no reader has stumbled over that."""
+        if self.aggregator.failure is None:
+            try:
+                await self._cluster.verify()
+            except LogUnavailableError as error:
+                logger.debug("the log cannot be verified now: %s", error)
+            except IntegrityError as error:
+                self.aggregator.fail(error)
+
     async def _broadcast(self) -> None:
-        await self.sharing.tick(bool(self.members.beats))
+        if self.aggregator.failure is None:
+            await self.sharing.tick(bool(self.members.beats))
 
     async def _judge(self) -> None:
         if self.aggregator.failure is None:
             await self.judging.look()
 
     async def _repair(self) -> None:
-        await self.sharing.repair([peer.id for peer in self.members.alive()])
+        if self.aggregator.failure is None:
+            await self.sharing.repair([peer.id for peer in self.members.alive()])
 
     async def _look(self) -> None:
         """One round of membership: beat, decide, let go, take over."""
@@ -373,6 +392,10 @@ class Counting:
             return messages.decode_position(await self._cluster.ask(subject, query, 2 * OWNER_TIMEOUT_S))
         except LogUnavailableError:
             raise NotReadyError(f"no node counts partition {number} now; try again later") from None
+        except MalformedError as error:
+            raise NotReadyError(
+                f"what the node that counts partition {number} answers is no position: {error}"
+            ) from None
 
     async def _pace(self, write: Write) -> None:
         """Begin a new epoch when it is time and this node's turn, and tidy up after the one before."""

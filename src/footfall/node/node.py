@@ -154,7 +154,7 @@ class Node:
         self._remember()
 
     async def _watch(self) -> None:
-        """Note now and then how full the log is, and how far it acknowledged."""
+        """Note now and then how full the log is, and how far it is known."""
         await asyncio.to_thread(self._remember)
         with contextlib.suppress(LogUnavailableError):
             state = await self._cluster.state()
@@ -163,9 +163,9 @@ class Node:
             self.producer.hold = str(failure) if failure else FULL if full else ""
 
     def _remember(self) -> None:
-        if self.producer.publisher.acknowledged[0]:
+        if (known := self._cluster.known).sequence:
             try:
-                self._acknowledged.write(self.producer.publisher.acknowledged_position())
+                self._acknowledged.write(known)
             except OSError as error:
                 logger.warning("the acknowledged position cannot be written: %s", error)
 
@@ -358,22 +358,22 @@ class Node:
         return [] if self._target < 0 or self.spool is None else self.spool.warnings(self.producer.away)
 
     def check_answering(self) -> None:
-        """Raises NotReadyError until this node has read what the log held when it started."""
+        """Raises NotReadyError until this node has read what the log held when it started, and if it counts no more."""
         problems = self._faults()
-        if not self._ready:
-            raise NotReadyError("this node does not answer yet: " + "; ".join(problems))
+        if not self._ready or self.counting.aggregator.failure is not None:
+            raise NotReadyError("this node does not answer now: " + "; ".join(problems))
 
     def read(self, name: str) -> Reading:
         """A counter's value, from this node's own copy; 0 for one that nobody has visited.
 
         Raises:
             InvalidNameError: It is not a name.
-            NotReadyError: This node has not yet read what the log held when it started.
+            NotReadyError: This node has not yet read what the log held when it started, or counts no more.
         """
         number = self.counting.definitions.number(name)
         if number is None:
             check_name(name)
-        if not self._ready:
+        if not self._ready or self.counting.aggregator.failure is not None:
             self.check_answering()
         sequence, staleness_ms = self._freshness()
         if number is None:

@@ -106,7 +106,7 @@ async def test_a_node_is_not_ready_before_it_has_read_what_the_log_held_when_it_
     await asyncio.sleep(5)
     (problem,) = node.problems()
     assert f"starts at {target}" in problem
-    with pytest.raises(NotReadyError, match="does not answer yet"):
+    with pytest.raises(NotReadyError, match="does not answer now"):
         node.read("a")
     for request in (node.add(visits("a")), node.define("b", VISITORS), node.source_position("file")):
         with pytest.raises(NotReadyError):
