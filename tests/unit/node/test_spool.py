@@ -8,9 +8,13 @@ from node_cluster import Cluster, until, visits
 from node_desk import Single
 from node_line import batches, counted, soon
 
+from footfall.core import control
+from footfall.core.control import Barrier
 from footfall.core.names import Unit
+from footfall.core.partition import PRODUCER_EPOCHS
 from footfall.core.visit import Visit
 from footfall.errors import LogUnavailableError, SpoolFullError
+from footfall.log.protocol import CONTROL_SUBJECT
 from footfall.node.node import Node
 from footfall.node.producer import SPOOL_AFTER_S
 from footfall.node.readings import Stored
@@ -289,3 +293,53 @@ async def test_a_spool_of_a_restored_log_is_drained_and_one_of_another_log_is_le
     await cluster.shows("a", 3)
     await soon()
     assert restored.warnings() == []
+
+
+async def test_a_message_of_the_spool_that_was_changed_is_left_out_and_a_person_is_told(
+    cluster: Cluster, node: Node
+) -> None:
+    cluster.lines["n1"].break_off()
+    for number in range(12):
+        await node.add([Visit("a", f"visitor {number} {'x' * 100}")])
+    await cluster.kill("n1")
+    (path,) = (cluster.directory / "n1" / "spool").glob("*.sqlite")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"visitor 2 ", b"visitor 9 "))
+    again = await cluster.start("n1")
+    await until(lambda: again.spool is not None and again.spool.aside)
+    await cluster.shows("a", 12)
+    (warning,) = again.warnings()
+    assert "are not counted: run footfall doctor" in warning
+    assert files(cluster) == [f"{path.name}.aside"]
+    assert sample(again, "footfall_alarms_total") == 1, "the batch that is missing is a gap in its producer's sequence"
+    assert (again.read("a").pending, sample(again, "footfall_spool_visits")) == (0, 0)
+    assert (await again.add(visits("a"))).stored is Stored.LOG
+
+
+async def test_a_spool_that_cannot_be_read_is_set_aside_and_keeps_nothing_else_out(
+    cluster: Cluster, node: Node
+) -> None:
+    await node.stop()
+    await cluster.kill("n1")
+    directory = cluster.directory / "n1" / "spool"
+    directory.mkdir()
+    (directory / "n1-0-1.sqlite").write_bytes(b"what is this?")
+    again = await cluster.start("n1")
+    await until(lambda: again.warnings())
+    assert files(cluster) == ["n1-0-1.sqlite.aside"]
+    assert (await again.add(visits("a"))).stored is Stored.LOG
+
+
+async def test_what_is_a_week_old_is_not_counted_twice_at_the_risk_of_not_counting_it(
+    cluster: Cluster, node: Node
+) -> None:
+    cluster.lines["n1"].break_off()
+    await node.add(visits("a", 4))
+    await node.stop()
+    await cluster.kill("n1")
+    for epoch in range(1, PRODUCER_EPOCHS + 1):
+        cluster.storage.append(CONTROL_SUBJECT, control.encode(Barrier("pacer", epoch, epoch)))
+    again = await cluster.start("n1")
+    await until(lambda: again.warnings())
+    assert again.read("a").value == 1
+    assert len(files(cluster)) == 1
