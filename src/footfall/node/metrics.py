@@ -95,6 +95,12 @@ def _spool(node: Node) -> list[Metric]:
         ("footfall_spool_files_aside", "gauge", "Files of the spool that cannot be counted", len(spool.aside)),
         ("footfall_spooled_visits_total", "counter", "Visits that were kept in the spool", spool.visits_kept),
         ("footfall_spool_drained_visits_total", "counter", "Visits that went on to the log", spool.visits_drained),
+        (
+            "footfall_spool_late_keyed_visits_total",
+            "counter",
+            "Of these, with a key, and later than keys are remembered: if sent again elsewhere, they count twice",
+            spool.keyed_late,
+        ),
         ("footfall_spool_refused_total", "counter", "Times that the spool did not take visits", spool.refused),
         ("footfall_spooling", "gauge", "1 while visits go to the spool", float(node.producer.spooling)),
     ]

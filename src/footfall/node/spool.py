@@ -37,6 +37,7 @@ FILES_MAX = 64  # open at once; a disk that fails again and again leaves one eac
 WINDOW_MESSAGES, WINDOW_BYTES = 512, 16 << 20  # read from the disk at a time, on the way to the log
 DISK_FREE_MIN = 64 << 20  # below it nothing more is written: a full disk would stop the engine too
 RETRY_S = 1.0  # after a failure to write
+KEYS_REMEMBERED_S = 600.0  # 60 epochs of 10 s
 
 
 class Window(NamedTuple):
@@ -63,6 +64,7 @@ class Spool:
         messages, bytes: What it holds.
         visits: In how many visits; one that counts in both units is two.
         visits_kept, visits_drained: So far.
+        keyed_late: Of those drained, how many had a key and came when keys of their time were forgotten.
         refused: How often it could not keep what it was given.
         aside: Files that are there and are not drained.
     """
@@ -78,7 +80,7 @@ class Spool:
         age_max_s: float,
     ) -> None:
         self.messages = self.bytes = self.visits = 0
-        self.visits_kept = self.visits_drained = self.refused = 0
+        self.visits_kept = self.visits_drained = self.keyed_late = self.refused = 0
         self.bytes_max, self.age_max_s = bytes_max, age_max_s
         self.aside: list[str] = []
         self.filled = asyncio.Event()  # there may be something to drain
@@ -224,6 +226,8 @@ class Spool:
         one, rows = window
         async with self._turn:
             self.visits_drained += self._add(one, [row.data for row in rows], -1)
+            late_s = time.time() - KEYS_REMEMBERED_S
+            self.keyed_late += sum(_keyed(row.data) for row in rows if row.kept_s < late_s)
             try:
                 if one.messages:
                     await asyncio.to_thread(one.file.remove, [row.id for row in rows])
@@ -343,6 +347,11 @@ def _tally(data: bytes, definitions: Definitions) -> tuple[int, dict[int, int]]:
         if leaf is not None:
             _add_to(pending, leaf.visits if section.unit is Unit.VISITS else leaf.visitors, count)
     return visits, pending
+
+
+def _keyed(data: bytes) -> int:
+    batch = _batch(data)
+    return sum(section.entries for section in batch.sections if section.keys is not None) if batch else 0
 
 
 def _add_to(pending: dict[int, int], numbers: Iterable[int], count: int) -> None:

@@ -343,3 +343,13 @@ async def test_what_is_a_week_old_is_not_counted_twice_at_the_risk_of_not_counti
     await until(lambda: again.warnings())
     assert again.read("a").value == 1
     assert len(files(cluster)) == 1
+
+
+async def test_keyed_visits_that_come_later_than_keys_are_remembered_are_metered(cluster: Cluster, node: Node) -> None:
+    cluster.lines["n1"].break_off()
+    await node.add([Visit("a", key="the first"), Visit("a")])
+    await asyncio.sleep(601)
+    await node.add([Visit("a", key="the second")])
+    cluster.lines["n1"].mend()
+    await cluster.shows("a", 4)
+    assert sample(node, "footfall_spool_late_keyed_visits_total") == 1
