@@ -74,6 +74,7 @@ class JetStreamLog:
 
     def disconnected(self) -> None:
         """The connection is lost: whoever waits for an answer may ask again at once."""
+        self._known.doubt()
         self._replies.lost()
 
     async def listen(self) -> None:
@@ -125,14 +126,14 @@ class JetStreamLog:
 
     async def _check(self, position: Position) -> None:
         """Raises as ``check`` does for this position, and LogRewoundError if what is known is not there."""
-        highest = self._known.position(self.created)
-        message, top = await self.message(position.sequence), await self.message(highest.sequence)
+        known = self._known.to_check(self.created)
+        found = [await self.message(one.sequence) for one in (*known, position)]
         info = await self._api.info(STREAM)  # later: a message that a trim takes in between is seen to be trimmed
         created, first, last = info["created"], info["state"]["first_seq"], info["state"]["last_seq"]
-        missing = (message is None and position.sequence > 0) or (top is None and highest.sequence > 0)
+        missing = None in found[: None if position.sequence else -1]
         try:
-            self._known.check(highest, created, first, last, top)
-            check(position, created, first, last, message)
+            self._known.check(known, created, first, last, found[:-1])
+            check(position, created, first, last, found[-1])
         except LogRewoundError as error:
             if missing and created == self.created and self._may_be_stale():
                 raise LogUnavailableError(

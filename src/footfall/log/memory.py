@@ -145,6 +145,7 @@ class MemoryLog:
 
     def disconnect(self) -> None:
         """Cut this connection off, until ``reconnect``."""
+        self._known.doubt()
         self.connected = False
 
     def reconnect(self) -> None:
@@ -216,8 +217,9 @@ class MemoryLog:
         self._check()
 
     def _check(self) -> None:
-        storage, highest = self.storage, self.known
-        self._known.check(highest, storage.created, storage.first, storage.last, storage.message(highest.sequence))
+        storage, known = self.storage, self._known.to_check(self.created)
+        found = [storage.message(one.sequence) for one in known]
+        self._known.check(known, storage.created, storage.first, storage.last, found)
 
     async def message(self, sequence: int) -> Message | None:
         """See ``Log.message``."""

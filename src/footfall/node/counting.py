@@ -195,7 +195,7 @@ class Counting:
         self._spawn(every(look_s, lambda: self._pace(write)), "cuts")
         self._spawn(every(look_s, self.judging.rebase), "beginnings of proofs")
         if isinstance(self.sharing, Sharded):
-            self._spawn(every(self._config.gather_interval_s, self.sharing.gather), "gather")
+            self._spawn(every(self._config.gather_interval_s, self._gather), "gather")
         else:
             self._spawn(every(self._config.broadcast_interval_s, self._broadcast), "broadcast")
 
@@ -314,6 +314,10 @@ class Counting:
                 logger.debug("the log cannot be verified now: %s", error)
             except IntegrityError as error:
                 self.aggregator.fail(error)
+
+    async def _gather(self) -> None:
+        if self.aggregator.failure is None and isinstance(self.sharing, Sharded):
+            await self.sharing.gather()
 
     async def _broadcast(self) -> None:
         if self.aggregator.failure is None:
