@@ -122,18 +122,20 @@ class JetStreamLog:
 
     async def verify(self) -> None:
         """See ``Log.verify``."""
-        await self._check(Position(self.created))
+        await self._check()  # no position: whatever is not known may have been trimmed
 
-    async def _check(self, position: Position) -> None:
+    async def _check(self, position: Position | None = None) -> None:
         """Raises as ``check`` does for this position, and LogRewoundError if what is known is not there."""
         known = self._known.to_check(self.created)
-        found = [await self.message(one.sequence) for one in (*known, position)]
+        positions = known if position is None else [*known, position]
+        found = [await self.message(one.sequence) for one in positions]
         info = await self._api.info(STREAM)  # later: a message that a trim takes in between is seen to be trimmed
         created, first, last = info["created"], info["state"]["first_seq"], info["state"]["last_seq"]
-        missing = None in found[: None if position.sequence else -1]
+        missing = any(message is None and one.sequence > 0 for one, message in zip(positions, found, strict=True))
         try:
-            self._known.check(known, created, first, last, found[:-1])
-            check(position, created, first, last, found[-1])
+            self._known.check(known, created, first, last, found[: len(known)])
+            if position is not None:
+                check(position, created, first, last, found[-1])
         except LogRewoundError as error:
             if missing and created == self.created and self._may_be_stale():
                 raise LogUnavailableError(
@@ -141,7 +143,8 @@ class JetStreamLog:
                 ) from None
             raise
         self._doubted_s = None
-        self._known.remember(position)
+        if position is not None:
+            self._known.remember(position)
 
     def _may_be_stale(self) -> bool:
         """Whether something that is missing may be on another server of a replicated log."""
