@@ -9,8 +9,8 @@ import pytest
 
 from footfall.errors import LogUnavailableError
 from footfall.node.draining import Draining
-from footfall.node.producer import Producer
 from footfall.node.spool import Spool
+from footfall.node.storing import Storing
 
 
 def keeps_in_memory(patch: pytest.MonkeyPatch) -> None:
@@ -24,7 +24,7 @@ def keeps_in_memory(patch: pytest.MonkeyPatch) -> None:
 
 def goes_on_under_its_id(patch: pytest.MonkeyPatch) -> None:
     """Visits overtake those of the same producer that wait in the spool, which are then taken for repeats."""
-    patch.setattr(Producer, "_spent", property(lambda self: False, lambda self, value: None), raising=False)
+    patch.setattr(Storing, "spent", property(lambda self: False, lambda self, value: None), raising=False)
 
 
 def drains_as_new(patch: pytest.MonkeyPatch) -> None:

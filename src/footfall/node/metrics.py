@@ -102,7 +102,7 @@ def _spool(node: Node) -> list[Metric]:
             spool.keyed_late,
         ),
         ("footfall_spool_refused_total", "counter", "Times that the spool did not take visits", spool.refused),
-        ("footfall_spooling", "gauge", "1 while visits go to the spool", float(node.producer.spooling)),
+        ("footfall_spooling", "gauge", "1 while visits go to the spool", float(node.producer.storing.spooling)),
     ]
     return [Metric(name, kind, text, [({}, value)]) for name, kind, text, value in found]
 

@@ -118,8 +118,8 @@ class Node:
         self.milestones = Milestones(self.id, self.counting, self.producer.control, self._defined)
         self._target = await self.producer.control(Barrier)
         self._spawn(every(FILL_CHECK_S, self._watch), "watch")
-        if self.producer.draining is not None:
-            self._spawn(self.producer.draining.run(), "spool")
+        if self.producer.storing.draining is not None:
+            self._spawn(self.producer.storing.draining.run(), "spool")
 
     def _spool_of(self, config: Config) -> Spool | None:
         if not config.spool_bytes_max:
@@ -145,8 +145,8 @@ class Node:
             logger.warning(
                 "%d visits could not be stored in time; their senders were not told so", self.producer.gathered
             )
-        if self.producer.draining is not None and not self.producer.away:
-            await self.producer.draining.finish(DRAIN_TIMEOUT_S)
+        if self.producer.storing.draining is not None and not self.producer.storing.away:
+            await self.producer.storing.draining.finish(DRAIN_TIMEOUT_S)
         await self.counting.stop()
         await ended(self._tasks)
         if self.spool is not None:
@@ -160,7 +160,7 @@ class Node:
             state = await self._cluster.state()
             full = 0 <= state.bytes_max * FILL_MAX < state.bytes
             failure = self.counting.aggregator.failure
-            self.producer.hold = str(failure) if failure else FULL if full else ""
+            self.producer.storing.hold = str(failure) if failure else FULL if full else ""
 
     def _remember(self) -> None:
         if (known := self._cluster.known).sequence:
@@ -218,7 +218,7 @@ class Node:
             missing = [(name, unit) for name, unit in dict(wanted).items() if definitions.number(name) is None]
             if not missing:
                 return False
-            if self.producer.silent:
+            if self.producer.storing.silent:
                 raise LogUnavailableError(
                     f"there is no counter {missing[0][0]} yet, and the log, which cannot be reached, would have to "
                     "tell all nodes of it: try again later"
@@ -333,7 +333,7 @@ class Node:
     def problems(self) -> list[str]:
         """Why this node is not ready to count and to answer; empty if it is."""
         problems = self._faults()
-        if self._target >= 0 and (refusal := self.producer.refusal):
+        if self._target >= 0 and (refusal := self.producer.storing.refusal):
             problems.append(refusal)
         return problems
 
@@ -355,7 +355,7 @@ class Node:
 
     def warnings(self) -> list[str]:
         """What a person should look at, though this node counts and answers."""
-        return [] if self._target < 0 or self.spool is None else self.spool.warnings(self.producer.away)
+        return [] if self._target < 0 or self.spool is None else self.spool.warnings(self.producer.storing.away)
 
     def check_answering(self) -> None:
         """Raises NotReadyError until this node has read what the log held when it started, and if it counts no more."""

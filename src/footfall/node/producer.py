@@ -10,12 +10,12 @@ import contextlib
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from footfall.core.batch import Chunk
 from footfall.core.definitions import Definition, Definitions
-from footfall.core.outbox import Flush, Outbox, Sealed, pending_in
+from footfall.core.outbox import Flush, Outbox, pending_in
 from footfall.core.visit import Visit
 from footfall.errors import (
     FootfallError,
@@ -26,10 +26,10 @@ from footfall.errors import (
     UnavailableError,
 )
 from footfall.log.protocol import Log
-from footfall.node.draining import Draining
 from footfall.node.publisher import Publisher
 from footfall.node.readings import Stored
 from footfall.node.spool import Spool
+from footfall.node.storing import Lanes, Storing
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +37,10 @@ GATHERED_VISITS_MAX = 500_000  # while a flush is stored; more is refused
 GATHERED_BYTES_MAX = 64 << 20
 CHUNKS_MAX = 64  # of sources, waiting
 ANSWER_TIMEOUT_S = 10.0  # after which whoever waits is told that the log is away
-SPOOL_AFTER_S = 0.5  # without an acknowledgement: an fsync takes less, an election more
 SPOOL_GATHER_S = 0.005  # so that what drains later is not a message a visit
 RENEWAL_EPOCHS = 8_640  # a producer's id is renewed daily: the log refuses one after 7 days
 
 Pairs = Sequence[tuple[Definition, Visit]]
-Lanes = Sequence[Sequence[Sealed]]
 
 
 class Waiter(Protocol):
@@ -73,8 +71,10 @@ class Producer:
     """A node's producer: what it has taken is in the log, in flight, in the spool, or gathered for the next flush.
 
     Attributes:
-        hold: Why the log must not be given visits though it answers, such as that it is nearly full; or nothing.
-        spooling: Whether what is sealed now goes to the spool.
+        flushes: Group commits so far.
+        visits: That the log acknowledged, not counting those that went by the spool.
+        publisher: The way into the log.
+        storing: Whether the log or the spool takes what is sealed.
     """
 
     def __init__(
@@ -87,8 +87,6 @@ class Producer:
         spool: Spool | None = None,
     ) -> None:
         self.flushes = self.visits = 0
-        self.hold = ""
-        self.spooling = False
         self._definitions = definitions
         self._secret = secret
         self._hashed = hashed
@@ -97,8 +95,7 @@ class Producer:
         self._outbox = Outbox(secrets.token_hex(8), definitions.epoch, log.partitions, hashed)
         self.publisher = Publisher(log, self._outbox.producer)
         self.control = self.publisher.control
-        self.draining = None if spool is None else Draining(spool, self.publisher, lambda: self.hold, self._resume)
-        self._spent = False  # the producer's id: its messages wait in the spool
+        self.storing = Storing(self.publisher, spool, lambda: definitions.epoch)
         self._flush: Flush | None = None  # in flight
         self._chunks: deque[_ChunkJob] = deque()
         self._wake = asyncio.Event()
@@ -106,29 +103,9 @@ class Producer:
         self._idle.set()
 
     @property
-    def away(self) -> bool:
-        """Whether the log takes no visits now."""
-        return self.spooling or bool(self.hold) or self.publisher.away
-
-    @property
-    def silent(self) -> bool:
-        """Whether the log does not answer at all."""
-        return self.publisher.away or (self.spooling and not self.hold)
-
-    @property
     def full(self) -> bool:
         """Whether the gathering is at its bound."""
         return self._outbox.visits >= GATHERED_VISITS_MAX or self._outbox.size >= GATHERED_BYTES_MAX
-
-    @property
-    def refusal(self) -> str:
-        """Why no visits are taken, as neither the log nor the spool takes them; empty if they are."""
-        if not self.away:
-            return ""
-        why = self.hold or "the log cannot be reached"
-        if self._spool is None:
-            return why
-        return f"{why}, and {refusal}" if (refusal := self._spool.refusal) else ""
 
     @property
     def gathered(self) -> int:
@@ -143,7 +120,11 @@ class Producer:
 
     def submit(self, leaf: Definition, visitor: str | None, waiter: Waiter) -> bool:
         """Take a single plain visit on the hot path; False if it cannot be taken there."""
-        if self.full or (self.away and self.refusal) or (leaf.visitors and (leaf.visits or visitor is None)):
+        if (
+            self.full
+            or (self.storing.away and self.storing.refusal)
+            or (leaf.visitors and (leaf.visits or visitor is None))
+        ):
             return False
         self._outbox.add_single(leaf, visitor, waiter)
         self._wake.set()
@@ -173,8 +154,8 @@ class Producer:
             OverloadedError: Too many wait already: nothing was taken.
             LogUnavailableError: The log is away. The spool takes no chunks: a source keeps them itself.
         """
-        if self.away:
-            raise LogUnavailableError(f"{self.hold or 'the log cannot be reached'}; send the chunk again later")
+        if self.storing.away:
+            raise LogUnavailableError(f"{self.storing.hold or 'the log cannot be reached'}; send the chunk again later")
         self.check_room()
         if len(self._chunks) >= CHUNKS_MAX:
             raise OverloadedError(f"{CHUNKS_MAX} chunks of sources are waiting; try again later")
@@ -189,13 +170,11 @@ class Producer:
 
     def check_room(self) -> None:
         """Raises as ``add``."""
-        if refusal := self.refusal:
-            kind = SpoolFullError if self._spool else LogFullError if self.hold else LogUnavailableError
+        if refusal := self.storing.refusal:
+            kind = SpoolFullError if self._spool else LogFullError if self.storing.hold else LogUnavailableError
             raise kind(f"{refusal}; nothing was counted: send it again later")
         if self.full:
             raise OverloadedError(f"{self._outbox.visits} visits wait to be stored already; try again later")
-
-    # To the log, or to the spool
 
     async def run(self) -> None:
         """Flush for ever."""
@@ -223,19 +202,20 @@ class Producer:
     def _renew(self) -> None:
         """Take a new id where it is time, or where the messages of the old one wait in the spool; ahead of sealing."""
         outbox, epoch = self._outbox, self._definitions.epoch
-        if self._spent or epoch - outbox.born >= RENEWAL_EPOCHS:
+        if self.storing.spent or epoch - outbox.born >= RENEWAL_EPOCHS:
             outbox.producer, outbox.born, outbox.sequences = secrets.token_hex(8), epoch, [0] * outbox.partitions
-            self._spent = False
+            self.storing.spent = False
 
     async def _flush_gathered(self) -> None:
-        if self._to_spool():
+        if self.storing.begin():
             await asyncio.sleep(SPOOL_GATHER_S)
         self._renew()
         flush = self._flush = self._outbox.seal(self._local())
         if flush is None:
             return
         try:
-            where = await self._settle(flush.lanes, lambda: self._store(flush.lanes))
+            with self._patience():
+                where = await self.storing.settle(flush.lanes, lambda: self._store(flush.lanes))
         except UnavailableError as error:
             _fail(*flush.waiters(), error)
             self._flush = None
@@ -251,7 +231,7 @@ class Producer:
                 answer.set_result(Taken(receipts, where))
 
     async def _store_chunk(self, job: _ChunkJob) -> None:
-        if self._to_spool():
+        if self.storing.begin():
             _set_error(job.stored, _chunk_unknown())
             return
         self._renew()
@@ -263,7 +243,8 @@ class Producer:
             await self._store(lanes)
             sequence = await self.publisher.lane([last])
 
-        where = await self._settle([*lanes, [last]], store)
+        with self._patience():
+            where = await self.storing.settle([*lanes, [last]], store)
         if where is Stored.SPOOL:  # it may count, if the source does not send it again first: its position tells
             _set_error(job.stored, _chunk_unknown())
             return
@@ -276,52 +257,6 @@ class Producer:
             await self.publisher.lane(lanes[0])
         else:
             await asyncio.gather(*(self.publisher.lane(lane) for lane in lanes))
-
-    def _to_spool(self) -> bool:
-        if self.hold and self._spool is not None:
-            self.spooling = True
-        return self.spooling
-
-    async def _settle(self, lanes: Lanes, store: Callable[[], Coroutine[Any, Any, None]]) -> Stored:
-        """See that messages are stored; returns where.
-
-        Raises:
-            SpoolFullError: They are not, and were not sent to the log either.
-        """
-        if self.spooling:
-            try:
-                await self._keep(lanes)
-            except SpoolFullError:
-                self._spent = True  # these sequences will never come: nothing may follow them
-                raise
-            return Stored.SPOOL
-        storing = asyncio.create_task(store(), name="flush")
-        try:
-            with self._patience():
-                while True:
-                    await asyncio.wait({storing}, timeout=None if self._spool is None else SPOOL_AFTER_S)
-                    if storing.done():
-                        storing.result()
-                        return Stored.LOG
-                    with contextlib.suppress(SpoolFullError):  # then it goes on being tried
-                        await self._keep(lanes)
-                        return Stored.SPOOL
-        finally:
-            storing.cancel()  # an attempt that arrives all the same is a repeat: the spool sends the same bytes
-
-    async def _keep(self, lanes: Lanes) -> None:
-        assert self._spool is not None
-        await self._spool.keep([sealed for lane in lanes for sealed in lane])
-        if not self.spooling:
-            logger.warning("visits are kept in the spool: %s", self.hold or "the log does not answer")
-        self.spooling = True
-
-    def _resume(self) -> None:
-        """The log takes messages again."""
-        if self.spooling and not self.hold:
-            self.spooling = False
-            self._spent = True  # its messages wait in the spool: what is sealed from now on must not be behind them
-            logger.warning("visits go to the log again")
 
     @contextlib.contextmanager
     def _patience(self) -> Iterator[None]:

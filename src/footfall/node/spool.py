@@ -37,6 +37,7 @@ FILES_MAX = 64  # open at once; a disk that fails again and again leaves one eac
 WINDOW_MESSAGES, WINDOW_BYTES = 512, 16 << 20  # read from the disk at a time, on the way to the log
 DISK_FREE_MIN = 64 << 20  # below it nothing more is written: a full disk would stop the engine too
 RETRY_S = 1.0  # after a failure to write
+ROW_AGE_MAX_S = 6 * 86_400.0  # with the day for which its id was used it is a week old: see PRODUCER_EPOCHS
 KEYS_REMEMBERED_S = 600.0  # 60 epochs of 10 s
 
 
@@ -210,7 +211,7 @@ class Spool:
         ready = []
         for row in rows:
             born = _born(row)
-            if born is None or born <= epoch - PRODUCER_EPOCHS:
+            if born is None or born <= epoch - PRODUCER_EPOCHS or row.kept_s < time.time() - ROW_AGE_MAX_S:
                 why = (
                     "was changed" if born is None else "has waited for a week: whether it counted is not known any more"
                 )

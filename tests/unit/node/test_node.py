@@ -215,7 +215,7 @@ async def test_a_log_that_is_nearly_full_takes_no_visits_until_it_was_trimmed(cl
     await node.define("b", Unit.VISITS)
     assert storage.last == last + 1, "control messages are taken"
     assert node.read("a").value == 1_000
-    await until(lambda: not node.producer.hold)
+    await until(lambda: not node.producer.storing.hold)
     assert storage.first > 1
     await node.add(visits("a"))
     await cluster.shows("a", 1_001)

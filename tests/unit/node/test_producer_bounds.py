@@ -137,10 +137,10 @@ async def test_the_log_is_away_a_second_after_it_stopped_to_answer_and_nothing_m
     line.break_off()
     requests = [desk.add("a")]
     await asyncio.sleep(0.9)
-    assert not desk.producer.away
+    assert not desk.producer.storing.away
     requests.append(desk.add("a"))
     await asyncio.sleep(0.2)
-    assert desk.producer.away
+    assert desk.producer.storing.away
     with pytest.raises(LogUnavailableError, match="nothing was counted"):
         await desk.add("a")
     with pytest.raises(LogUnavailableError, match="send the chunk again later"):
@@ -149,14 +149,14 @@ async def test_the_log_is_away_a_second_after_it_stopped_to_answer_and_nothing_m
     assert desk.producer.gathered == 1
     line.mend()
     await asyncio.gather(*requests)
-    assert not desk.producer.away
+    assert not desk.producer.storing.away
     assert counted(desk.storage, "a") == 2
 
 
 async def test_without_a_connection_nothing_is_taken(line: Line) -> None:
     desk = Desk(line)
     line.disconnect()
-    assert desk.producer.away
+    assert desk.producer.storing.away
     with pytest.raises(LogUnavailableError):
         await desk.add("a")
     assert not desk.producer.submit(desk.counter("a"), None, Single())

@@ -16,8 +16,8 @@ from footfall.core.visit import Visit
 from footfall.errors import LogUnavailableError, SpoolFullError
 from footfall.log.protocol import CONTROL_SUBJECT
 from footfall.node.node import Node
-from footfall.node.producer import SPOOL_AFTER_S
 from footfall.node.readings import Stored
+from footfall.node.storing import SPOOL_AFTER_S
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ async def test_visits_that_come_when_the_log_is_back_do_not_wait_for_those_in_th
     await node.add(visits("a"))
     producer = node.producer._outbox.producer
     cluster.lines["n1"].mend()
-    await until(lambda: not node.producer.spooling)
+    await until(lambda: not node.producer.storing.spooling)
     assert (await node.add(visits("a"))).stored is Stored.LOG
     assert node.producer._outbox.producer != producer, "what is in the spool has the old id to itself"
     assert counted(cluster.storage, "a") == 3
@@ -104,7 +104,7 @@ async def test_a_log_that_answers_late_has_each_visit_once(cluster: Cluster, nod
     """What was in flight is in the log, and unacknowledged, when it is put into the spool."""
     cluster.lines["n1"].unanswered = 30
     assert (await node.add(visits("a", 7))).stored is Stored.SPOOL
-    await until(lambda: not node.producer.spooling)
+    await until(lambda: not node.producer.storing.spooling)
     await cluster.shows("a", 8)
     assert counted(cluster.storage, "a") == 8
     assert len(batches(cluster.storage)) > 2, "it was stored more than once"
@@ -177,7 +177,7 @@ async def test_at_its_bound_the_spool_refuses_and_the_node_is_not_ready(cluster:
     line = cluster.lines["n1"]
     line.break_off()
     taken = 0
-    while not node.producer.refusal:
+    while not node.producer.storing.refusal:
         taken += (await node.add([Visit("a", "x" * 100)])).accepted
     assert 10 < taken < 30
     with pytest.raises(SpoolFullError, match="nothing was counted"):
@@ -224,7 +224,7 @@ async def test_a_spool_that_cannot_be_written_refuses_and_loses_nothing(cluster:
     await asyncio.sleep(2)
     assert (await node.add(visits("a", 3))).stored is Stored.SPOOL, "into another file"
     line.mend()
-    await until(lambda: not node.producer.spooling)
+    await until(lambda: not node.producer.storing.spooling)
     await cluster.kill("n1")
     await cluster.start("n1")
     await cluster.shows("a", 5)
@@ -238,7 +238,7 @@ async def test_an_unknown_counter_and_a_source_wait_for_the_log(cluster: Cluster
     with pytest.raises(LogUnavailableError, match="send the chunk again"):
         await node.producer.add_chunk(0, None, [])  # type: ignore[arg-type]
     cluster.lines["n1"].mend()
-    await until(lambda: not node.producer.spooling)
+    await until(lambda: not node.producer.storing.spooling)
     await node.add(visits("new.one"))
 
 
@@ -250,7 +250,7 @@ async def test_a_chunk_that_the_log_did_not_acknowledge_counts_once_whoever_send
     with pytest.raises(LogUnavailableError, match="ask for the position"):
         await node.add_chunk("file", 0, 10, visits("a", 5))
     line.release()
-    await until(lambda: not node.producer.away and not node.spool.messages)  # type: ignore[union-attr]
+    await until(lambda: not node.producer.storing.away and not node.spool.messages)  # type: ignore[union-attr]
     await until(lambda: node.read("a").value == 6)
     assert await node.source_position("file") == 10
     assert counted(cluster.storage, "a") == 6
@@ -268,7 +268,7 @@ async def test_a_log_that_is_nearly_full_takes_visits_from_the_spool_when_it_was
     assert cluster.storage.last == last
     assert (await node.read_exact("a")).value == 1_000, "control messages are taken"
     await node.define("b", Unit.VISITS)
-    await until(lambda: not node.producer.hold)
+    await until(lambda: not node.producer.storing.hold)
     await cluster.shows("a", 1_002)
 
 
@@ -353,3 +353,20 @@ async def test_keyed_visits_that_come_later_than_keys_are_remembered_are_metered
     cluster.lines["n1"].mend()
     await cluster.shows("a", 4)
     assert sample(node, "footfall_spool_late_keyed_visits_total") == 1
+
+
+async def test_after_a_long_time_alone_a_node_learns_the_epoch_before_it_takes_a_new_id(
+    cluster: Cluster, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("footfall.node.storing.LONG_AWAY_S", 30.0)
+    cluster.lines["n1"].break_off()
+    await node.add(visits("a"))
+    await asyncio.sleep(31)
+    cluster.lines["n1"].mend()
+    await cluster.shows("a", 2)
+    assert (await node.add(visits("a"))).stored is Stored.SPOOL
+    cluster.storage.append(CONTROL_SUBJECT, control.encode(Barrier("pacer", 1, 1)))
+    await until(lambda: not node.producer.storing.spooling)
+    assert (await node.add(visits("a"))).stored is Stored.LOG
+    assert batches(cluster.storage)[-1].born == 1
+    assert counted(cluster.storage, "a") == 4
