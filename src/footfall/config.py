@@ -28,7 +28,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     data: str = "footfall-data"
     http_host: str = "127.0.0.1"  # loopback: there is no authentication yet
     http_port: int = 8080
+    tls_cert: str = ""  # PEM: HTTP is served over TLS with it; empty: without
+    tls_key: str = ""
     nats: tuple[str, ...] = ()  # empty: the embedded engine
+    nats_ca: str = ""  # PEM: who may have signed the certificates of tls:// servers; empty: whom the system trusts
+    nats_cert: str = ""  # PEM: our own certificate, where the servers ask for one
+    nats_key: str = ""
+    nats_creds: str = ""  # file of a user's JWT and key
+    nats_nkey: str = ""  # file of a user's seed
     topology: Topology = Topology.REPLICATED
     partitions: int = 16
     node: str = ""  # empty: made from the host's name and a random part
@@ -59,6 +66,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"partitions is {self.partitions}; it must be from 1 to {PARTITIONS_MAX}")
         if not 0 <= self.http_port <= 65535:
             raise ConfigError(f"the HTTP port is {self.http_port}; it must be from 0 to 65535")
+        for cert, key in (("tls_cert", "tls_key"), ("nats_cert", "nats_key")):
+            if bool(getattr(self, cert)) != bool(getattr(self, key)):
+                raise ConfigError(f"{cert} and {key} are a certificate and its key: give both, or none")
+        if self.nats_creds and self.nats_nkey:
+            raise ConfigError("nats_creds and nats_nkey both say who we are to the servers: give one of them")
+        if not self.nats and (self.nats_ca or self.nats_cert or self.nats_creds or self.nats_nkey):
+            raise ConfigError("nats_ca, nats_cert, nats_creds and nats_nkey are for servers that are named by --nats")
         if self.replicas not in (0, 1, 3, 5):
             raise ConfigError(f"replicas is {self.replicas}; it must be 1, 3 or 5")
         for name in (

@@ -24,6 +24,13 @@ class Tuning:
     """Settings of a node that seldom need changing; None leaves the default."""
 
     node: Annotated[str | None, Parameter(help="Name of the node.")] = None
+    tls_cert: Annotated[str | None, Parameter(help="PEM file: serve HTTPS with this certificate and its chain.")] = None
+    tls_key: Annotated[str | None, Parameter(help="PEM file: its private key.")] = None
+    nats_ca: Annotated[str | None, Parameter(help="PEM file: who signs the certificates of tls:// servers.")] = None
+    nats_cert: Annotated[str | None, Parameter(help="PEM file: our certificate, where NATS asks for one.")] = None
+    nats_key: Annotated[str | None, Parameter(help="PEM file: its private key.")] = None
+    nats_creds: Annotated[str | None, Parameter(help=".creds file: who we are to NATS.")] = None
+    nats_nkey: Annotated[str | None, Parameter(help="File of an NKEY seed: who we are to NATS.")] = None
     secret: Annotated[str | None, Parameter(help="Keys the receipts; the same on every node of a cluster.")] = None
     replicas: Annotated[int | None, Parameter(converter=whole, help="Copies of the log, on a cluster.")] = None
     log_bytes_max: Annotated[int | None, Parameter(converter=whole, help="Size at which the log refuses visits.")] = (
