@@ -2,6 +2,8 @@
 
 FootfallError
  ├─ CallerError                 the caller's fault: change the request; nothing was changed by it
+ │   ├─ UnauthorizedError
+ │   ├─ ForbiddenError
  │   ├─ MalformedRequestError
  │   ├─ InvalidRequestError
  │   ├─ InvalidNameError
@@ -11,6 +13,7 @@ FootfallError
  │   ├─ UnitConflictError
  │   ├─ CountOverflowError
  │   ├─ TooLargeError
+ │   ├─ UnknownCounterError
  │   ├─ TooManyCountersError
  │   ├─ TooManyMilestonesError
  │   ├─ SourcePositionError
@@ -25,6 +28,7 @@ FootfallError
  │   ├─ LogUnavailableError
  │   │   └─ LogFullError
  │   ├─ SpoolFullError
+ │   ├─ RateLimitedError
  │   ├─ OverloadedError
  │   │   └─ TooManyClaimsError
  │   ├─ NotReadyError
@@ -65,6 +69,22 @@ class FootfallError(Exception):
 
 class CallerError(FootfallError):
     """The request was wrong and changed nothing."""
+
+
+class UnauthorizedError(CallerError):
+    """A request shows no token, or none that this node knows."""
+
+
+class ForbiddenError(CallerError):
+    """A request shows a token that is not good for what it asks.
+
+    Attributes:
+        index: Which visit of the batch, from 0; None where it is about the whole request.
+    """
+
+    def __init__(self, message: str, index: int | None = None) -> None:
+        super().__init__(message if index is None else f"visit {index}: {message}")
+        self.index = index
 
 
 class MalformedRequestError(CallerError):
@@ -117,6 +137,18 @@ class CountOverflowError(InvalidVisitError):
 
 class TooLargeError(CallerError):
     """A body or a batch is over its limit."""
+
+
+class UnknownCounterError(CallerError):
+    """A visit is to a counter that nobody has defined, and visits define none here.
+
+    Attributes:
+        index: Which visit of the batch, from 0; None where there is only one.
+    """
+
+    def __init__(self, message: str, index: int | None = None) -> None:
+        super().__init__(message if index is None else f"visit {index}: {message}")
+        self.index = index
 
 
 class TooManyCountersError(CallerError):
@@ -191,6 +223,18 @@ class LogFullError(LogUnavailableError):
 
 class SpoolFullError(UnavailableError):
     """The log is away, and this node's spool takes no more: nothing was counted."""
+
+
+class RateLimitedError(UnavailableError):
+    """Visits come faster from this address, or with this token, than they may.
+
+    Attributes:
+        retry_after_s: When the same request can be taken, if nothing else is sent meanwhile.
+    """
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class OverloadedError(UnavailableError):

@@ -12,12 +12,16 @@ from footfall.errors import FootfallError
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1  # a flush, an election or a reconnection takes about that long
 RETRIED = (429, 503)
+CHALLENGE = 'Bearer realm="footfall"'
 UNTYPED = "about:blank"  # the type of a problem whose status says it all
 
 # The first class that fits decides: the special ones come before their bases.
 STATUSES: tuple[tuple[type[FootfallError], int], ...] = (
+    (errors.UnauthorizedError, 401),
+    (errors.ForbiddenError, 403),
     (errors.MalformedRequestError, 400),
     (errors.UnknownMilestoneError, 404),
+    (errors.UnknownCounterError, 404),
     (errors.WrongReceiptError, 403),
     (errors.UnitConflictError, 409),
     (errors.SourcePositionError, 409),
@@ -29,6 +33,7 @@ STATUSES: tuple[tuple[type[FootfallError], int], ...] = (
     (errors.TooManyMilestonesError, 507),
     (errors.CallerError, 422),
     (errors.TooManyClaimsError, 429),
+    (errors.RateLimitedError, 429),
     (errors.UnavailableError, 503),
     (errors.FootfallError, 500),
 )
@@ -89,7 +94,9 @@ def problem(error: FootfallError) -> Problem:
         members["value"] = error.value
     elif isinstance(error, errors.PartitionsUnownedError):
         members["partitions"] = error.partitions
-    headers = {"retry-after": str(RETRY_AFTER_S)} if status in RETRIED else {}
+    headers = {"retry-after": str(getattr(error, "retry_after_s", RETRY_AFTER_S))} if status in RETRIED else {}
+    if status == 401:
+        headers["www-authenticate"] = CHALLENGE
     return Problem(status, headers, msgspec.json.encode(members))
 
 
