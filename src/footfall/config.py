@@ -1,11 +1,13 @@
 """The settings of a node and their defaults, with reasons; knows nothing of where they are read from."""
 
 import enum
+from ipaddress import ip_address, ip_network
 
 import msgspec
 
 from footfall.errors import ConfigError
 
+COUNTERS_MAX = 4_000_000  # as many as the log may hold: 1.2 GB of names and entries at 16 partitions
 PARTITIONS_MAX = 256  # a row of the table of counts is 8 bytes a partition
 
 SPOOL_AGE_MAX_S = 5 * 86_400.0  # with the day for which an id is used it is still below a week
@@ -26,7 +28,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     data: str = "footfall-data"
-    http_host: str = "127.0.0.1"  # loopback: there is no authentication yet
+    http_host: str = "127.0.0.1"  # loopback: any other needs tokens
     http_port: int = 8080
     tls_cert: str = ""  # PEM: HTTP is served over TLS with it; empty: without
     tls_key: str = ""
@@ -60,6 +62,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     backup: str = ""  # directory, or s3://, gs:// or az:// with bucket and prefix; empty: the nodes make no backups
     backup_interval_s: float = 3600.0  # so much is lost at most if all servers are
     backup_keep: int = 168  # a week of them; 0: all
+
+    tokens_file: str = ""  # TOML: who may do what; empty, and no text either: anyone who reaches the node, all
+    tokens: str = ""  # the text of such a file
+    public_reads: bool = False  # counters and milestones may be read without a token
+    define_on_visit: bool = True  # a visit to an unknown counter defines it
+    counters_max: int = COUNTERS_MAX  # this node defines none beyond
+    visitor_from_address: bool = False  # a visit that names no visitor is by the client's address
+    hash_visitors: bool = True  # such a visitor is stored as a keyed hash: addresses are personal data
+    trusted_proxies: tuple[str, ...] = ()  # addresses and networks whose X-Forwarded-For is believed
+    rate_per_address: float = 0.0  # visits a second; 0: no limit. A raffle should have one
+    rate_per_token: float = 0.0  # the same for tokens that have no rate of their own
+    rate_burst_s: float = 10.0  # so many seconds' worth may come at once
+    connections_max: int = 10_000  # over HTTP; each takes a descriptor, and some 20 KB at most while it is idle
+    connections_per_address_max: int = 0  # 0: no limit
+    request_timeout_s: float = 30.0  # for a request to come, and for what is written to be read
 
     def __post_init__(self) -> None:
         if not 1 <= self.partitions <= PARTITIONS_MAX:
@@ -107,6 +124,48 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"backup_interval_s is {self.backup_interval_s}; it must be from 1 second to 30 days")
         if self.backup_keep < 0:
             raise ConfigError(f"backup_keep is {self.backup_keep}; it must be 0, which keeps all, or more")
+        self._check_access()
         for url in self.nats:
             if "://" not in url or url.split("://")[0] not in ("nats", "tls"):
                 raise ConfigError(f"{url!r} is not a NATS URL; write nats://host:port")
+
+    def _check_access(self) -> None:
+        if self.tokens_file and self.tokens:
+            raise ConfigError("there are tokens and a file of tokens; give one of them")
+        if not (self.tokens_file or self.tokens or is_loopback(self.http_host)):
+            raise ConfigError(
+                f"{self.http_host} could be reached by anyone, and there are no tokens: name a file of them with "
+                "--tokens-file, or listen at 127.0.0.1"
+            )
+        for network in self.trusted_proxies:
+            try:
+                ip_network(network)
+            except ValueError:
+                raise ConfigError(
+                    f"{network!r} in trusted_proxies is no address and no network; write 10.0.0.1 or 10.0.0.0/8"
+                ) from None
+        for name in ("rate_per_address", "rate_per_token"):
+            value = getattr(self, name)
+            if not (value == 0 or 0.001 <= value <= 1e9):
+                raise ConfigError(f"{name} is {value}; it must be 0, which is no limit, or from 0.001 to 1000000000")
+        if not 0.1 <= self.rate_burst_s <= 3600:
+            raise ConfigError(f"rate_burst_s is {self.rate_burst_s}; it must be from 0.1 to 3600 seconds")
+        if not 1 <= self.counters_max <= COUNTERS_MAX:
+            raise ConfigError(f"counters_max is {self.counters_max}; it must be from 1 to {COUNTERS_MAX}")
+        if not 1 <= self.connections_max <= 1_000_000:
+            raise ConfigError(f"connections_max is {self.connections_max}; it must be from 1 to 1000000")
+        if self.connections_per_address_max < 0:
+            raise ConfigError(
+                f"connections_per_address_max is {self.connections_per_address_max}; it must be 0, which is no limit, "
+                "or more"
+            )
+        if not 0.1 <= self.request_timeout_s <= 3600:
+            raise ConfigError(f"request_timeout_s is {self.request_timeout_s}; it must be from 0.1 to 3600 seconds")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

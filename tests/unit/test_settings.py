@@ -8,6 +8,7 @@ import pytest
 from footfall import cli
 from footfall.cli import settings
 from footfall.config import Config, Topology
+from footfall.core.definitions import COUNTERS_MAX
 from footfall.errors import ConfigError
 
 
@@ -127,6 +128,7 @@ def test_the_file_may_be_named_by_a_variable(
         ("topology = 'star'", "star"),
         ("partitions = 1000", "1000"),
         ("webhook_secret = ['private', 'b']", "--webhook-secret is not one text"),
+        ("tokens = ['private']", "--tokens is not one text"),
         ("secret = ['private']", "--secret is not one text"),
     ],
 )
@@ -156,17 +158,95 @@ def test_a_missing_file_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixtu
         ("[::1]:8080", ("::1", 8080)),
     ],
 )
-def test_loopback_addresses_may_be_listened_at(text: str, expected: tuple[str, int]) -> None:
-    assert settings.parse_address(text) == expected
+def test_loopback_addresses_may_be_listened_at(
+    served: list[tuple[Config, int]], text: str, expected: tuple[str, int]
+) -> None:
+    assert cli.run(["serve", "--http", text]) == 0
+    assert (served[0][0].http_host, served[0][0].http_port) == expected
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "::1:80", "0.0.0.0:80", "a.b:1"],
+    "text", ["", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "::1:80"]
 )
-def test_no_other_address_may(text: str) -> None:
+def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         settings.parse_address(text)
+
+
+@pytest.mark.parametrize("nodes", ["1", "3"])
+@pytest.mark.parametrize("text", ["0.0.0.0:80", "[::]:80", "a.b:1", "192.0.2.1:80", "[::ffff:192.0.2.1]:80"])
+def test_other_addresses_may_only_with_tokens(
+    served: list[tuple[Config, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    nodes: str,
+) -> None:
+    arguments = ["serve", "--http", text, "--nodes", nodes]
+    assert cli.run(arguments) == cli.WRONG_USE
+    assert "could be reached by anyone, and there are no tokens" in capsys.readouterr().err
+    monkeypatch.setenv("FOOTFALL_TOKENS", "")
+    assert cli.run(arguments) == cli.WRONG_USE
+    assert "--tokens is empty" in capsys.readouterr().err
+    monkeypatch.setenv("FOOTFALL_TOKENS", "[a]")
+    assert cli.run([*arguments, "--tokens-file", "tokens.toml"]) == cli.WRONG_USE
+    assert "give one of them" in capsys.readouterr().err
+    assert served == []
+    assert cli.run(arguments) == 0
+    monkeypatch.delenv("FOOTFALL_TOKENS")
+    assert cli.run([*arguments, "--tokens-file", "tokens.toml"]) == 0
+    assert [(config.tokens, config.tokens_file) for config, _ in served] == [("[a]", ""), ("", "tokens.toml")]
+
+
+def test_settings_of_access_come_from_anywhere(
+    served: list[tuple[Config, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "footfall.toml"
+    file.write_text('trusted_proxies = ["10.0.0.0/8", "::1"]\npublic_reads = true\nrate_per_address = 5\n')
+    monkeypatch.setenv("FOOTFALL_VISITOR_FROM_ADDRESS", "true")
+    monkeypatch.setenv("FOOTFALL_CONNECTIONS_MAX", "100")
+    assert cli.run(["serve", "--config", str(file), "--no-define-on-visit", "--no-hash-visitors"]) == 0
+    expected = Config(
+        trusted_proxies=("10.0.0.0/8", "::1"),
+        public_reads=True,
+        rate_per_address=5.0,
+        visitor_from_address=True,
+        connections_max=100,
+        define_on_visit=False,
+        hash_visitors=False,
+    )
+    assert served == [(expected, 1)]
+    assert cli.run(["serve", "--trusted-proxies", "10.0.0.1, 10.0.0.2"]) == 0
+    assert served[1][0].trusted_proxies == ("10.0.0.1", "10.0.0.2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--trusted-proxies", "proxy.example"], "'proxy.example' in trusted_proxies is no address"),
+        (["--trusted-proxies", "10.0.0.1/8"], "'10.0.0.1/8' in trusted_proxies is no address"),
+        (["--rate-per-address", "-1"], "rate_per_address is -1"),
+        (["--rate-per-token", "nan"], "rate_per_token is nan"),
+        (["--rate-burst-s", "0"], "rate_burst_s is 0"),
+        (["--counters-max", "4000001"], "counters_max is 4000001"),
+        (["--connections-max", "0"], "connections_max is 0"),
+        (["--connections-per-address-max", "-1"], "connections_per_address_max is -1"),
+        (["--request-timeout-s", "0"], "request_timeout_s is 0"),
+        (["--tokens-file="], "--tokens-file is empty"),
+    ],
+)
+def test_wrong_settings_of_access_are_told_in_one_line(
+    served: list[tuple[Config, int]], capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert cli.run(["serve", *arguments]) == cli.WRONG_USE
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert served == []
+
+
+def test_a_node_defines_no_more_counters_than_the_log_may_hold() -> None:
+    assert Config().counters_max == COUNTERS_MAX
 
 
 def test_interrupts_and_closed_pipes_have_their_own_exit_codes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _plain(error: CycloptsError) -> str:
-    if isinstance(error, CoercionError) and error.argument is not None and error.argument.name.endswith("secret"):
+    if (
+        isinstance(error, CoercionError)
+        and error.argument is not None
+        and error.argument.name.endswith(("secret", "tokens"))
+    ):
         return f"the value of {error.argument.name} is not one text"  # and is not shown
     return str(error).strip().rstrip(".")

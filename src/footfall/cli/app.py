@@ -38,7 +38,7 @@ app.command(restore)
 def serve(
     *,
     data: Annotated[str, Parameter(help="Directory of everything that is kept.")] = "footfall-data",
-    http: Annotated[str, Parameter(help="HOST:PORT to listen at; loopback only, there is no authentication yet.")] = (
+    http: Annotated[str, Parameter(help="HOST:PORT to listen at; other than loopback only with tokens.")] = (
         "127.0.0.1:8080"
     ),
     nodes: Annotated[int, Parameter(converter=whole, help="Processes on this machine, at consecutive ports.")] = 1,

@@ -13,8 +13,6 @@ from footfall.errors import ConfigError, InputError
 if TYPE_CHECKING:
     from footfall.config import Config
 
-LOOPBACK = ("localhost", "::1")
-
 _NODE = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")  # it becomes a part of subjects and of a file's name
 
 
@@ -70,6 +68,35 @@ class Tuning:
     ] = None
     backup_interval_s: Annotated[float | None, Parameter(help="Seconds between backups.")] = None
     backup_keep: Annotated[int | None, Parameter(converter=whole, help="How many backups are kept; 0: all.")] = None
+    tokens_file: Annotated[
+        str | None, Parameter(help="TOML file of who may do what; needed to listen elsewhere than on loopback.")
+    ] = None
+    tokens: Annotated[str | None, Parameter(help="The text of such a file; meant for FOOTFALL_TOKENS.")] = None
+    public_reads: Annotated[bool | None, Parameter(help="Let counters and milestones be read without a token.")] = None
+    define_on_visit: Annotated[bool | None, Parameter(help="A visit to an unknown counter defines it.")] = None
+    counters_max: Annotated[int | None, Parameter(converter=whole, help="Counters beyond which none is defined.")] = (
+        None
+    )
+    visitor_from_address: Annotated[
+        bool | None, Parameter(help="A visit that names no visitor is by the address it comes from.")
+    ] = None
+    hash_visitors: Annotated[bool | None, Parameter(help="Such a visitor is stored as a keyed hash.")] = None
+    trusted_proxies: Annotated[
+        tuple[str, ...] | None,
+        Parameter(negative="", help="Addresses and networks, with commas, whose X-Forwarded-For is believed."),
+    ] = None
+    rate_per_address: Annotated[float | None, Parameter(help="Visits a second from one address; 0: no limit.")] = None
+    rate_per_token: Annotated[
+        float | None, Parameter(help="Visits a second with a token that has no rate of its own; 0: no limit.")
+    ] = None
+    rate_burst_s: Annotated[float | None, Parameter(help="So many seconds' worth may come at once.")] = None
+    connections_max: Annotated[int | None, Parameter(converter=whole, help="Connections over HTTP.")] = None
+    connections_per_address_max: Annotated[
+        int | None, Parameter(converter=whole, help="Of them from one address; 0: no limit.")
+    ] = None
+    request_timeout_s: Annotated[
+        float | None, Parameter(help="Seconds in which a request must have come, and an answer be read.")
+    ] = None
 
 
 def config_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -110,6 +137,11 @@ def to_config(
             raise ConfigError(
                 f"the {what} is empty, or not of characters that can be shown; write others, or leave it out"
             )
+    for name in ("tokens", "tokens_file"):  # a variable that is not set must not open the node to everyone
+        if others.get(name) is not None and not others[name].strip():
+            raise ConfigError(f"--{name.replace('_', '-')} is empty; name tokens, or leave it out")
+    if (proxies := others.get("trusted_proxies")) is not None:
+        others["trusted_proxies"] = tuple(one.strip() for group in proxies for one in group.split(",") if one.strip())
     if (webhook := others.get("webhook")) is not None:
         check_webhook(webhook)
     host, port = parse_address(http)
@@ -152,7 +184,7 @@ def parse_servers(groups: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """Host and port of HOST:PORT or [IPv6]:PORT. Raises ConfigError, also for a host that is not loopback."""
+    """Host and port of HOST:PORT or [IPv6]:PORT. Raises ConfigError."""
     host, _, digits = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if (
@@ -162,19 +194,4 @@ def parse_address(text: str) -> tuple[str, int]:
         or (":" in host and not bracketed)
     ):
         raise ConfigError(f"{text!r} is not HOST:PORT: write something like 127.0.0.1:8080")
-    host = host[1:-1] if bracketed else host
-    if host not in LOOPBACK and not _is_loopback(host):
-        raise ConfigError(
-            f"{text} could be reached by anyone, and there is no authentication yet: "
-            "listen at 127.0.0.1, behind a proxy that decides who may count"
-        )
-    return host, int(digits)
-
-
-def _is_loopback(host: str) -> bool:
-    import ipaddress
-
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host[1:-1] if bracketed else host, int(digits)

@@ -16,7 +16,7 @@ import numpy as np
 from footfall.config import Config, Topology
 from footfall.core.batch import Chunk
 from footfall.core.control import Barrier, Define
-from footfall.core.definitions import COUNTERS_MAX, Definition
+from footfall.core.definitions import Definition
 from footfall.core.milestones import Standing
 from footfall.core.names import Unit, check_name, lineage
 from footfall.core.routing import partition_of, weight
@@ -29,6 +29,7 @@ from footfall.errors import (
     SourcePositionError,
     TooManyCountersError,
     UnitConflictError,
+    UnknownCounterError,
 )
 from footfall.node.acknowledged import Acknowledged
 from footfall.node.checks import check_visits
@@ -48,7 +49,7 @@ from footfall.node.readings import (
     Stored,
     winner_reading,
 )
-from footfall.node.secret import kept_secret
+from footfall.node.secret import kept_secret, visitors_key
 from footfall.node.spool import Spool
 from footfall.node.waiting import ended
 
@@ -72,6 +73,7 @@ class Node:
         topology: ``replicated`` or ``sharded``.
         counting: What it counts.
         producer: What it publishes.
+        visitors_key: Keys the hashes of visitors that are addresses.
     """
 
     def __init__(self, config: Config, cluster: Cluster, url: str = "") -> None:
@@ -87,6 +89,7 @@ class Node:
         self.producer: Producer
         self.spool: Spool | None = None
         self.milestones: Milestones
+        self.visitors_key = b""
         self._cluster = cluster
         self._acknowledged = Acknowledged(Path(config.data), self.id)
         self._tasks: list[asyncio.Task[None]] = []
@@ -108,6 +111,7 @@ class Node:
         await self._acknowledged.check(self._cluster)
         states = await self.counting.load()
         secret = self.config.secret.encode() or await asyncio.to_thread(kept_secret, Path(self.config.data))
+        self.visitors_key = visitors_key(secret)
         hashed = self.topology is Topology.SHARDED
         self.spool = self._spool_of(self.config)
         self.producer = Producer(
@@ -197,7 +201,7 @@ class Node:
         made = await self._define([(name, unit)])
         found = self.definition(name)
         if found is None:  # others have defined the last that there may be meanwhile
-            raise TooManyCountersError(f"there are as many counters as there may be: {COUNTERS_MAX}")
+            raise TooManyCountersError(f"there are as many counters as there may be: {self.config.counters_max}")
         if found.unit is not unit:
             raise UnitConflictError(f"{name} counts {found.unit} already, not {unit}; a counter's unit never changes")
         return found, made
@@ -208,7 +212,7 @@ class Node:
         await self._define([(name, Unit.VISITS)])
         found = self.definition(name)
         if found is None:
-            raise TooManyCountersError(f"there are as many counters as there may be: {COUNTERS_MAX}")
+            raise TooManyCountersError(f"there are as many counters as there may be: {self.config.counters_max}")
         return found
 
     async def _define(self, wanted: Sequence[tuple[str, Unit]]) -> bool:
@@ -226,8 +230,10 @@ class Node:
             new = {
                 ancestor for name, _ in missing for ancestor in lineage(name) if definitions.number(ancestor) is None
             }
-            if len(definitions) + len(new) > COUNTERS_MAX:
-                raise TooManyCountersError(f"there are {len(definitions)} counters; {COUNTERS_MAX} is the limit")
+            if len(definitions) + len(new) > self.config.counters_max:
+                raise TooManyCountersError(
+                    f"there are {len(definitions)} counters; {self.config.counters_max} is the limit"
+                )
             for start in range(0, len(missing), DEFINE_MAX):
                 part = tuple(missing[start : start + DEFINE_MAX])
                 sequence = await self.producer.control(lambda name, at, part=part: Define(name, at, part))  # type: ignore[misc]
@@ -271,10 +277,16 @@ class Node:
         find = self.counting.definitions.find
         names = {visit.counter for visit in visits}
         if unknown := [name for name in names if find(name) is None]:
+            if not self.config.define_on_visit:
+                index = next(index for index, visit in enumerate(visits) if visit.counter in unknown)
+                raise UnknownCounterError(
+                    f"there is no counter {visits[index].counter}, and visits define none here: define it first",
+                    index if len(visits) > 1 else None,
+                )
             await self._define([(name, Unit.VISITS) for name in sorted(unknown)])
         found = {name: definition for name in names if (definition := find(name)) is not None}
         if len(found) < len(names):
-            raise TooManyCountersError(f"there are as many counters as there may be: {COUNTERS_MAX}")
+            raise TooManyCountersError(f"there are as many counters as there may be: {self.config.counters_max}")
         for index, visit in enumerate(visits):  # someone else may have defined it meanwhile, in visitors
             if visit.visitor is None and found[visit.counter].visitors:
                 raise InvalidVisitError(f"{visit.counter} counts visitors, so the visit must name one", index)

@@ -16,6 +16,11 @@ def fingerprint(secret: bytes) -> str:
     return sha256(b"footfall fingerprint\0" + secret).hexdigest()[:16]
 
 
+def visitors_key(secret: bytes) -> bytes:
+    """Keys the hashes that stand for visitors' addresses: one for all nodes, as long as their secret is the same."""
+    return sha256(b"footfall visitors\0" + secret).digest()
+
+
 def kept_secret(directory: Path) -> bytes:
     """The directory's secret; made by whoever comes first.
 

@@ -23,6 +23,7 @@ from footfall.errors import (
     TooLargeError,
     TooManyCountersError,
     UnitConflictError,
+    UnknownCounterError,
     VisitorRequiredError,
 )
 from footfall.log.protocol import CONTROL_SUBJECT
@@ -85,9 +86,8 @@ async def test_what_cannot_be_a_name_is_refused(cluster: Cluster, node: Node, na
     assert cluster.storage.last == last
 
 
-async def test_there_are_only_so_many_counters(cluster: Cluster, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in (module, definitions):
-        monkeypatch.setattr(place, "COUNTERS_MAX", 3)
+async def test_there_are_only_so_many_counters(cluster: Cluster) -> None:
+    node = await cluster.start("n1", counters_max=3)
     await node.add(visits("a.b"))
     last = cluster.storage.last
     with pytest.raises(TooManyCountersError):
@@ -99,11 +99,9 @@ async def test_there_are_only_so_many_counters(cluster: Cluster, node: Node, mon
     await cluster.shows("c", 1)
 
 
-async def test_the_last_counter_goes_to_who_was_first(
-    cluster: Cluster, node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for place in (module, definitions):
-        monkeypatch.setattr(place, "COUNTERS_MAX", 1)
+async def test_the_last_counter_goes_to_who_was_first(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(definitions, "COUNTERS_MAX", 1)
+    node = await cluster.start("n1", counters_max=1)
     cluster.lines["n1"].hold_reads()
     define_elsewhere(cluster, ("theirs", Unit.VISITS))
     requests = [asyncio.create_task(node.define("a", Unit.VISITS)), asyncio.create_task(node.add(visits("b")))]
@@ -112,6 +110,23 @@ async def test_the_last_counter_goes_to_who_was_first(
     for request in requests:
         with pytest.raises(TooManyCountersError):
             await request
+
+
+async def test_visits_may_be_kept_from_defining_counters(cluster: Cluster) -> None:
+    node = await cluster.start("n1", define_on_visit=False)
+    await node.define("a", Unit.VISITS)
+    last = cluster.storage.last
+    with pytest.raises(UnknownCounterError, match=r"no counter a\.b, and visits define none here") as one:
+        await node.add(visits("a.b"))
+    with pytest.raises(UnknownCounterError, match="visit 1: there is no counter b") as batch:
+        await node.add([*visits("a"), *visits("b")])
+    assert (one.value.index, batch.value.index) == (None, 1)
+    with pytest.raises(UnknownCounterError):
+        await node.add_chunk("source", 0, 1, visits("b"))
+    assert cluster.storage.last == last
+    await node.add(visits("a"))
+    await node.milestones.add("c", 10)  # whoever may set one may define
+    await cluster.shows("a", 1)
 
 
 async def test_many_new_counters_are_defined_in_messages_of_bounded_size(
