@@ -8,6 +8,7 @@ import msgspec
 from footfall.certificates import client_context
 from footfall.config import Config
 from footfall.errors import ConfigError
+from footfall.log.nkeys import Identity, from_creds, from_seed
 
 API = "$JS.API"
 
@@ -58,3 +59,10 @@ def tls_context(access: Access, urls: Iterable[str]) -> ssl.SSLContext | None:
     if access.ca or access.cert:
         raise ConfigError("certificates for NATS are given, and the servers are named nats://: write tls://HOST:PORT")
     return None
+
+
+def identity(access: Access) -> Identity | None:
+    """Who we are by a key; None if the URLs say it. Raises ConfigError if a file of it cannot be used."""
+    if access.creds:
+        return from_creds(access.creds)
+    return from_seed(access.nkey) if access.nkey else None

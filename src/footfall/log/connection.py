@@ -6,13 +6,15 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlsplit
 
 import nats.errors
 from nats.aio.client import Client
 
 from footfall.errors import ConnectError, EngineTooOldError
+from footfall.log.access import Access, tls_context
+from footfall.log.client import LogClient
 
 logger = logging.getLogger(__name__)
 
@@ -21,18 +23,25 @@ CONNECT_TIMEOUT_S = 5.0
 
 
 async def establish(
-    client: Client, urls: Iterable[str], name: str, reconnected: Callable[[], None], disconnected: Callable[[], None]
+    client: LogClient,
+    urls: Sequence[str],
+    access: Access,
+    name: str,
+    reconnected: Callable[[], None],
+    disconnected: Callable[[], None],
 ) -> None:
     """Connect, and stay connected until ``close``.
 
     Args:
         client: A new one.
-        urls: Of the servers, as nats://[user:password@]host:port.
+        urls: Of the servers, as nats://[user:password@]host:port, or tls://.
+        access: What is needed beside the URLs.
         name: Of the connection, for the server's own reports.
         reconnected: Called when the connection is back.
         disconnected: Called when it is lost.
 
     Raises:
+        ConfigError: The access cannot be had: a file is missing, or is not what it should be.
         ConnectError: No server takes the connection in 5 s.
         EngineTooOldError: The server is too old to be trusted with a log.
     """
@@ -53,8 +62,12 @@ async def establish(
         failure = _said(error)
         if time.monotonic() > give_up_s:
             _try_no_more(client)
-        logger.debug("nats: %s", failure)
+        if client.heard(failure):
+            logger.warning("the log's server refuses: %s", failure)
+        else:
+            logger.debug("nats: %s", failure)
 
+    context = tls_context(access, urls)
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await client.connect(
@@ -70,6 +83,9 @@ async def establish(
                 reconnected_cb=is_back,
                 disconnected_cb=is_lost,
                 error_cb=failed,
+                tls=context,
+                signature_cb=client.signature,
+                user_jwt_cb=client.jwt,
             )
     except (nats.errors.Error, TimeoutError, OSError, ValueError) as error:
         await close(client)

@@ -16,7 +16,9 @@ from footfall.config import Config
 from footfall.core.position import Position, check
 from footfall.errors import ConnectError, LogFullError, LogRewoundError, LogUnavailableError
 from footfall.log import connection, restoring
+from footfall.log.access import Access, access_of
 from footfall.log.api import Api, said
+from footfall.log.client import LogClient
 from footfall.log.known import Known
 from footfall.log.protocol import PUBLISH_TIMEOUT_S, Delivery, Handler, LogState, Message
 from footfall.log.pull import PullLoop
@@ -40,6 +42,7 @@ BUS_BYTES_MAX = 256 << 20
 NO_PEERS = 10005  # a cluster that comes up may not have seen enough of its servers yet
 FULL = (10077, 10047, 10023)  # maximum bytes exceeded; insufficient storage; insufficient resources
 CLUSTER_REPLICAS = 3
+FROM_URLS = Access()  # nothing but what the URLs say
 STALE_MAX_S = 15.0  # a leader that was cut off answers from the past until it steps down, after 10 s without a quorum
 
 
@@ -299,10 +302,10 @@ async def connect(config: Config, urls: Sequence[str], *, name: str) -> JetStrea
     async def opened(log: JetStreamLog, clustered: bool) -> None:
         await log.open(config, _replicas(config, clustered))
 
-    return await _connected(urls, name, opened)
+    return await _connected(urls, access_of(config), name, opened)
 
 
-async def connect_existing(urls: Sequence[str], *, name: str) -> JetStreamLog:
+async def connect_existing(urls: Sequence[str], *, name: str, access: Access = FROM_URLS) -> JetStreamLog:
     """Connect to NATS, and to the log that is on it, whatever it is like.
 
     Raises:
@@ -313,11 +316,11 @@ async def connect_existing(urls: Sequence[str], *, name: str) -> JetStreamLog:
     async def opened(log: JetStreamLog, clustered: bool) -> None:
         await log.open_existing()
 
-    return await _connected(urls, name, opened)
+    return await _connected(urls, access, name, opened)
 
 
 async def connect_restored(
-    config: Config, urls: Sequence[str], restored: restoring.Restored, *, name: str
+    config: Config, urls: Sequence[str], restored: restoring.Restored, *, name: str, access: Access = FROM_URLS
 ) -> JetStreamLog:
     """Connect to NATS, and make a log there that goes on from a backup; ``finish_restoring`` makes it usable.
 
@@ -329,15 +332,15 @@ async def connect_restored(
     async def opened(log: JetStreamLog, clustered: bool) -> None:
         await log.open_restored(config, _replicas(config, clustered), restored)
 
-    return await _connected(urls, name, opened)
+    return await _connected(urls, access, name, opened)
 
 
 async def _connected(
-    urls: Sequence[str], name: str, opened: Callable[[JetStreamLog, bool], Awaitable[None]]
+    urls: Sequence[str], access: Access, name: str, opened: Callable[[JetStreamLog, bool], Awaitable[None]]
 ) -> JetStreamLog:
-    client = Client()
+    client = LogClient(access)
     log = JetStreamLog(client)
-    await connection.establish(client, urls, name, log.reconnected, log.disconnected)
+    await connection.establish(client, urls, access, name, log.reconnected, log.disconnected)
     why: object = "it does not answer"
     try:
         await log.listen()
@@ -347,6 +350,11 @@ async def _connected(
                     await opened(log, connection.is_clustered(client))
                     return log
                 except LogUnavailableError as error:  # a cluster that has just come up has no leader yet
+                    if client.denied:
+                        raise ConnectError(
+                            f"the nats-server at {connection.shown(urls)} does not let this user do what it must: "
+                            f"{client.denied}"
+                        ) from None
                     why = error
                     await asyncio.sleep(0.2)
     except TimeoutError:
