@@ -18,7 +18,7 @@ from footfall.log.protocol import MESSAGE_BYTES_MAX
 
 FORMAT = "footfall backup 1"
 MANIFEST = "manifest.json"
-PART_BYTES_MAX = 32 << 20  # one is in memory at a time
+PART_BYTES_MAX = 8 << 20  # one is in memory at a time, and goes over a slow line in less than an object store's 30 s
 RECORD_BYTES_MAX = MESSAGE_BYTES_MAX + 1_000
 LENGTH_BYTES = 4
 LEFTOVER_AGE = timedelta(days=1)  # after which one without a manifest is not being made any more

@@ -11,7 +11,6 @@ from footfall.errors import BackupFailedError, ConfigError
 from footfall.node.backup_format import parse_name
 from footfall.node.backup_places import removal_order
 
-TIMEOUT = timedelta(seconds=60)  # of one request
 RETRIES_MAX = 5
 RETRY_MAX = timedelta(seconds=120)
 
@@ -41,7 +40,6 @@ class ObjectStore:
         try:
             self._store = from_url(
                 url,
-                client_options={"timeout": TIMEOUT},
                 retry_config={"max_retries": RETRIES_MAX, "retry_timeout": RETRY_MAX},
             )
         except self._errors as error:
