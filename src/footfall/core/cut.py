@@ -1,12 +1,13 @@
 """A consistent cut as bytes: each partition's state at one barrier, in blobs that later cuts share."""
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
+import xxhash
 
 from footfall.core.batch import UNREADABLE, explain
 from footfall.core.definitions import Definitions, Imported
@@ -21,6 +22,7 @@ BLOB_BYTES_MAX = 512 * 1024  # below the log's message limit, and 65,536 counts
 INLINE_BYTES_MAX = 64 * 1024  # a small state is one message instead of five
 SEGMENTS_MAX = 60  # of visitors, before they are written anew as one base
 ROWS_PER_BLOB = 4096  # definitions: a full blob never changes again, and at 213 bytes each still is one message
+DIGEST_BYTES = 16
 DEFINITIONS = "definitions"
 
 
@@ -50,6 +52,7 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True):
         visitors: The base first, then segments: what was added from cut to cut.
         base_bytes: Size of the base.
         inline: Blobs small enough to be held here, by digest.
+        digest: XXH3-128 of all bytes before it; empty in cuts of before it was introduced.
     """
 
     tag: Literal["cut/1"]
@@ -63,6 +66,7 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True):
     visitors: tuple[Refs, ...]
     base_bytes: int
     inline: dict[bytes, bytes]
+    digest: bytes = b""
 
     def refs(self) -> set[Ref]:
         """All blobs that the state needs."""
@@ -89,6 +93,7 @@ class _PartitionMeta(msgspec.Struct, array_like=True):
     producers: dict[str, tuple[int, int]]
     sources: dict[str, int]
     tally: dict[str, int]
+    alarmed: dict[str, tuple[int, int]] = {}
 
 
 class _DefinitionsMeta(msgspec.Struct, array_like=True):
@@ -101,7 +106,7 @@ class _DefinitionsMeta(msgspec.Struct, array_like=True):
 Row = tuple[str, int, int]  # name, unit (0 or 1), since
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
-_encode_manifest = msgspec.msgpack.Encoder().encode
+_encode_unsealed = msgspec.msgpack.Encoder().encode
 _decode_manifest = msgspec.msgpack.Decoder(Manifest).decode
 _decode_partition = msgspec.msgpack.Decoder(_PartitionMeta).decode
 _decode_definitions = msgspec.msgpack.Decoder(_DefinitionsMeta).decode
@@ -233,9 +238,13 @@ def _visitors(taken: Capture, previous: Manifest | None, pages: _Pages) -> tuple
 def read_manifest(data: bytes) -> Manifest:
     """The manifest of these bytes. Raises CheckpointError, or FormatError for a newer version."""
     try:
-        return _decode_manifest(data)
+        manifest = _decode_manifest(data)
     except UNREADABLE as error:
         reason = explain(data, "cut/1", error)
+    else:
+        if manifest.digest and manifest.digest != _digest(data):
+            raise CheckpointError(f"the manifest of part {manifest.part} of cut {manifest.epoch} was changed")
+        return manifest
     if isinstance(reason, MalformedError):
         raise CheckpointError(f"a manifest of {len(data)} bytes is torn: {reason}")
     raise reason
@@ -244,6 +253,22 @@ def read_manifest(data: bytes) -> Manifest:
 def moved(manifest: Manifest, position: Position) -> bytes:
     """The manifest of the same state in another log, which goes on from a backup of this one."""
     return _encode_manifest(msgspec.structs.replace(manifest, position=position))
+
+
+def verify(manifest: Manifest, fetched: Mapping[str, bytes], known: Container[str] = ()) -> None:
+    """See that a state can be restored, without doing it.
+
+    Args:
+        manifest: The part's.
+        fetched: The blobs that are not inline, by key.
+        known: Keys of blobs that need not be looked at.
+
+    Raises:
+        CheckpointError: If a blob is missing, torn or flipped.
+    """
+    for ref in manifest.refs():
+        if ref.digest in manifest.inline or blob_key(ref) not in known:
+            _joined(manifest, (ref,), fetched)
 
 
 def restore(manifest: Manifest, fetched: Mapping[str, bytes]) -> Partition:
@@ -270,7 +295,7 @@ def restore(manifest: Manifest, fetched: Mapping[str, bytes]) -> Partition:
         raise CheckpointError(f"partition {manifest.part} of cut {manifest.epoch} cannot be read: {error}") from None
     partition.sequence, partition.epoch = meta.sequence, manifest.epoch
     partition.producers = {name: Producer(*known) for name, known in meta.producers.items()}
-    partition.sources, partition.tally = meta.sources, meta.tally
+    partition.sources, partition.tally, partition.alarmed = meta.sources, meta.tally, meta.alarmed
     partition.keys = KeyWindow((epoch, _joined(manifest, refs, fetched)) for epoch, refs in manifest.keys)
     partition.visitors = {number: HashSet(merged(runs)) for number, runs in sets.items()}
     return partition
@@ -338,8 +363,19 @@ def _partition_meta(partition: Partition) -> bytes:
         {name: (known.born, known.sequence) for name, known in partition.producers.items()},
         partition.sources,
         partition.tally,
+        partition.alarmed,
     )
     return _encode(meta)
+
+
+def _encode_manifest(manifest: Manifest) -> bytes:
+    sealed = _encode_unsealed(msgspec.structs.replace(manifest, digest=bytes(DIGEST_BYTES)))
+    return sealed[:-DIGEST_BYTES] + _digest(sealed)
+
+
+def _digest(manifest: bytes) -> bytes:
+    """Of all that comes before the digest, which is last."""
+    return xxhash.xxh3_128_digest(manifest[:-DIGEST_BYTES])
 
 
 def _sets(sets: Mapping[int, Sequence[Hashes]]) -> list[bytes]:

@@ -67,6 +67,7 @@ class Partition:
         self.sources: dict[str, int] = {}  # source → position, in bytes
         self.visitors: dict[int, HashSet] = {}  # counter's number → who was seen here
         self.tally: dict[str, int] = {}  # how often each kind of alarm, of repeat and of refusal came
+        self.alarmed: dict[str, tuple[int, int]] = {}  # kind of alarm → sequences of the first and of the last
         self.touched: dict[int, int] = {}  # counter's number → visits added since someone last took this; not state
         # A judge sets ``watched`` to a counter's number, and then finds what the last batch added to it; not state.
         self.watched = -1
@@ -254,6 +255,7 @@ class Partition:
 
     def _alarm(self, alarms: list[Alarm], kind: str, detail: str) -> None:
         self._note(kind)
+        self.alarmed[kind] = (self.alarmed.get(kind, (self.sequence,))[0], self.sequence)
         alarms.append(Alarm(kind, f"partition {self.number}: {detail}", self.sequence))
 
     def _note(self, kind: str, times: int = 1) -> None:

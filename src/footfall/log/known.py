@@ -31,8 +31,8 @@ class Known:
         return 0 if self._highest is None else self._highest.sequence
 
     def position(self, created: str) -> Position:
-        """The highest position, in the log that was made then."""
-        return _position(self._highest, created)
+        """The highest position, in the log that was made then; while that is in doubt, the highest from before."""
+        return _position(self._anchor if self._doubted else self._highest, created)
 
     def remember(self, message: Message | Position) -> None:
         """This was delivered, or is known from before."""

@@ -140,6 +140,9 @@ def test_states_that_came_about_in_another_order_have_the_same_bytes_and_the_sam
         folds.tick()
     assert list(one.partitions[0].producers) != list(two.partitions[0].producers)
     assert list(one.partitions[0].tally) != list(two.partitions[0].tally)
+    assert one.partitions[0].alarmed == {"expired": (4, 4)}
+    assert two.partitions[0].alarmed == {"expired": (5, 5)}
+    two.partitions[0].alarmed = one.partitions[0].alarmed  # where an alarm came is all that differs
     assert state_bytes(one.partitions[0]) == state_bytes(two.partitions[0])
     written = [Writer().write(capture(folds.partitions[0]), position_of(folds)) for folds in (one, two)]
     assert written[0] == written[1]
@@ -265,6 +268,20 @@ def test_a_cut_from_before_there_were_milestones_has_none() -> None:
     found = cut.restore_definitions(cut.read_manifest(kept("cut-definitions-before-milestones")), {})
     assert found.names == ["google", "google.gmail", "shop"]
     assert (len(found.milestones), found.imports) == (0, {})
+
+
+@pytest.mark.parametrize("part", ["0", "definitions"])
+def test_a_cut_from_before_manifests_had_digests_is_read(part: str) -> None:
+    folds = golden_folds()
+    manifest = cut.read_manifest(kept(f"cut-{part}-before-digests"))
+    assert manifest.digest == b""
+    if part == "0":
+        found = cut.restore(manifest, {})
+        assert found.alarmed == {}
+        found.alarmed = folds.partitions[0].alarmed
+        assert state_bytes(found) == state_bytes(folds.partitions[0])
+    else:
+        assert cut.restore_definitions(manifest, {}).names == folds.definitions.names
 
 
 @pytest.mark.parametrize("part", ["0", "definitions"])

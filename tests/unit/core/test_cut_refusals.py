@@ -8,6 +8,8 @@ import pytest
 from core_cuts import Store, changed, position_of, refused, restored, write_all
 from core_logs import Folds, home, pack, visitors, visits
 from core_patches import patched
+from hypothesis import given
+from hypothesis import strategies as st
 
 from footfall.core import cut
 from footfall.core.cut import Manifest, Ref, blob_key, check_parts, read_manifest
@@ -23,6 +25,7 @@ def folds_of() -> Folds:
     for partition in range(PARTITIONS):
         folds.store(visits("a.b", 1 + partition, times=10**6), partition=partition)
     folds.store(visitors("v", "x"), partition=home("x", PARTITIONS))
+    folds.store(visits("a.b", keys=["k"]), partition=home("k", PARTITIONS))
     folds.tick()
     return folds
 
@@ -111,6 +114,40 @@ def test_a_flipped_bit_of_a_manifest_is_noticed_or_changes_nothing(store: Store,
     assert noticed > 7 * len(data)
 
 
+@given(st.data())
+def test_whatever_is_written_over_a_manifest_is_noticed(drawn: st.DataObject) -> None:
+    store = Store()
+    write_all(store, folds_of())
+    data = store.values["cut.1.0"]
+    at = drawn.draw(st.integers(0, len(data) - 1))
+    over = drawn.draw(st.binary(min_size=1, max_size=64))
+    changed_data = (data[:at] + over + data[at + len(over) :])[: len(data)]
+    if changed_data == data:
+        assert read_manifest(changed_data) == read_manifest(data)
+    else:
+        with pytest.raises(IntegrityError):
+            read_manifest(changed_data)
+
+
+@pytest.mark.parametrize("part", range(PARTITIONS + 1))
+def test_a_state_is_verified_without_being_restored(store: Store, part: int) -> None:
+    manifest = write_all(store, folds_of())[part]
+    cut.verify(manifest, {})
+    bare = changed(manifest, inline={})
+    blobs = {blob_key(ref): manifest.inline[ref.digest] for ref in manifest.refs()}
+    cut.verify(bare, blobs)
+    for key, data in blobs.items():
+        with pytest.raises(CheckpointError, match="was changed"):
+            cut.verify(bare, {**blobs, key: data + b"x"})
+        others = {other: blobs[other] for other in blobs if other != key}
+        with pytest.raises(CheckpointError, match="is missing"):
+            cut.verify(bare, others)
+        cut.verify(bare, others, known={key})
+        torn = changed(manifest, inline=dict.fromkeys(manifest.inline, b"x"))
+        with pytest.raises(CheckpointError, match="was changed"):
+            cut.verify(torn, {}, known=set(blobs))
+
+
 def test_a_manifest_that_is_torn_anywhere_or_nothing_at_all_is_refused(store: Store) -> None:
     write_all(store, folds_of())
     data = store.values["cut.1.0"]
@@ -169,16 +206,16 @@ def test_a_cut_with_a_part_too_many_is_refused(manifests: list[Manifest]) -> Non
     [
         {"epoch": 2},
         {"partitions": 3},
-        {"position": Position("tuesday", 5, b"\0" * 15 + b"\x05")},
-        {"position": Position("monday", 6, b"\0" * 15 + b"\x05")},
+        {"position": Position("tuesday", 6, b"\0" * 15 + b"\x06")},
         {"position": Position("monday", 5, b"\0" * 15 + b"\x06")},
+        {"position": Position("monday", 6, b"\0" * 15 + b"\x05")},
     ],
 )
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_a_part_of_another_barrier_or_log_is_refused(
     manifests: list[Manifest], part: int, wrong: dict[str, object]
 ) -> None:
-    assert manifests[0].position == Position("monday", 5, b"\0" * 15 + b"\x05")
+    assert manifests[0].position == Position("monday", 6, b"\0" * 15 + b"\x06")
     manifests[part] = changed(manifests[part], **wrong)
     with pytest.raises(CheckpointError, match="the parts of cut 1 are not of one barrier of one log"):
         check_parts(manifests, 1, PARTITIONS)

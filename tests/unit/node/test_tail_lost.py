@@ -139,6 +139,7 @@ async def test_what_is_stored_or_read_after_a_reconnection_does_not_stand_for_wh
     lose(line.storage, 4, 20)
     line.connected = True
     assert await line.publish(CONTROL, b"new") == 28
+    assert line.known.sequence == 11, "what a node keeps on its disk, too"
     line.disconnect()
     line.connected = True
     with pytest.raises(LogRewoundError, match="message at sequence 11 is not the one"):

@@ -1,0 +1,163 @@
+"""A node refuses a log that loses its tail or is replaced while the node runs, whatever its readers have read."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from damaging import cut_off, flip_header, put_back
+
+from footfall.config import Config
+from footfall.log.jetstream import connect, connect_existing
+from footfall.log.streams import STREAM
+from processes import NatsServer, NodeProcess, eventually, free_ports
+
+REFUSED_S = 10.0  # a server starts anew, and the node looks once a second
+
+
+def hit(node: NodeProcess, times: int, counter: str = "a") -> None:
+    for _ in range(times):
+        answer = httpx.post(f"{node.url}/v1/counters/{counter}/visits", json={}, timeout=10)
+        assert answer.status_code == 202, answer.text
+
+
+def check_refused(node: NodeProcess, reason: str) -> None:
+    """The node is not ready, says why, takes nothing and shows nothing."""
+
+    def refuses() -> bool:
+        answer = httpx.get(f"{node.url}/readyz", timeout=5)
+        return answer.status_code == 503 and any(word in answer.text for word in reason.split("|"))
+
+    eventually(refuses, REFUSED_S, "the refusal")
+    assert httpx.get(f"{node.url}/v1/counters/a", timeout=5).status_code == 503
+    assert httpx.get(f"{node.url}/v1/counters/a?consistency=linearizable", timeout=5).status_code == 503
+    assert httpx.post(f"{node.url}/v1/counters/a/visits", json={}, timeout=5).status_code == 503
+
+
+def check_does_not_start(node: NodeProcess) -> None:
+    """It ends at once, and its last line says why."""
+    ended = subprocess.run(node._command, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert ended.returncode != 0
+    assert any(word in ended.stderr.splitlines()[-1] for word in LOST.split("|")), ended.stderr
+
+
+LOST = "lost its tail|rewritten|not the one that was counted"
+
+
+async def others(url: str, publish: int) -> None:
+    """Another client fills the log with new messages."""
+    log = await connect_existing([url], name="other")
+    for number in range(publish):
+        await log.publish("footfall.visits.0", b"another %d" % number)
+    await log.close()
+
+
+@pytest.fixture
+def nodes(server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[NodeProcess]]:
+    """Two nodes that share the partitions."""
+    monkeypatch.setenv("FOOTFALL_SECRET", "the cluster's")
+    with contextlib.ExitStack() as stack:
+        yield [
+            stack.enter_context(NodeProcess(tmp_path / name, "--nats", server.url, "--node", name))
+            for name in ("n1", "n2")
+        ]
+
+
+@pytest.mark.parametrize("publish", [0, 400], ids=["shorter", "grown over"])
+@pytest.mark.parametrize("damage", [flip_header, cut_off])
+async def test_nodes_refuse_a_log_whose_blocks_were_damaged_though_some_of_them_were_idle(
+    server: NatsServer, nodes: list[NodeProcess], damage: Callable[[Path, str], None], publish: int
+) -> None:
+    hit(nodes[0], 300)
+    hit(nodes[1], 1)
+    for node in nodes:
+        eventually(lambda node=node: node.value("a") == 301)
+    server.kill(signal.SIGTERM)
+    damage(server.store, STREAM)
+    await asyncio.to_thread(server.start)
+    await others(server.url, publish)
+    for node in nodes:
+        await asyncio.to_thread(check_refused, node, LOST)
+    for node in nodes:  # nor does a restart hide it
+        node.kill(signal.SIGTERM)
+        await asyncio.to_thread(check_does_not_start, node)
+
+
+async def test_nodes_refuse_an_older_copy_of_the_log_also_where_their_own_last_message_is_still_there(
+    server: NatsServer, nodes: list[NodeProcess], tmp_path: Path
+) -> None:
+    hit(nodes[0], 20)
+    eventually(lambda: nodes[1].value("a") == 20)
+    server.kill(signal.SIGTERM)
+    shutil.copytree(server.store, tmp_path / "older")
+    await asyncio.to_thread(server.start)
+    await asyncio.to_thread(hit, nodes[0], 20)
+    eventually(lambda: nodes[1].value("a") == 40)
+    await asyncio.to_thread(hit, nodes[0], 1, "another")  # its definition is read by both
+    await asyncio.sleep(1.0)
+    server.kill(signal.SIGTERM)
+    put_back(server.store, tmp_path / "older")
+    await asyncio.to_thread(server.start)
+    await others(server.url, 200)
+    for node in nodes:
+        await asyncio.to_thread(check_refused, node, LOST)
+
+
+async def deleted(url: str) -> None:
+    log = await connect_existing([url], name="other")
+    await log._api.ask(f"STREAM.DELETE.{STREAM}", {})
+    await log.close()
+
+
+async def replaced(url: str) -> None:
+    await deleted(url)
+    log = await connect(Config(log_bytes_max=100 << 20), [url], name="other")
+    for _ in range(200):
+        await log.publish("footfall.visits.0", b"another")
+    await log.close()
+
+
+@pytest.mark.parametrize(("how", "reason"), [(deleted, "is gone"), (replaced, "replaced|is gone")])
+async def test_nodes_refuse_a_log_that_was_removed_or_replaced(
+    server: NatsServer, nodes: list[NodeProcess], how: Callable[[str], Awaitable[None]], reason: str
+) -> None:
+    hit(nodes[0], 20)
+    await how(server.url)
+    for node in nodes:
+        await asyncio.to_thread(check_refused, node, reason)
+
+
+def test_a_node_with_an_embedded_engine_refuses_it_when_that_comes_back_without_its_tail(tmp_path: Path) -> None:
+    port = free_ports(1)[0]
+    with NodeProcess(tmp_path / "data", "--node", "n1", port=port) as node:
+        hit(node, 300)
+        node.pause()  # it supervises its engine, and would start it before the damage is done
+        os.kill(node.engine_pid, signal.SIGKILL)
+        flip_header(tmp_path / "data" / "jetstream", STREAM)
+        node.resume()
+        check_refused(node, LOST)
+        node.kill(signal.SIGTERM)
+        check_does_not_start(node)
+
+
+def test_a_supervisor_says_why_a_node_of_its_does_not_come_back(server: NatsServer, tmp_path: Path) -> None:
+    port = free_ports(1)[0]
+    arguments = ["--nats", server.url, "--nodes", "2"]
+    with NodeProcess(tmp_path / "data", *arguments, port=port) as supervisor:
+        hit(supervisor, 300)
+        children = Path(f"/proc/{supervisor.pid}/task/{supervisor.pid}/children").read_text().split()
+        server.kill(signal.SIGTERM)
+        flip_header(server.store, STREAM)
+        server.start()
+        check_refused(supervisor, LOST)
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        eventually(lambda: "does not start: the log ends at sequence" in supervisor.said(), 20, "the reason")
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{supervisor.url}/readyz")
