@@ -210,7 +210,13 @@ class AlreadyClaimedError(ClaimError):
 
 
 class UnavailableError(FootfallError):
-    """Not now; the same request may succeed later."""
+    """Not now; the same request may succeed later.
+
+    Attributes:
+        retry_after_s: How long who refused asks to be left alone; 0 if that was not said.
+    """
+
+    retry_after_s: float = 0.0
 
 
 class LogUnavailableError(UnavailableError):

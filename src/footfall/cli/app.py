@@ -8,7 +8,7 @@ from cyclopts.config import Env
 
 from footfall.cli.app_backup import backup, backups, restore
 from footfall.cli.app_milestones import import_, milestone
-from footfall.cli.arguments import URL, Counter, Json, Url, whole
+from footfall.cli.arguments import HERE, Counter, Json, Where, whole
 from footfall.cli.settings import Tuning, config_file
 
 
@@ -100,7 +100,7 @@ def ingest(
     ] = None,
     timeout: Annotated[float, Parameter(help="Give up when the node was away for so many seconds.")] = 60.0,
     json: Json = False,
-    url: Url = URL,
+    where: Where = HERE,
 ) -> int:
     """Count the visits in a log, each exactly once, however often this is run.
 
@@ -114,7 +114,7 @@ def ingest(
     return run(
         Options(
             file=file,
-            url=url,
+            where=where,
             form=Format(format) if format else None,
             counter=counter,
             follow=follow,
@@ -136,12 +136,12 @@ def hit(
         str | None, Parameter(help="Idempotency key: a visit with the same one does not count again.")
     ] = None,
     json: Json = False,
-    url: Url = URL,
+    where: Where = HERE,
 ) -> None:
     """Count one visit, or several, durably."""
     from footfall.cli.queries import hit as run
 
-    run(url, counter, visitor, count, key, json)
+    run(where, counter, visitor, count, key, json)
 
 
 @app.command
@@ -152,12 +152,12 @@ def read(
     exact: Annotated[bool, Parameter(negative="", help="Ask for the exact count of this moment.")] = False,
     watch: Annotated[bool, Parameter(negative="", help="Go on, and show every change.")] = False,
     json: Json = False,
-    url: Url = URL,
+    where: Where = HERE,
 ) -> None:
     """Read a counter."""
     from footfall.cli.queries import read as run
 
-    run(url, counter, exact, watch, json)
+    run(where, counter, exact, watch, json)
 
 
 @app.command
@@ -166,12 +166,12 @@ def counters(
     /,
     *,
     json: Json = False,
-    url: Url = URL,
+    where: Where = HERE,
 ) -> None:
     """List counters."""
     from footfall.cli.queries import counters as run
 
-    run(url, prefix, json)
+    run(where, prefix, json)
 
 
 @app.command
@@ -180,12 +180,12 @@ def define(
     /,
     *,
     unit: Annotated[Literal["visits", "visitors"], Parameter(help="Count every visit, or each visitor once.")],
-    url: Url = URL,
+    where: Where = HERE,
 ) -> None:
     """Define a counter, for ever."""
     from footfall.cli.queries import define as run
 
-    run(url, counter, unit)
+    run(where, counter, unit)
 
 
 @app.command
@@ -218,8 +218,8 @@ def audit(
 
 
 @app.command
-def nodes(*, json: Json = False, url: Url = URL) -> None:
+def nodes(*, json: Json = False, where: Where = HERE) -> None:
     """List the nodes."""
     from footfall.cli.queries import nodes as run
 
-    run(url, json)
+    run(where, json)

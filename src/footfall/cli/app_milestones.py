@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from footfall.cli.arguments import URL, Counter, Json, Url, whole
+from footfall.cli.arguments import HERE, Counter, Json, Where, whole
 
 N = Annotated[int, Parameter(converter=whole, help="Whose visit is sought: the N-th. In digits alone.")]
 
@@ -12,11 +12,11 @@ milestone = App(name="milestone", help="Name the N-th visit of a counter: set it
 
 
 @milestone.command
-def add(counter: Counter, n: N, /, *, json: Json = False, url: Url = URL) -> None:
+def add(counter: Counter, n: N, /, *, json: Json = False, where: Where = HERE) -> None:
     """Set a milestone: the counter's N-th visit will be named. It must not have come yet."""
     from footfall.cli.milestones import add as run
 
-    run(url, counter, n, json)
+    run(where, counter, n, json)
 
 
 @milestone.command
@@ -28,12 +28,12 @@ def show(
     wait: Annotated[bool, Parameter(negative="", help="Wait until it is reached.")] = False,
     timeout: Annotated[float | None, Parameter(help="Wait no longer than so many seconds.")] = None,
     json: Json = False,
-    url: Url = URL,
+    where: Where = HERE,
 ) -> None:
     """Show how far a milestone is, and its winner."""
     from footfall.cli.milestones import show as run
 
-    run(url, counter, n, wait, timeout, json)
+    run(where, counter, n, wait, timeout, json)
 
 
 @milestone.command(name="list")
@@ -42,12 +42,12 @@ def list_(
     /,
     *,
     json: Json = False,
-    url: Url = URL,
+    where: Where = HERE,
 ) -> None:
     """List milestones."""
     from footfall.cli.milestones import list_milestones as run
 
-    run(url, counter, json)
+    run(where, counter, json)
 
 
 @milestone.command
@@ -67,12 +67,12 @@ def claim(
         ),
     ] = None,
     json: Json = False,
-    url: Url = URL,
+    where: Where = HERE,
 ) -> None:
     """Show the winner's receipt. It is accepted once."""
     from footfall.cli.milestones import claim as run
 
-    run(url, counter, n, receipt, key, json)
+    run(where, counter, n, receipt, key, json)
 
 
 def import_(
@@ -85,9 +85,9 @@ def import_(
         str | None, Parameter(help="What was counted there; each source is imported once. By default the counter.")
     ] = None,
     json: Json = False,
-    url: Url = URL,
+    where: Where = HERE,
 ) -> None:
     """Take over a count from before. Doing it again adds nothing."""
     from footfall.cli.milestones import import_count as run
 
-    run(url, counter, value, note, source if source is not None else counter, json)
+    run(where, counter, value, note, source if source is not None else counter, json)

@@ -1,6 +1,7 @@
 """Arguments that several commands take, and how their values are read."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
@@ -17,6 +18,23 @@ def whole(kind: Any, tokens: Sequence[Token]) -> int:
     return int(text)
 
 
-Url = Annotated[str, Parameter(env_var="FOOTFALL_URL", help="The node to talk to.")]
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Where:
+    """The node that a command talks to, and how."""
+
+    url: Annotated[str, Parameter(env_var="FOOTFALL_URL", help="The node to talk to.")] = URL
+    token: Annotated[
+        str | None,
+        Parameter(env_var="FOOTFALL_TOKEN", help="What the node lets in. Others see a flag: use the variable."),
+    ] = None
+    ca: Annotated[
+        str | None,
+        Parameter(env_var="FOOTFALL_CA", help="PEM file: who signed the node's certificate, if not a public one."),
+    ] = None
+
+
+HERE = Where()
+
 Json = Annotated[bool, Parameter(negative="", help="Print JSON, for machines.")]
 Counter = Annotated[str, Parameter(help="Name of a counter, such as google.gmail.")]

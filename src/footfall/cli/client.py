@@ -1,5 +1,6 @@
 """Speaks to one node over HTTP and turns its answers into values and errors; decides nothing, prints nothing."""
 
+import ssl
 from collections.abc import Iterator, Sequence
 from typing import Self, TypeVar
 from urllib.parse import quote, urlsplit
@@ -7,13 +8,14 @@ from urllib.parse import quote, urlsplit
 import httpx
 import msgspec
 
+from footfall.certificates import client_context
+from footfall.cli.arguments import URL, Where
 from footfall.cli.refusals import cause, foreign, refusal
 from footfall.core.names import Unit
 from footfall.core.visit import Visit
 from footfall.errors import ConfigError, UnavailableError, UnreachableError
 from footfall.web import wire
 
-DEFAULT_URL = "http://127.0.0.1:8080"
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0  # a durable answer waits for the log, which takes seconds while it elects a leader
 PAGE_COUNTERS = 1_000
@@ -90,22 +92,24 @@ _encode = msgspec.json.Encoder().encode
 class Client:
     """A node at a URL. Use as a context manager."""
 
-    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, where: Where | str, transport: httpx.BaseTransport | None = None) -> None:
         """Connects at the first request only.
 
         Args:
-            url: Where the node listens, such as http://127.0.0.1:8080.
+            where: The node, or its URL alone, such as http://127.0.0.1:8080.
             transport: Replaces the network, for tests.
 
         Raises:
-            ConfigError: If the URL is not one.
+            ConfigError: If the URL or the token is not one, or the certificates cannot be read.
         """
-        self.url = check_url(url)
+        where = Where(where) if isinstance(where, str) else where
+        self.url = check_url(where.url)
         self._http = httpx.Client(
             base_url=self.url,
             timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            headers=_authorization(where.token),
             # Certificates are read (35 ms) only where there is TLS; a proxy from the environment would hide loopback.
-            verify=self.url.startswith("https:"),
+            verify=_verification(self.url, where.ca),
             trust_env=False,
             transport=transport,
         )
@@ -242,6 +246,23 @@ def _counter(name: str) -> str:
     return f"/v1/counters/{quote(name, safe='')}"
 
 
+def _authorization(token: str | None) -> dict[str, str]:
+    if token is None:
+        return {}
+    if not (token and token.isascii() and token.isprintable() and " " not in token):
+        raise ConfigError("the token is empty, or has characters that no token has")  # and is not shown
+    return {"authorization": f"Bearer {token}"}
+
+
+def _verification(url: str, ca: str | None) -> ssl.SSLContext | bool:
+    """How the node's certificate is checked; whether it has one, where none needs to be read for that."""
+    if not url.startswith("https:"):
+        if ca is not None:
+            raise ConfigError(f"--ca and FOOTFALL_CA are for https://, and the node is named {url}")
+        return False
+    return client_context(ca or "")
+
+
 def check_url(url: str) -> str:
     """The URL without a slash at its end. Raises ConfigError unless a node can be at it."""
     try:
@@ -250,7 +271,7 @@ def check_url(url: str) -> str:
     except ValueError:
         usable = False
     if not usable or any(mark in url for mark in "?# \t\n"):
-        raise ConfigError(f"{url!r} is not the URL of a node: write something like {DEFAULT_URL}")
+        raise ConfigError(f"{url!r} is not the URL of a node: write something like {URL}")
     return url.rstrip("/")
 
 

@@ -15,7 +15,15 @@ from typing import NamedTuple, TypeVar
 
 from footfall.cli.chunks import Cut
 from footfall.cli.client import Client, encode_chunk
-from footfall.errors import CallerError, SourcePositionError, UnavailableError, UnreachableError, VisitorRequiredError
+from footfall.errors import (
+    CallerError,
+    ForbiddenError,
+    SourcePositionError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreachableError,
+    VisitorRequiredError,
+)
 
 RETRY_FIRST_S = 0.1
 RETRY_LAST_S = 2.0
@@ -85,11 +93,12 @@ class Patience:
             except UnavailableError as error:
                 now = time.monotonic()
                 deadline = deadline or now + self._patience_s
+                pause_s = max(wait_s * random.uniform(0.5, 1.0), error.retry_after_s)  # noqa: S311 - spreads retries
                 never_reached = isinstance(error, UnreachableError) and not self._reached
-                if never_reached or now + wait_s > deadline:
+                if never_reached or now + pause_s > deadline:
                     raise
                 self._notice(str(error))
-                if self.stop.wait(wait_s * random.uniform(0.5, 1.0)):  # noqa: S311 - spreads retries, guards nothing
+                if self.stop.wait(pause_s):
                     return None
                 wait_s = min(2 * wait_s, RETRY_LAST_S)
                 continue
@@ -134,6 +143,8 @@ class Courier:
             except SourcePositionError as error:
                 # After a lost answer, the chunk's end as the position means that an earlier attempt was stored.
                 return Delivered(error.position, piece, counted=attempts > 1 and error.position == piece.end)
+            except (UnauthorizedError, ForbiddenError):
+                raise  # of one visit or of all, the token is wrong, and not the line
             except CallerError as error:
                 refusals += 1
                 if refusals > REFUSALS_MAX:

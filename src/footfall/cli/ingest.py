@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from footfall.cli import output
+from footfall.cli.arguments import Where
 from footfall.cli.chunks import BadLine, Tally
 from footfall.cli.client import Client
 from footfall.cli.delivery import Courier, Patience
@@ -27,7 +28,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for."""
 
     file: str
-    url: str
+    where: Where
     form: Format | None = None
     counter: str | None = None
     follow: bool = False
@@ -236,7 +237,7 @@ def run(options: Options) -> int:
     options.check()
     failure = None
     name = "standard input" if options.file == "-" else options.file
-    with Client(options.url) as client, Stop() as stop:
+    with Client(options.where) as client, Stop() as stop:
         with output.ProgressView(name, shown=not options.json) as view:
             ingest = Ingest(options, client, stop, view)
             try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from footfall.cli import output
+from footfall.cli.arguments import Where
 from footfall.cli.client import Client
 from footfall.cli.queries import patience
 from footfall.core.names import check_name
@@ -23,10 +24,10 @@ WAIT_INTERVAL_S = 0.25
 Answer = TypeVar("Answer")
 
 
-def add(url: str, counter: str, n: int, json: bool) -> None:
+def add(where: Where, counter: str, n: int, json: bool) -> None:
     """Set a milestone."""
     check(counter, n)
-    with Client(url) as client:
+    with Client(where) as client:
         found, made = _asked(lambda: client.add_milestone(counter, n))
     if json:
         output.print_json(found)
@@ -36,7 +37,7 @@ def add(url: str, counter: str, n: int, json: bool) -> None:
         print(f"the {output.ordinal(n)} of {counter} is set{'' if made else ' already'}: {progress(found)}")
 
 
-def show(url: str, counter: str, n: int, wait: bool, timeout_s: float | None, json: bool) -> None:
+def show(where: Where, counter: str, n: int, wait: bool, timeout_s: float | None, json: bool) -> None:
     """Print how far a milestone is, at once or once it is reached.
 
     Raises:
@@ -45,7 +46,7 @@ def show(url: str, counter: str, n: int, wait: bool, timeout_s: float | None, js
     check(counter, n)
     if timeout_s is not None and not (wait and timeout_s > 0):
         raise ConfigError(f"--timeout is {timeout_s}; it goes with --wait, and must be more than 0 seconds")
-    with Client(url) as client:
+    with Client(where) as client:
         if not wait:
             found = _asked(lambda: client.milestone(counter, n))
         else:
@@ -58,11 +59,11 @@ def show(url: str, counter: str, n: int, wait: bool, timeout_s: float | None, js
         raise NotReachedError(f"the {output.ordinal(n)} of {counter} did not come in {timeout_s:g} s")
 
 
-def list_milestones(url: str, counter: str | None, json: bool) -> None:
+def list_milestones(where: Where, counter: str | None, json: bool) -> None:
     """Print all milestones, or a counter's."""
     if counter is not None:
         check_name(counter)
-    with Client(url) as client:
+    with Client(where) as client:
         found = _asked(lambda: client.milestones(counter))
     if json:
         output.print_json(found)
@@ -75,7 +76,7 @@ def list_milestones(url: str, counter: str | None, json: bool) -> None:
     output.print_table(("counter", "N", "state", "value", "winner"), rows, right=(1, 3))
 
 
-def claim(url: str, counter: str, n: int, receipt: str, key: str | None, json: bool) -> None:
+def claim(where: Where, counter: str, n: int, receipt: str, key: str | None, json: bool) -> None:
     """Show the winner's receipt.
 
     The claim carries a key even if none was given, so that it can be sent again when an answer is lost.
@@ -84,7 +85,7 @@ def claim(url: str, counter: str, n: int, receipt: str, key: str | None, json: b
     check_text("receipt", receipt, RECEIPT_BYTES_MAX)
     own = secrets.token_urlsafe(18) if key is None else key
     check_text("key", own, KEY_HEADER_BYTES_MAX)
-    with Client(url) as client:
+    with Client(where) as client:
         found = _asked(lambda: client.claim(counter, n, receipt, own))
     if json:
         output.print_json(found)
@@ -92,14 +93,14 @@ def claim(url: str, counter: str, n: int, receipt: str, key: str | None, json: b
         print(f"the {output.ordinal(n)} of {counter} is claimed: {_who(found)}")
 
 
-def import_count(url: str, counter: str, value: int, note: str, source: str, json: bool) -> None:
+def import_count(where: Where, counter: str, value: int, note: str, source: str, json: bool) -> None:
     """Take over a prior count."""
     check_name(counter)
     if not 1 <= value <= ENTRY_MAX:
         raise InvalidRequestError(f"the value is {value}; it must be a whole number from 1 to 2**63 - 1")
     check_text("note", note, NOTE_BYTES_MAX)
     parse_source(source)
-    with Client(url) as client:
+    with Client(where) as client:
         found, made = _asked(lambda: client.import_count(counter, source, value, note))
     if json:
         output.print_json(found)

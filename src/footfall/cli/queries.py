@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 from footfall.cli import output
+from footfall.cli.arguments import Where
 from footfall.cli.client import Client, Reading
 from footfall.cli.delivery import Patience
 from footfall.core.names import check_name, check_unit
@@ -17,14 +18,14 @@ WATCH_INTERVAL_S = 0.25
 WATCH_PATIENCE_S = 60.0
 
 
-def hit(url: str, counter: str, visitor: str | None, count: int, key: str | None, json: bool) -> None:
+def hit(where: Where, counter: str, visitor: str | None, count: int, key: str | None, json: bool) -> None:
     """Count a visit.
 
     It carries a key even if none was given, so that it can be sent again when an answer is lost, and counts once.
     """
     visit = Visit(counter, visitor, key if key is not None else secrets.token_urlsafe(18), count)
     check_visit(visit)
-    with Client(url) as client:
+    with Client(where) as client:
         accepted = patience(HIT_PATIENCE_S).call(lambda: client.hit(visit))
     assert accepted is not None, "nothing stops it"
     receipt = accepted.receipts[0] if accepted.receipts else accepted.receipt
@@ -38,11 +39,11 @@ def hit(url: str, counter: str, visitor: str | None, count: int, key: str | None
         print(f"{output.count(accepted.accepted, 'visit')} to {counter}, {stored}; receipt {receipt}")
 
 
-def read(url: str, counter: str, exact: bool, watch: bool, json: bool) -> None:
+def read(where: Where, counter: str, exact: bool, watch: bool, json: bool) -> None:
     """Print a counter's value, once or at every change."""
     check_name(counter)
     consistency = "linearizable" if exact else "eventual"
-    with Client(url) as client:
+    with Client(where) as client:
         if not watch:
             _show(client.read(counter, consistency), json)
             return
@@ -54,11 +55,11 @@ def read(url: str, counter: str, exact: bool, watch: bool, json: bool) -> None:
                 _show(reading, json)
 
 
-def counters(url: str, prefix: str, json: bool) -> None:
+def counters(where: Where, prefix: str, json: bool) -> None:
     """Print all counters, or those at and below a prefix."""
     if prefix:
         check_name(prefix)
-    with Client(url) as client:
+    with Client(where) as client:
         found = list(client.counters(prefix))
     if json:
         output.print_json(found)
@@ -71,17 +72,17 @@ def counters(url: str, prefix: str, json: bool) -> None:
     output.print_table(("counter", "value", "unit"), rows, right=(1,))
 
 
-def define(url: str, counter: str, unit: str) -> None:
+def define(where: Where, counter: str, unit: str) -> None:
     """Define a counter."""
     check_name(counter)
-    with Client(url) as client:
+    with Client(where) as client:
         made = client.define(counter, check_unit(unit))
     print(f"{counter} counts {unit}" if made else f"{counter} counts {unit} already")
 
 
-def nodes(url: str, json: bool) -> None:
+def nodes(where: Where, json: bool) -> None:
     """Print the nodes."""
-    with Client(url) as client:
+    with Client(where) as client:
         found = client.nodes()
     if json:
         output.print_json(found)

@@ -7,13 +7,17 @@ import msgspec
 
 from footfall.errors import (
     FootfallError,
+    ForbiddenError,
     InvalidVisitError,
     MilestonePassedError,
     PartitionsUnownedError,
     SourcePositionError,
+    UnauthorizedError,
     UnavailableError,
 )
 from footfall.web.problems import UNTYPED, revive
+
+RETRY_AFTER_DIGITS_MAX = 6  # eleven days
 
 
 class _Problem(msgspec.Struct, frozen=True):
@@ -38,12 +42,35 @@ def refusal(url: str, asked: str, response: httpx.Response) -> FootfallError:
     try:
         problem = msgspec.json.decode(response.content, type=_Problem)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        if response.status_code in (502, 503, 504):
-            return UnavailableError(f"{url} answered {response.status_code} to {asked}")
-        return foreign(url, asked, response, response.reason_phrase)
+        return _untold(url, asked, response)
     if response.status_code in (404, 405) and problem.type == UNTYPED:  # a node has all that is asked here
         return foreign(url, asked, response, problem.detail)
-    return to_error(problem, response.status_code)
+    error = to_error(problem, response.status_code)
+    if isinstance(error, UnavailableError):
+        error.retry_after_s = _retry_after_s(response)
+    return error
+
+
+def _untold(url: str, asked: str, response: httpx.Response) -> FootfallError:
+    """The error where a proxy has answered, and no node."""
+    said = f"{url} answered {response.status_code} to {asked}"
+    if response.status_code in (429, 502, 503, 504):
+        error = UnavailableError(said)
+        error.retry_after_s = _retry_after_s(response)
+        return error
+    if response.status_code == 401:
+        return UnauthorizedError(
+            f"{said}: it lets nobody in without a token; give one as FOOTFALL_TOKEN, or by --token"
+        )
+    if response.status_code == 403:
+        return ForbiddenError(f"{said}: who you are may not do that")
+    return foreign(url, asked, response, response.reason_phrase)
+
+
+def _retry_after_s(response: httpx.Response) -> float:
+    """How long the node, or a proxy, asks to be left alone; 0 if it does not say, or says a date."""
+    said = response.headers.get("retry-after", "")
+    return float(said) if said.isascii() and said.isdigit() and len(said) <= RETRY_AFTER_DIGITS_MAX else 0.0
 
 
 def foreign(url: str, asked: str, response: httpx.Response, what: str) -> FootfallError:
@@ -56,7 +83,7 @@ def foreign(url: str, asked: str, response: httpx.Response, what: str) -> Footfa
 def to_error(problem: _Problem, status: int) -> FootfallError:
     """The error that a node answered, as one of ours."""
     error: Any = revive(problem.type, problem.detail)
-    if status == 503 and not isinstance(error, UnavailableError):
+    if status in (429, 503) and not isinstance(error, UnavailableError):
         error = UnavailableError(problem.detail)
     if problem.index is not None or isinstance(error, InvalidVisitError):
         error.index = problem.index
@@ -75,6 +102,8 @@ def cause(error: httpx.TransportError) -> str:
     text = str(error).lower()
     if "refused" in text:
         return "connection refused"
+    if "certificate verify failed" in text:
+        return f"its certificate is not trusted: {text.rpartition('failed: ')[2].partition(' (_ssl')[0]}"
     if "name or service" in text or "name resolution" in text or "nodename" in text:
         return "unknown host"
     return text or type(error).__name__
