@@ -260,6 +260,6 @@ class _Copying:
 def _decoded(manifest: cut.Manifest, fetched: dict[str, bytes], roots: list[int]) -> tuple[str, int]:
     """The digest of a part's state, and its visits."""
     if manifest.part == cut.DEFINITIONS:
-        return backup_check.state_of(cut.restore_definitions(manifest, fetched), manifest.partitions), 0
+        return backup_check.state_of(cut.restore_definitions(manifest, fetched)), 0
     partition: Partition = cut.restore(manifest, fetched)
-    return backup_check.state_of(partition, manifest.partitions), backup_check.visits_of(partition, roots)
+    return backup_check.state_of(partition), backup_check.visits_of(partition, roots)

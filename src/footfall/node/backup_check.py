@@ -13,21 +13,32 @@ from footfall.core.definitions import Definitions
 from footfall.core.names import Unit
 from footfall.core.partition import Partition
 from footfall.core.position import Position, digest
+from footfall.core.visitors import merged
 from footfall.errors import BackupDamagedError, FormatError, IntegrityError
 from footfall.node.backup_format import Backup, Record, check_part, unpack
 from footfall.node.backup_places import Place
 from footfall.node.bundles import Head, chunk_key
 
 
-def state_of(state: Partition | Definitions, partitions: int) -> str:
-    """SHA-256 of a state: equal for equal states."""
+def state_of(state: Partition | Definitions) -> str:
+    """SHA-256 of what was counted, or defined: equal for equal states.
+
+    Of what a state is in this version of a backup, field by field: what later versions add to states must not make
+    older backups look damaged.
+    """
+    told: tuple[object, ...]
     if isinstance(state, Partition):
-        return sha256(cut.state_bytes(state)).hexdigest()
-    taken = cut.capture_definitions(state, partitions)
-    whole = sha256(taken.meta)
-    for page in taken.body():
-        whole.update(page)
-    return whole.hexdigest()
+        counts = state.counts.tobytes().rstrip(b"\0")
+        producers = sorted((name, known.born, known.sequence) for name, known in state.producers.items())
+        visitors = [(number, merged(seen.runs()).tobytes()) for number, seen in sorted(state.visitors.items())]
+        sources, keys = sorted(state.sources.items()), state.keys.segments()
+        told = (state.sequence, state.epoch, counts, producers, sources, keys, visitors)
+    else:
+        counters = (state.names, bytes(state.units), state.since.tobytes())
+        milestones = [(one.counter, one.n, one.since, one.value, one.reached) for one in state.milestones]
+        imports = sorted((source, one.counter, one.value, one.sequence) for source, one in state.imports.items())
+        told = (state.sequence, state.epoch, counters, list(state.producers.items()), milestones, imports)
+    return sha256(msgspec.msgpack.encode(told)).hexdigest()
 
 
 def roots_of(definitions: Definitions) -> list[int]:
@@ -143,7 +154,7 @@ class Checker:
         else:
             state = cut.restore(found, self._blobs)
             self._visits += visits_of(state, self._roots)
-        self._states[found.part] = state_of(state, self._backup.partitions)
+        self._states[found.part] = state_of(state)
 
     def _take_head(self, key: str, data: bytes) -> None:
         head = msgspec.msgpack.decode(data, type=Head)

@@ -97,8 +97,8 @@ async def _check(log: LogAndStore, backup: Backup, position: Position) -> None:
     found = await cuts.newest_found()
     if found is None or found.position != position:
         raise BackupFailedError(f"backup {backup.name} was stored, and its cut is not found there: restore it again")
-    states = {cut.DEFINITIONS: backup_check.state_of(await cuts.definitions(found), backup.partitions)}
+    states = {cut.DEFINITIONS: backup_check.state_of(await cuts.definitions(found))}
     for number in range(backup.partitions):
-        states[str(number)] = backup_check.state_of(await cuts.partition(found, number), backup.partitions)
+        states[str(number)] = backup_check.state_of(await cuts.partition(found, number))
     if states != backup.states:
         raise BackupFailedError(f"backup {backup.name} was stored, and does not read back as it was: restore it again")
