@@ -27,6 +27,7 @@ class Publisher:
 
     def __init__(self, log: Log, name: str) -> None:
         self.retries = 0
+        self.answered_s = 0.0  # when the log acknowledged something last
         self.acknowledged: tuple[int, str, bytes] = (0, "", b"")  # the highest: sequence, subject, data
         self._log = log
         self._trying = 0  # messages
@@ -113,6 +114,7 @@ class Publisher:
         if self._away_since_s is not None:
             logger.warning("the log answers again")
             self._away_since_s = None
+        self.answered_s = time.monotonic()
         if sequence > self.acknowledged[0]:
             self.acknowledged = (sequence, subject, data)
         return sequence

@@ -89,12 +89,16 @@ class Storing:
                 raise
             return Stored.SPOOL
         storing = asyncio.create_task(store(), name="flush")
+        silent_s = time.monotonic()  # since when, at the least
         try:
             while True:
                 await asyncio.wait({storing}, timeout=None if self.spool is None else SPOOL_AFTER_S)
                 if storing.done():
                     storing.result()
                     return Stored.LOG
+                silent_s = max(silent_s, self._publisher.answered_s)
+                if time.monotonic() - silent_s < SPOOL_AFTER_S:
+                    continue  # many messages take long, one after the other
                 with contextlib.suppress(SpoolFullError):  # then it goes on being tried
                     await self._keep(lanes)
                     return Stored.SPOOL

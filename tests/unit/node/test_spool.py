@@ -370,3 +370,20 @@ async def test_after_a_long_time_alone_a_node_learns_the_epoch_before_it_takes_a
     assert (await node.add(visits("a"))).stored is Stored.LOG
     assert batches(cluster.storage)[-1].born == 1
     assert counted(cluster.storage, "a") == 4
+
+
+async def test_a_flush_of_many_messages_is_not_given_up_while_the_log_acknowledges_them(
+    cluster: Cluster, node: Node
+) -> None:
+    line = cluster.lines["n1"]
+    publish = line.publish
+
+    async def slow(subject: str, data: bytes, timeout_s: float = 5.0) -> int:
+        await asyncio.sleep(0.3)
+        return await publish(subject, data, timeout_s)
+
+    line.publish = slow  # type: ignore[method-assign]
+    added = await node.add([Visit("a", f"{number:05}".ljust(250, "x")) for number in range(8_000)])
+    assert added.stored is Stored.LOG
+    assert len(batches(cluster.storage)) > 6
+    assert counted(cluster.storage, "a") == 8_001
