@@ -15,7 +15,7 @@ from footfall.core import cut
 from footfall.core.definitions import Definitions
 from footfall.core.partition import Partition
 from footfall.core.position import Position, check
-from footfall.errors import CheckpointError, LogUnavailableError
+from footfall.errors import CheckpointError, LogRewoundError, LogTrimmedError, LogUnavailableError
 from footfall.log.protocol import Log, Store
 from footfall.node.waiting import ended
 
@@ -27,6 +27,8 @@ ATTEMPTS_MAX = 3  # to find a cut that can be read
 SECONDS_MAX = 60.0  # for one part; the next cut is tried then
 PINS = "proof.head"  # keys below it end with the epoch of the cut that the proof begins at
 COPYING = "pin"  # keys below it end with the epoch of a cut that is being copied
+READ_AGAIN_S = 3600.0  # what a disk has lost since is noticed within an hour
+YOUNG_S = 5.0  # readers that had read everything so lately do not ask whether the log was trimmed
 COPYING_EPOCHS_MAX = 8_640  # a day at one cut every 10 s: who copies for longer has died
 
 
@@ -53,13 +55,17 @@ def pin_key(epoch: int, token: str) -> str:
 class Cuts:
     """The cuts of one log, as one node sees them."""
 
-    def __init__(self, log: LogAndStore) -> None:
+    def __init__(self, log: LogAndStore, young_s: float = YOUNG_S) -> None:
         self.taken = self.failed = 0  # parts
         self.bytes = 0
         self.newest = 0  # epoch of the newest complete cut that is known here
         self.duration_s = 0.0  # of the last part written
         self._log = log
         self._writing: dict[str, asyncio.Task[None]] = {}
+        self._young_s = young_s
+        self._seen: dict[int, float] = {}  # sequence of a cut that was verified → when that was
+        self._verified: set[str] = set()  # keys of blobs
+        self._verified_s = time.monotonic()  # since when they are gathered
         self._pinned: dict[int, set[str]] = {}  # by epoch, the blobs of pinned cuts: they do not change any more
 
     def take(self, taken: cut.Capture, position: Position, writer: cut.Writer) -> None:
@@ -129,10 +135,13 @@ class Cuts:
 
     async def each(self) -> AsyncGenerator[Found, None]:
         """One after the other: of pinned ones there may be many, and few want them. Raises as ``find``."""
-        newest = True
+        newest, strange = True, 0
         for epoch in cut.complete(await self._log.keys("cut"), self._log.partitions):
             try:
                 found = await self.at(epoch)
+                if found.position.created not in (self._log.created, *self._log.ancestors):
+                    strange = strange or epoch
+                    raise CheckpointError(f"cut {epoch} is of another log, made at {found.position.created}")
             except CheckpointError as error:
                 logger.error("%s", error)  # no traceback: it is expected, and an older one serves
                 continue
@@ -140,6 +149,8 @@ class Cuts:
                 await self.check(found.position)
                 self.newest, newest = epoch, False
             yield found
+        if newest and strange:  # not one is of this log
+            await self.check((await self.at(strange)).position)
 
     async def at(self, epoch: int) -> Found:
         """The cut of an epoch. Raises CheckpointError, LogUnavailableError."""
@@ -242,7 +253,8 @@ class Cuts:
         Raises:
             LogUnavailableError, LogRewoundError: As ``find``.
         """
-        kept = await self._find(KEPT)
+        stored = set(await self._log.keys("blob"))
+        kept = await self._whole(stored)
         if len(kept) < KEPT:
             return
         newest, oldest = kept[0], kept[-1]
@@ -260,11 +272,54 @@ class Cuts:
             else:
                 await self._log.delete(key)
         needed = await self._needed(kept_keys, pinned)
-        for key in await self._log.keys("blob"):
+        for key in stored:
             # Blobs are stored before the manifest that needs them: those of a cut under way are let be.
             if int(key.split(".")[1]) < newest.epoch and key not in needed:
                 await self._log.delete(key)
-        await self._log.trim(oldest.position.sequence)
+        await self._trim(oldest.position.sequence)
+
+    async def _whole(self, stored: set[str]) -> list[Found]:
+        """The newest cuts that counting could go on from: they were read to the end, and stand in this log."""
+        first = (await self._log.state()).first_sequence
+        if time.monotonic() - self._verified_s > READ_AGAIN_S:
+            self._verified, self._verified_s = set(), time.monotonic()
+        self._verified &= stored
+        kept: list[Found] = []
+        async with contextlib.aclosing(self.each()) as each:
+            async for found in each:
+                if found.position.sequence < first:  # pinned, like all that are older
+                    break
+                try:
+                    await self._verify(found)
+                except (CheckpointError, LogRewoundError, LogTrimmedError) as error:
+                    logger.error("cut %d is passed over, and an older one is kept: %s", found.epoch, error)
+                    continue
+                kept.append(found)
+                if len(kept) == KEPT:
+                    break
+        return kept
+
+    async def _verify(self, found: Found) -> None:
+        """Read all of a cut that was not read lately. Raises CheckpointError, LogRewoundError, LogTrimmedError."""
+        await self.check(found.position)
+        for manifest in found.manifests.values():
+            keys = {cut.blob_key(ref) for ref in manifest.refs() if ref.digest not in manifest.inline}
+            for key in sorted(keys - self._verified):  # one at a time: a cut may be larger than what a node may hold
+                ref = {key: await self._log.get(key)}
+                await asyncio.to_thread(
+                    cut.verify, manifest, {k: v for k, v in ref.items() if v is not None}, keys - {key}
+                )
+                self._verified.add(key)
+            cut.verify(manifest, {}, keys)
+        self._seen.setdefault(found.position.sequence, time.monotonic())
+
+    async def _trim(self, sequence: int) -> None:
+        """Trim the log to a cut, or to one before it if that is too young."""
+        grown_s = time.monotonic() - self._young_s
+        grown = [at for at, seen_s in self._seen.items() if at <= sequence and seen_s <= grown_s]
+        self._seen = {at: seen_s for at, seen_s in self._seen.items() if at > max(grown, default=0)}
+        if grown:
+            await self._log.trim(max(grown))
 
     async def _copied(self, newest: int) -> set[int]:
         """The epochs of cuts that are being copied; pins that someone has left behind are forgotten."""

@@ -31,7 +31,7 @@ class Cutter:
     def __init__(self, line: Line) -> None:
         self.line = line
         self.storage = line.storage
-        self.cuts = Cuts(line)
+        self.cuts = Cuts(line, young_s=0.0)
         define(self.storage, "a", "people", visitors=("people",))
         self.definitions = Definitions()
         self.partitions = [Partition(number, self.storage.partitions) for number in range(self.storage.partitions)]

@@ -1,11 +1,17 @@
 """Which cuts are kept, and how much of the log: two complete ones, and all that comes after the older."""
 
+import asyncio
+
+import msgspec
 import pytest
 from node_cutting import Cutter, nothing
 from node_line import Line, soon
 
 from footfall.core import cut
+from footfall.core.position import Position
 from footfall.log.memory import Storage
+from footfall.node import cuts
+from footfall.node.cuts import Cuts
 
 
 @pytest.fixture(params=["inline", "blobs"])
@@ -130,3 +136,97 @@ async def test_what_is_tidied_while_a_part_is_being_written_leaves_the_cut_whole
     await check_restorable(cutter, 3, 2, 1)
     await cutter.cuts.collect(nothing)
     await check_restorable(cutter, 3, 2)
+
+
+@pytest.mark.parametrize("how", ["missing", "torn", "flipped", "empty"])
+@pytest.mark.parametrize("inline", [True, False])
+async def test_neither_cuts_nor_log_are_dropped_for_a_cut_that_is_damaged(
+    monkeypatch: pytest.MonkeyPatch, inline: bool, how: str
+) -> None:
+    """Damage that nobody has read yet: what was kept below it is all that there is."""
+    if not inline:
+        monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+    cutter = Cutter(Line(Storage(partitions=2)))
+    await cutter.take(2)
+    await cutter.cuts.collect(nothing)
+    await cutter.take(1)
+    first = cutter.storage.first
+    for key in cutter.keys("cut.3.0" if inline else "blob.3."):
+        cutter.damage(key, how)
+    await cutter.cuts.collect(nothing)
+    assert cutter.storage.first == first
+    assert (await cutter.cuts.newest_partition(0))[1] == cutter.positions[2]
+    await cutter.take(1)
+    await cutter.cuts.collect(nothing)
+    assert cutter.storage.first == cutter.positions[2].sequence, "the second newest that is whole"
+    await cutter.take(1)
+    await cutter.cuts.collect(nothing)
+    assert cutter.storage.first == cutter.positions[4].sequence
+    await check_restorable(cutter, 5, 4)
+
+
+async def test_a_blob_that_was_lost_after_it_was_verified_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+    cutter = Cutter(Line(Storage(partitions=2)))
+    await cutter.take(3)
+    await cutter.cuts.collect(nothing)
+    first = cutter.storage.first
+    cutter.damage(cutter.keys("blob.3.")[0], "missing")
+    await cutter.take(1)
+    await cutter.cuts.collect(nothing)
+    assert cutter.storage.first <= first
+
+
+async def test_what_was_verified_is_read_again_after_an_hour(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+    monkeypatch.setattr(cuts, "READ_AGAIN_S", 100.0)
+    cutter = Cutter(Line(Storage(partitions=2)))
+    await cutter.take(3)
+    await cutter.cuts.collect(nothing)
+    cutter.damage(cutter.keys("blob.3.")[0], "flipped")
+    await cutter.cuts.collect(nothing)
+    assert "passed over" not in caplog.text
+    await asyncio.sleep(101)
+    await cutter.cuts.collect(nothing)
+    assert "cut 3 is passed over, and an older one is kept" in caplog.text
+
+
+async def test_the_log_is_not_trimmed_to_a_cut_so_young_that_readers_would_not_notice() -> None:
+    cutter = Cutter(Line(Storage(partitions=2)))
+    cutter.cuts = Cuts(cutter.line)
+    for _ in range(10):
+        await cutter.take(1)
+        await cutter.cuts.collect(nothing)
+        await asyncio.sleep(1)
+    assert await cutter.found() == [10, 9]
+    assert cutter.positions[2].sequence <= cutter.storage.first <= cutter.positions[10 - 5].sequence
+
+
+@pytest.mark.parametrize("changed", [{"created": "2020-02-02T00:00:00Z"}, {"sequence": 10**6}, {"digest": bytes(16)}])
+async def test_a_cut_of_another_log_or_of_another_history_is_passed_over_for_an_older_one(
+    changed: dict[str, object],
+) -> None:
+    """Restored by hand, say: only as the newest does one of this log tell that the log is not what it was."""
+    cutter = Cutter(Line(Storage(partitions=2)))
+    await cutter.take(3)
+    for key in cutter.keys("cut.2."):
+        manifest = cut.read_manifest(cutter.storage.blobs[key])
+        position = msgspec.structs.replace(manifest.position, **changed)
+        cutter.storage.blobs[key] = cut.moved(manifest, position)
+    await cutter.cuts.collect(nothing)
+    assert cutter.storage.first == cutter.positions[1].sequence
+    for epoch in (3, 1):
+        partition = await cutter.cuts.partition(await cutter.cuts.at(epoch), 0)
+        assert cut.state_bytes(partition) == cutter.states[epoch][0]
+
+
+async def test_a_newest_cut_of_another_log_is_passed_over_where_there_is_one_of_this_log() -> None:
+    cutter = Cutter(Line(Storage(partitions=2)))
+    await cutter.take(3)
+    for key in cutter.keys("cut.3."):
+        manifest = cut.read_manifest(cutter.storage.blobs[key])
+        cutter.storage.blobs[key] = cut.moved(manifest, Position("2020-02-02T00:00:00Z", 5, bytes(16)))
+    assert (await cutter.cuts.newest_partition(0))[1] == cutter.positions[2]
+    assert await cutter.found() == [2, 1]

@@ -185,7 +185,7 @@ async def test_cuts_go_on_after_a_restore_and_old_ones_are_dropped(shelf: Shelf)
     line = await restored(shelf)
     on = Cutter.__new__(Cutter)  # the same folds, over the restored log
     on.__dict__.update(raffle.cutter.__dict__)
-    on.line, on.storage, on.cuts = line, line.storage, Cuts(line)
+    on.line, on.storage, on.cuts = line, line.storage, Cuts(line, young_s=0.0)
     on.writers = {part: cut.Writer() for part in on.parts}
     on._reached = line.storage.last
     for number in range(3):
