@@ -65,7 +65,7 @@ def _plain(error: CycloptsError) -> str:
     if (
         isinstance(error, CoercionError)
         and error.argument is not None
-        and error.argument.name.endswith(("secret", "tokens"))
+        and error.argument.name.endswith(("secret", "tokens", "token"))
     ):
         return f"the value of {error.argument.name} is not one text"  # and is not shown
     return str(error).strip().rstrip(".")

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 import uvloop
 
+from footfall.certificates import server_context
 from footfall.config import Config
 from footfall.errors import FootfallError
 from footfall.log import jetstream
@@ -21,6 +22,7 @@ from footfall.log.engine import Engine
 from footfall.node.node import Node
 from footfall.web.allocator import keep_columns_apart
 from footfall.web.problems import slug
+from footfall.web.renewal import Renewal
 from footfall.web.server import HttpServer, bind, url_of
 
 logger = logging.getLogger("footfall.web.process")  # also where it is run as __main__
@@ -59,6 +61,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
         IntegrityError: The log or the checkpoints are not what they were.
         UnavailableError: The log is away.
     """
+    tls = server_context(config.tls_cert, config.tls_key) if config.tls_cert else None
     bound = bind(config.http_host, config.http_port)
     config = msgspec.structs.replace(config, http_port=bound.getsockname()[1])
     async with contextlib.AsyncExitStack() as stack:
@@ -70,11 +73,14 @@ async def running(config: Config) -> AsyncIterator[Running]:
             stack.push_async_callback(engine.stop)
         log = await jetstream.connect(config, urls, name=config.node or "footfall")
         stack.push_async_callback(log.close)
-        node = Node(config, log, url_of(config.http_host, config.http_port))
+        node = Node(config, log, url_of(config.http_host, config.http_port, secure=tls is not None))
         await node.start()
         stack.push_async_callback(node.stop)
-        server = HttpServer(node, config.http_host, config.http_port, bound=bound)
+        server = HttpServer(node, config.http_host, config.http_port, bound=bound, tls=tls)
         await server.start()
+        if tls is not None:
+            renewing = asyncio.create_task(Renewal(tls, config.tls_cert, config.tls_key).keep(), name="certificate")
+            stack.callback(renewing.cancel)
         stack.push_async_callback(server.stop)  # ahead of the node, which stores what the server has yet to answer
         yield Running(node, server)
 

@@ -4,18 +4,24 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
+import time
 from collections.abc import Iterator
 
 import uvicorn
 
+from footfall.config import Config
 from footfall.errors import PortInUseError
 from footfall.node.node import Node
 from footfall.web.api import application
+from footfall.web.connection import Limits
+from footfall.web.door import Door
 from footfall.web.hot import HotProtocol, protocol
 from footfall.web.traffic import Traffic
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 75  # above the 60 s of common proxies, which must be the first to close
+HURRY_S_MAX = 1.0  # between looks at what is slow: 10,000 connections take 2 ms
 STOP_S = 12  # how long answers may take that are outstanding at a stop; a node gives up a visit after 10 s
 
 
@@ -46,10 +52,11 @@ def _refused(host: str, port: int, error: OSError) -> PortInUseError:
     return PortInUseError(f"cannot listen at {host}:{port}: {error.strerror}")
 
 
-def url_of(host: str, port: int) -> str:
-    """Where a server that listens at an address can be reached from this machine."""
+def url_of(host: str, port: int, *, secure: bool = False) -> str:
+    """Where a server that listens at an address can be reached from this machine; ``secure``: over TLS."""
     host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 class _Server(uvicorn.Server):
@@ -79,6 +86,9 @@ class HttpServer:
         keep_alive_s: How long an idle connection is kept; at most twice as long.
         stop_s: How long a stop waits for answers that are outstanding.
         bound: What ``bind`` returned, if it was called for this address before.
+        tls: What TLS is spoken with, if it is.
+        door: Who may do what, and how often; anyone, all, if it is left out.
+        limits: What connections may take.
     """
 
     def __init__(
@@ -91,16 +101,23 @@ class HttpServer:
         keep_alive_s: int = KEEP_ALIVE_S,
         stop_s: int = STOP_S,
         bound: socket.socket | None = None,
+        tls: ssl.SSLContext | None = None,
+        door: Door | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self.traffic = Traffic()
         self._bound = bound
+        self._secure = tls is not None
         self._keep_alive_s = keep_alive_s
+        door = door or Door(Config())
+        limits = limits or Limits()
+        self._hurry_s = min(HURRY_S_MAX, limits.request_timeout_s / 4)
         self._uvicorn = _Server(
             uvicorn.Config(
-                application(node, self.traffic),
-                http=protocol(node, self.traffic, hot),
+                application(node, self.traffic, door),
+                http=protocol(node, self.traffic, hot, door, limits),
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -110,6 +127,7 @@ class HttpServer:
                 backlog=BACKLOG,
                 timeout_keep_alive=keep_alive_s,
                 timeout_graceful_shutdown=stop_s,
+                ssl_context_factory=None if tls is None else lambda *_: tls,
             )
         )
         self._serving: asyncio.Task[None] | None = None
@@ -118,7 +136,7 @@ class HttpServer:
     @property
     def url(self) -> str:
         """Where it can be reached from this machine."""
-        return url_of(self.host, self.port)
+        return url_of(self.host, self.port, secure=self._secure)
 
     async def start(self) -> None:
         """Listen.
@@ -155,7 +173,13 @@ class HttpServer:
         return [one for one in self._uvicorn.server_state.connections if isinstance(one, HotProtocol)]
 
     async def _sweep(self) -> None:
+        swept_s = time.monotonic()
         while True:
-            await asyncio.sleep(self._keep_alive_s)
+            await asyncio.sleep(min(self._hurry_s, self._keep_alive_s))
+            now_s = time.monotonic()
             for connection in self._connections():
-                connection.sweep()
+                connection.hurry(now_s)
+            if now_s - swept_s >= self._keep_alive_s:
+                swept_s = now_s
+                for connection in self._connections():
+                    connection.sweep()

@@ -69,7 +69,7 @@ class _Child:
             if told:
                 failure = msgspec.json.decode(told, type=Failure)
                 raise revive(failure.kind, failure.detail)
-            where = url_of(self.config.http_host, self.config.http_port)
+            where = url_of(self.config.http_host, self.config.http_port, secure=bool(self.config.tls_cert))
             raise NodeFailedError(f"the node at {where} did not start (exit code {code}); see above")
         self.url = told
         port = int(self.url.rpartition(":")[2])
