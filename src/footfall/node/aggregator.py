@@ -13,6 +13,7 @@ from footfall.core.position import Position, at
 from footfall.core.table import Table
 from footfall.errors import IntegrityError, LogTrimmedError, LogUnavailableError, MalformedError, NotReadyError
 from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Delivery, Log, Message
+from footfall.node.alarms import ControlAlarms
 from footfall.node.cuts import Cuts
 from footfall.node.messages import Counted
 from footfall.node.waiting import Reached, ended
@@ -75,6 +76,7 @@ class Aggregator:
         self.foldings: dict[int, Folding] = {}
         self.failure: IntegrityError | None = None
         self.alarms: dict[str, int] = {}
+        self.control_alarms = ControlAlarms()
         self.epoch_since_s = time.monotonic()
         self.noticed: Callable[[int, control.Control], None] = lambda sequence, message: None  # of each control message
         self._node = node
@@ -133,11 +135,13 @@ class Aggregator:
         epoch = definitions.epoch
         try:
             decoded = control.decode(message.data)
-            self._report(definitions.fold(message.sequence, decoded))
+            alarms = definitions.fold(message.sequence, decoded)
             self.noticed(message.sequence, decoded)
         except MalformedError as error:
             definitions.sequence = message.sequence
-            self._report([Alarm("malformed", f"control: {error}", message.sequence)])
+            alarms = [Alarm("malformed", f"control: {error}", message.sequence)]
+        self.control_alarms.add(alarms)
+        self._report(alarms)
         self.definitions_reached.set(message.sequence)
         if definitions.epoch != epoch:
             self.epoch_since_s = time.monotonic()

@@ -32,6 +32,7 @@ from footfall.errors import (
     UnknownCounterError,
 )
 from footfall.node.acknowledged import Acknowledged
+from footfall.node.alarms import alarmed
 from footfall.node.checks import check_visits
 from footfall.node.counting import Cluster, Counting
 from footfall.node.members import every
@@ -367,7 +368,12 @@ class Node:
 
     def warnings(self) -> list[str]:
         """What a person should look at, though this node counts and answers."""
-        return [] if self._target < 0 or self.spool is None else self.spool.warnings(self.producer.storing.away)
+        if self._target < 0:
+            return []
+        aggregator = self.counting.aggregator
+        counted = [folding.partition for folding in aggregator.foldings.values()]
+        found = [f"{one}; run footfall doctor" for one in alarmed(counted, aggregator.control_alarms.found)]
+        return found if self.spool is None else [*self.spool.warnings(self.producer.storing.away), *found]
 
     def check_answering(self) -> None:
         """Raises NotReadyError until this node has read what the log held when it started, and if it counts no more."""
