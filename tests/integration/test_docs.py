@@ -146,7 +146,7 @@ def test_three_nodes_start_as_the_readme_tells(tmp_path: Path) -> None:
 
 
 async def test_a_node_joins_a_nats_server_as_the_readme_tells(tmp_path: Path) -> None:
-    (line,) = [line for line in commands("On several machines", "## How it works") if line.startswith("footfall")]
+    (line,) = [line for line in commands("On several machines", "### Backups") if line.startswith("footfall")]
     assert ELSEWHERE in line
     engine = Engine(tmp_path / "engine", Config().log_bytes_max)
     url = await engine.start()
@@ -156,3 +156,14 @@ async def test_a_node_joins_a_nats_server_as_the_readme_tells(tmp_path: Path) ->
             assert "1 visit" in run("footfall hit google", port, tmp_path)
     finally:
         await engine.stop()
+
+
+def test_a_backup_is_made_and_restored_as_the_readme_tells(tmp_path: Path) -> None:
+    port = free_ports(1)
+    backup, restore = commands("### Backups", "## How it works")
+    with serving("footfall serve", port, 1, tmp_path):
+        run("footfall hit shop --count 7", port, tmp_path)
+        run(backup, port, tmp_path)
+    run(restore, port, tmp_path)
+    with serving("footfall serve --data restored", port, 1, tmp_path):
+        assert run("footfall read shop", port, tmp_path).strip() == "7"
