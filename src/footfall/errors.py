@@ -238,7 +238,7 @@ class RateLimitedError(UnavailableError):
         retry_after_s: When the same request can be taken, if nothing else is sent meanwhile.
     """
 
-    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 

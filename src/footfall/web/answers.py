@@ -2,6 +2,7 @@
 
 import http
 
+from footfall.web.headers import COMMON
 from footfall.web.problems import CONTENT_TYPE, Problem
 
 
@@ -10,10 +11,10 @@ class Answers:
 
     def __init__(self, defaults: list[tuple[bytes, bytes]]) -> None:
         self.defaults = defaults
-        self.common = b"".join(b"%b: %b\r\n" % header for header in defaults)
+        self.common = b"".join(b"%b: %b\r\n" % header for header in (*defaults, *COMMON))
         json = b"content-type: application/json\r\ncontent-length: "
         self.accepted = b"HTTP/1.1 202 Accepted\r\n%b%b" % (self.common, json)
-        self.reading = b"HTTP/1.1 200 OK\r\n%bcache-control: no-store\r\n%b" % (self.common, json)
+        self.reading = b"HTTP/1.1 200 OK\r\n%b%b" % (self.common, json)
         self.receipt_kind = (-1, "")
         self.receipt_head = b""
 

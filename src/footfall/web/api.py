@@ -1,5 +1,7 @@
 """The HTTP interface: each handler parses, calls the node once, and answers; what counts is the node's business."""
 
+from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 
 from starlette.applications import Starlette
@@ -7,27 +9,33 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as Connection
 
 from footfall.core.names import check_name
+from footfall.core.visit import Visit
 from footfall.errors import FootfallError, InvalidRequestError
 from footfall.node.node import Node
 from footfall.node.readings import Added
-from footfall.web import problems, requests, wire
-from footfall.web.exchange import FRESH, body_of, encode, in_json, path_of, query_of, values_of
+from footfall.web import asking, problems, requests, wire
+from footfall.web.door import Door
+from footfall.web.exchange import body_of, encode, in_json, path_of, query_of, values_of
 from footfall.web.exposition import exposition
+from footfall.web.headers import with_common
 from footfall.web.milestones import MilestonesApi
 from footfall.web.openapi import document
+from footfall.web.tokens import Scope
 from footfall.web.traffic import Traffic
 
 
 class Api:
     """The handlers of one node."""
 
-    def __init__(self, node: Node, traffic: Traffic) -> None:
+    def __init__(self, node: Node, traffic: Traffic, door: Door) -> None:
         self._node = node
         self._traffic = traffic
-        self._document = encode(document())
+        self._door = door
+        self._document = encode(document(tokens=door.tokens is not None, public_reads=door.public_reads))
         self._index = encode(
             wire.Index(
                 name="footfall",
@@ -45,18 +53,21 @@ class Api:
         )
 
     def routes(self) -> list[Route]:
-        """One route for each path, so that a 405 names all its methods."""
+        """One route for each path, so that a 405 names all its methods. What is open says nothing of any counter."""
+        asks = partial(asking.asks, self._door)
+        counter = asks(self.counter, Scope.READ, put=Scope.ADMIN, public=True)
+        listing = asks(self.list_counters, Scope.READ, public=True, many=True)
         return [
-            Route("/v1/counters/{name}/visits", self.post_counter_visits, methods=["POST"]),
-            *MilestonesApi(self._node).routes(),
-            Route("/v1/counters/{name}", self.counter, methods=["GET", "PUT"]),
-            Route("/v1/counters", self.list_counters, methods=["GET"]),
-            Route("/v1/visits", self.post_visits, methods=["POST"]),
-            Route("/v1/sources/{id}", self.get_source, methods=["GET"]),
-            Route("/v1/nodes", self.get_nodes, methods=["GET"]),
+            Route("/v1/counters/{name}/visits", asks(self.post_counter_visits, Scope.WRITE), methods=["POST"]),
+            *MilestonesApi(self._node, self._door).routes(),
+            Route("/v1/counters/{name}", counter, methods=["GET", "PUT"]),
+            Route("/v1/counters", listing, methods=["GET"]),
+            Route("/v1/visits", asks(self.post_visits, Scope.WRITE, many=True), methods=["POST"]),
+            Route("/v1/sources/{id}", asks(self.get_source, Scope.WRITE), methods=["GET"]),
+            Route("/v1/nodes", asks(self.get_nodes, Scope.READ), methods=["GET"]),
+            Route("/metrics", asks(self.get_metrics, Scope.READ), methods=["GET"]),
             Route("/healthz", self.get_health, methods=["GET"]),
             Route("/readyz", self.get_readiness, methods=["GET"]),
-            Route("/metrics", self.get_metrics, methods=["GET"]),
             Route("/openapi.json", self.get_openapi, methods=["GET"]),
             Route("/problems/{slug}", self.get_problem, methods=["GET"]),
             Route("/", self.get_index, methods=["GET"]),
@@ -68,7 +79,7 @@ class Api:
         name = check_name(path_of(request, "name"))
         key = requests.parse_key(values_of(request, b"idempotency-key"))
         asked = requests.parse_visits(name, await body_of(request), key)
-        added = await self._node.add(asked.visits, durable)
+        added = await self._node.add(self._taken(request, asked.visits), durable)
         return in_json(_accepted(added, asked.single), 202)
 
     async def post_visits(self, request: Request) -> Response:
@@ -76,19 +87,38 @@ class Api:
         durable = requests.parse_ack(query_of(request, "ack").get("ack"))
         key = requests.parse_key(values_of(request, b"idempotency-key"))
         asked = requests.parse_batch(await body_of(request), key)
+        token = asking.caller_of(request).token
+        for index, visit in enumerate(asked.visits):
+            self._door.check_counter(token, visit.counter, index)
         if asked.chunk is None:
-            return in_json(_accepted(await self._node.add(asked.visits, durable), single=False), 202)
+            added = await self._node.add(self._taken(request, asked.visits), durable)
+            return in_json(_accepted(added, single=False), 202)
+        self._door.check_counter(token, None)  # whoever moves a source on decides what is never counted from it
         if not durable:
             raise InvalidRequestError("a chunk of a source is always stored durably; leave ack out")
+        self._charge(request, asked.visits)
         added = await self._node.add_chunk(*asked.chunk, asked.visits)
         return in_json(_accepted(added, single=False), 202)
+
+    def _taken(self, request: Request, visits: Sequence[Visit]) -> Sequence[Visit]:
+        """Visits that do not come too fast, each with its visitor."""
+        self._charge(request, visits)
+        return asking.named(visits, asking.caller_of(request).sender)
+
+    def _charge(self, request: Request, visits: Sequence[Visit]) -> None:
+        caller = asking.caller_of(request)
+        self._door.charge(caller.sender.client, caller.token, sum(visit.count for visit in visits))
 
     async def counter(self, request: Request) -> Response:
         """Read or define one counter."""
         name = check_name(path_of(request, "name"))
         if request.method != "PUT":
             exact = requests.parse_consistency(query_of(request, "consistency").get("consistency"))
-            return in_json(await self._node.read_exact(name) if exact else self._node.read(name), headers=FRESH)
+            if exact:  # it writes to the log, so it is never public
+                token = asking.caller_of(request).token
+                self._door.check(token, Scope.READ)
+                self._door.check_counter(token, name)
+            return in_json(await self._node.read_exact(name) if exact else self._node.read(name))
         query_of(request)
         definition, made = await self._node.define(name, requests.parse_definition(await body_of(request)))
         return in_json(wire.CounterDefined(counter=definition.name, unit=definition.unit), 201 if made else 200)
@@ -100,10 +130,11 @@ class Api:
         for name in (prefix, after):
             if name:
                 check_name(name)
+        self._door.check_counter(asking.caller_of(request).token, prefix or None, public=True)
         limit = requests.parse_limit(query.get("limit"))
         found = self._node.list(prefix, after, limit + 1)
         continues = found[limit - 1].counter if len(found) > limit else None
-        return in_json({"counters": found[:limit], "next": continues}, headers=FRESH)
+        return in_json({"counters": found[:limit], "next": continues})
 
     async def get_source(self, request: Request) -> Response:
         """Say where a source stands in the log."""
@@ -123,7 +154,8 @@ class Api:
     async def get_readiness(self, request: Request) -> Response:
         """Say whether the node counts and answers."""
         found = self._node.problems()
-        return in_json(wire.Readiness(not found, list(found), list(self._node.warnings())), 503 if found else 200)
+        warnings = [*self._node.warnings(), *filter(None, [self._door.warning])]
+        return in_json(wire.Readiness(not found, list(found), warnings), 503 if found else 200)
 
     async def get_metrics(self, request: Request) -> Response:
         """Expose metrics for Prometheus."""
@@ -146,10 +178,10 @@ class Api:
         return Response(self._index, media_type="application/json")
 
 
-def application(node: Node, traffic: Traffic) -> ASGIApp:
-    """The ASGI application of a node."""
+def application(node: Node, traffic: Traffic, door: Door) -> ASGIApp:
+    """The ASGI application of a node, behind its door."""
     app = Starlette(
-        routes=Api(node, traffic).routes(),
+        routes=Api(node, traffic, door).routes(),
         exception_handlers={
             FootfallError: _on_footfall_error,
             HTTPException: _on_http_error,
@@ -162,13 +194,16 @@ def application(node: Node, traffic: Traffic) -> ASGIApp:
 
 
 class _Outermost:
-    """Routes by the path as it was sent, counts answers, and closes after an answer to a body that was not awaited."""
+    """Routes by the path as it was sent, counts answers and gives them their common headers.
+
+    It closes after an answer to a body that was not awaited.
+    """
 
     def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
         self._app = app
         self._traffic = traffic
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         # A part of a path may hold %2F, and must not become two.
         scope["path"] = scope["raw_path"].decode("ascii")
         # A client that expects 100 Continue and gets another answer sends no body: nothing else may follow.
@@ -182,8 +217,9 @@ class _Outermost:
         async def send_counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._traffic.answered(message["status"])
+                message["headers"] = with_common(message["headers"])
                 if owes_body:
-                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         await self._app(scope, receive_body, send_counted)

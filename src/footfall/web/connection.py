@@ -6,20 +6,39 @@ It is pinned, because this leans on its internals; tests/unit/test_hot.py is the
 """
 
 import logging
-from asyncio import AbstractEventLoop
-from typing import Any, ClassVar
+from asyncio import AbstractEventLoop, Transport
+from typing import Any, ClassVar, NamedTuple
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from footfall.errors import OverloadedError
+from footfall.web.addresses import Proxies, household, parse_address
 from footfall.web.answers import Answers
-from footfall.web.problems import plain_problem
+from footfall.web.problems import plain_problem, problem
+from footfall.web.traffic import Traffic
 
 logger = logging.getLogger(__name__)
 
 OFFERS_MAX = 4  # of another protocol, in one packet
 HEAD_BYTES_MAX = 65_536  # common servers take 8 to 64 KB
 PIPELINED_MAX = 10_000  # requests that wait behind others of their connection; a packet can hold 4,000
+
+
+class Limits(NamedTuple):
+    """What connections may take.
+
+    Attributes:
+        connections_max: How many there may be.
+        per_address_max: How many from one address, or one network of IPv6, that is no proxy's; 0: no limit.
+        request_timeout_s: For a request to come, and for what is written to be read, however slowly it goes on.
+        proxies: Connections of these are many clients'.
+    """
+
+    connections_max: int = 10_000
+    per_address_max: int = 0
+    request_timeout_s: float = 30.0
+    proxies: Proxies = Proxies(())
 
 
 class Connection(HttpToolsProtocol):
@@ -32,6 +51,9 @@ class Connection(HttpToolsProtocol):
     """
 
     answers: ClassVar[Answers] = Answers([])
+    traffic: ClassVar[Traffic]
+    limits: ClassVar[Limits] = Limits()
+    origins: ClassVar[dict[str, int]]  # connections by address, if these have a limit
 
     def __init__(
         self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: AbstractEventLoop | None = None
@@ -45,15 +67,49 @@ class Connection(HttpToolsProtocol):
         self._passed = False  # the request was passed to uvicorn, and has not ended
         self._offered = b""  # the method of a request that offers another protocol
         self._refusal = b""  # to be sent when all requests before it are answered
+        self._origin = ""
+        self._comes_since_s = 0.0  # when the present request was first seen to come; 0: not seen yet
+        self._stuck_since_s = 0.0  # when what is written was first seen not to be read
+
+    # Who comes
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Take a connection, or turn it away."""
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections_max:
+            self._turn_away(f"this node has {self.limits.connections_max} connections, which is the most")
+        elif self.limits.per_address_max:
+            address = parse_address(self.client[0]) if self.client else None
+            if address is not None and address not in self.limits.proxies:
+                self._origin = household(address)
+                self.origins[self._origin] = count = self.origins.get(self._origin, 0) + 1
+                if count > self.limits.per_address_max:
+                    self._turn_away(f"{self._origin} has {self.limits.per_address_max} connections, which is the most")
+
+    def _turn_away(self, why: str) -> None:
+        self.traffic.refused += 1
+        failure = problem(OverloadedError(f"{why}; close some, or try again later"))
+        headers = {**failure.headers, "connection": "close"}
+        self.transport.write(self.current().failed(failure._replace(headers=headers)))
+        self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        if self._origin:
+            self.origins[self._origin] -= 1
+            if not self.origins[self._origin]:
+                del self.origins[self._origin]
+            self._origin = ""
+        super().connection_lost(exc)
 
     # What comes
 
     def data_received(self, data: bytes) -> None:
         """Parse."""
-        self.active = True
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
         self.feed(data)
+        self.active = self.active or self.partial  # empty lines ahead of a request are no activity
 
     def feed(self, data: bytes) -> None:
         """Parse, within bounds."""
@@ -96,7 +152,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to gather."""
-        self.partial = True
+        self.active = self.partial = True
+        self._comes_since_s = 0.0
         self.begun += 1
         self._head_bytes = 0
         self._headed = False
@@ -180,3 +237,23 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()  # it does not read: there is no other way to be rid of what is buffered for it
         elif self.partial or self.answered:
             self.transport.close()
+
+    def hurry(self, now_s: float) -> None:
+        """End a connection whose request, or whose reading of answers, takes too long. Called about every second.
+
+        What waits for the node is not its client's fault: then nothing more is read from it, and its time stands still.
+        """
+        if self.flow.write_paused or self.transport.is_closing():
+            self._stuck_since_s = self._stuck_since_s or now_s
+            if now_s - self._stuck_since_s > self.limits.request_timeout_s:
+                self.traffic.slow += 1
+                self.transport.abort()
+            return
+        self._stuck_since_s = 0.0
+        if not self.partial or self.flow.read_paused:
+            self._comes_since_s = 0.0
+            return
+        self._comes_since_s = self._comes_since_s or now_s
+        if now_s - self._comes_since_s > self.limits.request_timeout_s:
+            self.traffic.slow += 1
+            self.refuse(408, f"the request did not come within {self.limits.request_timeout_s:g} s")

@@ -12,8 +12,6 @@ from footfall.core.visit import BATCH_BYTES_MAX
 from footfall.errors import TooLargeError
 from footfall.web.requests import parse_query
 
-FRESH = {"cache-control": "no-store"}  # of answers that are out of date at once
-
 encode = msgspec.json.Encoder().encode
 
 

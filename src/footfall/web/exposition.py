@@ -34,6 +34,14 @@ class _Metrics(Collector):
         for status, count in sorted(self._traffic.statuses.items()):
             answered.add_metric(["application", str(status)], count)
         yield answered
+        yield CounterMetricFamily(
+            "footfall_http_connections_refused", "Connections over a limit.", value=self._traffic.refused
+        )
+        yield CounterMetricFamily(
+            "footfall_http_connections_slow",
+            "Connections ended because a request did not come, or an answer was not read, in time.",
+            value=self._traffic.slow,
+        )
 
 
 def exposition(node: Node, traffic: Traffic, accept: str) -> tuple[str, bytes]:

@@ -4,16 +4,18 @@ It must not change what is answered: a request that it is not sure of goes to th
 module did not exist. The framework alone takes 30 µs a request.
 """
 
-from asyncio import AbstractEventLoop
-from typing import Any, ClassVar, cast
+from asyncio import AbstractEventLoop, Transport
+from typing import Any, ClassVar, NamedTuple, cast
 
 import msgspec
 
-from footfall.errors import FootfallError
+from footfall.errors import CallerError, FootfallError, RateLimitedError
 from footfall.node.node import Node
 from footfall.node.readings import Stored
-from footfall.web.connection import Connection
+from footfall.web.connection import Connection, Limits
+from footfall.web.door import NOBODY, Door
 from footfall.web.problems import problem
+from footfall.web.tokens import Scope, Token
 from footfall.web.traffic import Traffic
 
 PREFIX = b"/v1/counters/"
@@ -33,6 +35,20 @@ UNUSUAL: dict[bytes, tuple[bytes, ...]] = {
     b"transfer-encoding": (),
     b"upgrade": (),
 }
+
+
+class Head(NamedTuple):
+    """What a head says that was parsed before.
+
+    Attributes:
+        counter: Whose counter it is about.
+        length: Of the body, or READ.
+        token: What it showed, which is good for it as long as the tokens are the same.
+    """
+
+    counter: str
+    length: int
+    token: Token | None
 
 
 class _Visit(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,8 +72,8 @@ class HotProtocol(Connection):
     """A connection, and the waiter for its visit: at most one is being stored, and what follows it waits its turn."""
 
     node: ClassVar[Node]
-    traffic: ClassVar[Traffic]
-    heads: ClassVar[dict[bytes, tuple[str, int]]]  # a head → its counter, and the length of its body, or READ
+    door: ClassVar[Door]
+    heads: ClassVar[dict[bytes, Head]]
     enabled: ClassVar[bool] = True
 
     def __init__(
@@ -68,8 +84,16 @@ class HotProtocol(Connection):
         self._counter: str | None = None  # of the request that comes, if it is taken here
         self._length = READ
         self._body = b""
+        self._token: Token | None = None  # of the request that comes
+        self._peer = self._sender = NOBODY  # where the connection comes from, and where the request does
+        self._forwarded = False  # the request came over proxies: no two heads of such are alike
         self._waiting = False
         self._last = False  # the server stops: close after the answer
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Take a connection, and note where it comes from."""
+        super().connection_made(transport)
+        self._peer = self._sender = self.door.sender(self.client[0] if self.client else None)
 
     def data_received(self, data: bytes) -> None:
         """Answer, or parse.
@@ -80,7 +104,6 @@ class HotProtocol(Connection):
         if self.partial or self.flow.write_paused or not self.answered:
             super().data_received(data)
             return
-        self.active = True
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
         end = data.find(b"\r\n\r\n") + 4
@@ -90,12 +113,16 @@ class HotProtocol(Connection):
             self.begun = 0
             self._counter = None
             self.feed(data)
-            if self._counter is not None and self.begun == 1 and not self.partial and end <= KNOWN_BYTES_MAX:
+            whole = self._counter is not None and self.begun == 1 and not self.partial
+            if whole and end <= KNOWN_BYTES_MAX and not self._forwarded:
                 if len(self.heads) >= HEADS_MAX:
                     self.heads.clear()
-                self.heads[head] = (self._counter, READ if self._length < 0 else len(data) - end)
+                assert self._counter is not None
+                self.heads[head] = Head(self._counter, READ if self._length < 0 else len(data) - end, self._token)
             return
-        counter, length = known
+        self.active = True
+        counter, length, self._token = known
+        self._sender = self._peer
         if length < 0:
             if len(data) == end and self._read(counter):
                 return
@@ -136,14 +163,26 @@ class HotProtocol(Connection):
             return None
         method = self.parser.get_method()
         if method == b"GET" and self._length < 0:
-            return self.url[len(PREFIX) :].decode("latin-1")
+            name = self.url[len(PREFIX) :].decode("latin-1")
+            return name if self._may(Scope.READ, name) else None
         if method == b"POST" and self.url.endswith(SUFFIX):
             name = self.url[len(PREFIX) : -len(SUFFIX)].decode("latin-1")
-            if self.node.definition(name) is not None:
+            if self.node.definition(name) is not None and self._may(Scope.WRITE, name):
                 self._length = 0
                 self._body = b""
                 return name
         return None
+
+    def _may(self, scope: Scope, counter: str) -> bool:
+        """Whether the request may be answered, as far as its head says; where it may not, the application says why."""
+        forwarded = [value for name, value in self.headers if name == b"x-forwarded-for"]
+        self._forwarded = bool(forwarded)
+        self._sender = self.door.sender(self.client[0], forwarded) if forwarded and self.client else self._peer
+        try:
+            self._token = self.door.admit(self.headers, scope, counter, public=scope is Scope.READ)
+        except CallerError:
+            return False
+        return True
 
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
@@ -186,8 +225,22 @@ class HotProtocol(Connection):
                 return False
             if visitor is not None and not (0 < len(visitor) <= VISITOR_LENGTH_MAX and visitor.isprintable()):
                 return False
+        if visitor is None:
+            visitor = self._sender.visitor
         definition = self.node.definition(counter)
-        if definition is None or not self.node.submit(definition, visitor, self):
+        if definition is None:
+            return False
+        if self.door.limiting:
+            try:
+                self.door.charge(self._sender.client, self._token, 1)
+            except RateLimitedError as error:
+                failure = problem(error)
+                self.traffic.failed(failure.status)
+                self.transport.write(self.current().failed(failure))
+                return True
+        if not self.node.submit(definition, visitor, self):
+            if self.door.limiting:
+                self.door.give_back(self._sender.client, self._token, 1)
             return False
         self._waiting = True
         self.cycle = _WAITING
@@ -234,6 +287,9 @@ class HotProtocol(Connection):
             super().shutdown()
 
 
-def protocol(node: Node, traffic: Traffic, enabled: bool) -> type[HotProtocol]:
+def protocol(node: Node, traffic: Traffic, enabled: bool, door: Door, limits: Limits) -> type[HotProtocol]:
     """The protocol of one server: ``enabled=False`` makes the application answer everything."""
-    return type("NodeProtocol", (HotProtocol,), {"node": node, "traffic": traffic, "enabled": enabled, "heads": {}})
+    heads: dict[bytes, Head] = {}
+    door.watchers.append(heads.clear)
+    own = {"node": node, "traffic": traffic, "enabled": enabled, "door": door, "limits": limits}
+    return type("NodeProtocol", (HotProtocol,), {**own, "heads": heads, "origins": {}})

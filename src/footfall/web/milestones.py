@@ -1,5 +1,7 @@
 """The handlers of milestones, claims and imports: each parses, calls the node once, and answers."""
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -7,26 +9,33 @@ from starlette.routing import Route
 from footfall.core.definitions import Imported
 from footfall.core.names import check_name
 from footfall.node.node import Node
-from footfall.web import requests, wire
-from footfall.web.exchange import FRESH, body_of, in_json, path_of, query_of, values_of
+from footfall.web import asking, requests, wire
+from footfall.web.door import Door
+from footfall.web.exchange import body_of, in_json, path_of, query_of, values_of
 from footfall.web.milestone_requests import check_nothing, parse_claim, parse_import, parse_n
+from footfall.web.tokens import Scope
 
 
 class MilestonesApi:
     """The handlers of one node."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, door: Door) -> None:
         self._node = node
+        self._door = door
 
     def routes(self) -> list[Route]:
-        """One route for each path."""
+        """One route for each path. A claim is written by who writes visits: the winner's site passes his receipt on."""
+        asks = partial(asking.asks, self._door)
+        milestone = asks(self.milestone, Scope.READ, put=Scope.ADMIN, public=True)
+        listing = asks(self.list_milestones, Scope.READ, public=True)
+        imports = asks(self.list_imports, Scope.READ, public=True)
         return [
-            Route("/v1/counters/{name}/milestones/{n}/claim", self.post_claim, methods=["POST"]),
-            Route("/v1/counters/{name}/milestones/{n}", self.milestone, methods=["GET", "PUT"]),
-            Route("/v1/counters/{name}/milestones", self.list_milestones, methods=["GET"]),
-            Route("/v1/milestones", self.list_milestones, methods=["GET"]),
-            Route("/v1/counters/{name}/imports/{source}", self.put_import, methods=["PUT"]),
-            Route("/v1/counters/{name}/imports", self.list_imports, methods=["GET"]),
+            Route("/v1/counters/{name}/milestones/{n}/claim", asks(self.post_claim, Scope.WRITE), methods=["POST"]),
+            Route("/v1/counters/{name}/milestones/{n}", milestone, methods=["GET", "PUT"]),
+            Route("/v1/counters/{name}/milestones", listing, methods=["GET"]),
+            Route("/v1/milestones", listing, methods=["GET"]),
+            Route("/v1/counters/{name}/imports/{source}", asks(self.put_import, Scope.ADMIN), methods=["PUT"]),
+            Route("/v1/counters/{name}/imports", imports, methods=["GET"]),
         ]
 
     async def milestone(self, request: Request) -> Response:
@@ -35,7 +44,7 @@ class MilestonesApi:
         name, n = _milestone_of(request)
         if request.method != "PUT":
             self._node.check_answering()
-            return in_json(self._node.milestone(self._node.milestones.find(name, n)), headers=FRESH)
+            return in_json(self._node.milestone(self._node.milestones.find(name, n)))
         check_nothing(await body_of(request))
         standing, made = await self._node.milestones.add(name, n)
         return in_json(self._node.milestone(standing), 201 if made else 200)
@@ -46,7 +55,7 @@ class MilestonesApi:
         name = check_name(path_of(request, "name")) if "name" in request.path_params else None
         self._node.check_answering()
         found = [self._node.milestone(standing) for standing in self._node.milestones.list(name)]
-        return in_json({"milestones": found}, headers=FRESH)
+        return in_json({"milestones": found})
 
     async def post_claim(self, request: Request) -> Response:
         """Take the winner's receipt."""
@@ -74,7 +83,7 @@ class MilestonesApi:
         self._node.check_answering()
         imports = self._node.counting.definitions.imports
         found = [_imported(source, imported) for source, imported in imports.items() if imported.counter == name]
-        return in_json(wire.ImportList(found), headers=FRESH)
+        return in_json(wire.ImportList(found))
 
 
 def _milestone_of(request: Request) -> tuple[str, int]:

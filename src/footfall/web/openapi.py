@@ -41,16 +41,20 @@ TYPES = (
     *openapi_milestones.TYPES,
 )
 
+OPEN = ("/healthz", "/readyz", "/")  # for these no token is needed
+PUBLIC = ("/v1/counters", "/v1/milestones")  # GET of these may need none
+
 PROBLEMS = {
     400: "Not an HTTP request, or a body that is not JSON in UTF-8.",
-    403: "The receipt is another visit's.",
-    404: "There is nothing at this path, or no such milestone.",
+    401: "There is no token, or none that this node knows.",
+    403: "The token is not good for this; or, of a claim, the receipt is another visit's.",
+    404: "There is nothing at this path, or no such milestone; or no such counter, where visits define none.",
     409: "What the log holds stands against it: the counter's unit or count, where the source stands, what was "
     "imported from it, a milestone that is near or not reached, or a claim before this one.",
     413: f"The body has more than {BATCH_BYTES_MAX} bytes, or more than {BATCH_VISITS_MAX} visits.",
     415: "The body has a content encoding. Its content type does not matter: it is always read as JSON.",
     422: "A name, a value, a parameter or the shape of the body is wrong. Nothing was changed.",
-    429: "Claims come faster than this node looks at them. Repeat it after Retry-After.",
+    429: "Visits, or claims, come faster than they may. Repeat it after Retry-After.",
     500: "What is stored is not what it was, or a bug.",
     503: "Not now: the log is away, the node is not ready or overloaded, or nobody counts some of the partitions. "
     "Repeat it after Retry-After.",
@@ -58,8 +62,20 @@ PROBLEMS = {
 }
 
 
-def document() -> Json:
-    """The whole document."""
+def document(tokens: bool = False, public_reads: bool = False) -> Json:
+    """The whole document, of a node that needs tokens or none."""
+    found = _document()
+    if tokens:
+        found["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        for path, operations in found["paths"].items():
+            for method, operation in operations.items():
+                if method != "parameters" and path not in OPEN:
+                    free: list[Json] = [{}] if public_reads and method == "get" and path.startswith(PUBLIC) else []
+                    operation["security"] = [*free, {"bearer": []}]
+    return found
+
+
+def _document() -> Json:
     _, components = msgspec.json.schema_components(TYPES, ref_template="#/components/schemas/{name}")
     return {
         "openapi": "3.1.0",
@@ -106,7 +122,7 @@ def _visits() -> Json:
                     ),
                     "required": False,
                 },
-                "responses": answers({202: (wire.Accepted, "The visits were taken.")}, 404, 507, *WRITING),
+                "responses": answers({202: (wire.Accepted, "The visits were taken.")}, 404, 429, 507, *WRITING),
             },
         },
         "/v1/visits": {
@@ -121,7 +137,7 @@ def _visits() -> Json:
                         visits=[wire.SourceVisit(counter="google.gmail", visitor="203.0.113.7")],
                     ),
                 ),
-                "responses": answers({202: (wire.Accepted, "The visits were taken.")}, 409, 507, *WRITING),
+                "responses": answers({202: (wire.Accepted, "The visits were taken.")}, 404, 409, 429, 507, *WRITING),
             }
         },
         "/v1/sources/{id}": {
@@ -186,7 +202,10 @@ def _counters() -> Json:
 
 def _around() -> Json:
     ready = {200: (wire.Readiness, "It is ready."), 503: (wire.Readiness, "It is not ready.")}
-    text = {"200": {"description": "Metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
+    text = {
+        "200": {"description": "Metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+        **answers({}, 401, 403),
+    }
     return {
         "/v1/nodes": {
             "get": {

@@ -63,7 +63,7 @@ def milestones() -> Json:
                 "parameters": [key],
                 "requestBody": body(wire.Claim(receipt="b0e2d1ed2f1c5e7e8a4c9b3f6d5a7c10")),
                 "responses": answers(
-                    {200: (wire.Milestone, "It is the winner's, and claimed.")}, 403, 404, 409, 429, *WRITING
+                    {200: (wire.Milestone, "It is the winner's, and claimed.")}, 404, 409, 429, *WRITING
                 ),
             },
         },

@@ -11,8 +11,8 @@ from footfall.web.requests import KEY_HEADER_BYTES_MAX
 
 Json = dict[str, Any]
 
-READING = (400, 422, 500, 503)  # what may go wrong
-WRITING = (400, 413, 415, 422, 500, 503)
+READING = (400, 401, 403, 422, 500, 503)  # what may go wrong
+WRITING = (400, 401, 403, 413, 415, 422, 500, 503)
 
 
 def name_parameter() -> Json:

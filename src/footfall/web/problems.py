@@ -2,6 +2,7 @@
 
 import http
 import re
+from math import ceil
 from typing import Any, NamedTuple
 
 import msgspec
@@ -94,7 +95,9 @@ def problem(error: FootfallError) -> Problem:
         members["value"] = error.value
     elif isinstance(error, errors.PartitionsUnownedError):
         members["partitions"] = error.partitions
-    headers = {"retry-after": str(getattr(error, "retry_after_s", RETRY_AFTER_S))} if status in RETRIED else {}
+    headers = (
+        {"retry-after": str(ceil(getattr(error, "retry_after_s", 0)) or RETRY_AFTER_S)} if status in RETRIED else {}
+    )
     if status == 401:
         headers["www-authenticate"] = CHALLENGE
     return Problem(status, headers, msgspec.json.encode(members))

@@ -7,8 +7,10 @@ class Traffic:
     Attributes:
         hot_visits: Single visits that the protocol answered itself.
         hot_reads: Eventual reads that it answered.
-        hot_failures: Visits that it took and the log then did not store, by status.
+        hot_failures: Visits that it took and then refused, or could not store, by status.
         statuses: Requests that the application answered, by status.
+        refused: Connections over a limit.
+        slow: Connections that were ended because a request did not come, or an answer was not read, in time.
     """
 
     def __init__(self) -> None:
@@ -16,9 +18,11 @@ class Traffic:
         self.hot_reads = 0
         self.hot_failures: dict[int, int] = {}
         self.statuses: dict[int, int] = {}
+        self.refused = 0
+        self.slow = 0
 
     def failed(self, status: int) -> None:
-        """A visit taken on the hot path was not stored."""
+        """A request taken on the hot path was refused, or not stored."""
         self.hot_failures[status] = self.hot_failures.get(status, 0) + 1
 
     def answered(self, status: int) -> None:
