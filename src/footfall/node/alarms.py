@@ -19,15 +19,15 @@ class Alarmed(NamedTuple):
     """Alarms of one kind; ``first`` and ``last`` are 0 in a cut of before they were remembered."""
 
     kind: str
-    count: int
+    times: int
     first: int
     last: int
 
     def __str__(self) -> str:
         where = f"sequence {self.first}" if self.first == self.last else f"sequences {self.first} to {self.last}"
         at = f", {where}" if self.first else ""
-        times = "once" if self.count == 1 else f"{self.count} times"
-        return f"alarm {self.kind} ({times}{at}): {MEANING.get(self.kind, 'the log holds what should not be there')}"
+        often = "once" if self.times == 1 else f"{self.times} times"
+        return f"alarm {self.kind} ({often}{at}): {MEANING.get(self.kind, 'the log holds what should not be there')}"
 
 
 class ControlAlarms:
@@ -40,7 +40,7 @@ class ControlAlarms:
         """Remember these."""
         for alarm in alarms:
             known = self.found.get(alarm.kind, Alarmed(alarm.kind, 0, alarm.sequence, alarm.sequence))
-            self.found[alarm.kind] = Alarmed(alarm.kind, known.count + 1, known.first, alarm.sequence)
+            self.found[alarm.kind] = Alarmed(alarm.kind, known.times + 1, known.first, alarm.sequence)
 
 
 def alarmed(partitions: Iterable[Partition], control: Mapping[str, Alarmed] | None = None) -> list[Alarmed]:
@@ -56,4 +56,4 @@ def alarmed(partitions: Iterable[Partition], control: Mapping[str, Alarmed] | No
 
 def _joined(one: Alarmed, other: Alarmed) -> Alarmed:
     firsts = [first for first in (one.first, other.first) if first]
-    return Alarmed(one.kind, one.count + other.count, min(firsts, default=0), max(one.last, other.last))
+    return Alarmed(one.kind, one.times + other.times, min(firsts, default=0), max(one.last, other.last))
