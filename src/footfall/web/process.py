@@ -15,15 +15,19 @@ import msgspec
 import uvloop
 
 from footfall.certificates import server_context
-from footfall.config import Config
+from footfall.config import Config, is_loopback
 from footfall.errors import FootfallError
 from footfall.log import jetstream
 from footfall.log.engine import Engine
 from footfall.node.node import Node
 from footfall.web.allocator import keep_columns_apart
+from footfall.web.connection import Limits
+from footfall.web.descriptors import room_for
+from footfall.web.door import Door
 from footfall.web.problems import slug
 from footfall.web.renewal import Renewal
 from footfall.web.server import HttpServer, bind, url_of
+from footfall.web.token_file import TokenFile
 
 logger = logging.getLogger("footfall.web.process")  # also where it is run as __main__
 
@@ -53,14 +57,20 @@ class Running(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config) -> AsyncIterator[Running]:
+async def running(config: Config, hung_up: asyncio.Event | None = None) -> AsyncIterator[Running]:
     """A node with everything that it needs, started; stopped at the end.
+
+    Args:
+        config: Its settings.
+        hung_up: Set by whoever wants the file of tokens to be read again at once.
 
     Raises:
         SetupError: Something of it cannot be had.
         IntegrityError: The log or the checkpoints are not what they were.
         UnavailableError: The log is away.
     """
+    token_file = TokenFile(config, hung_up)
+    tokens = token_file.first()
     tls = server_context(config.tls_cert, config.tls_key) if config.tls_cert else None
     bound = bind(config.http_host, config.http_port)
     config = msgspec.structs.replace(config, http_port=bound.getsockname()[1])
@@ -76,13 +86,31 @@ async def running(config: Config) -> AsyncIterator[Running]:
         node = Node(config, log, url_of(config.http_host, config.http_port, secure=tls is not None))
         await node.start()
         stack.push_async_callback(node.stop)
-        server = HttpServer(node, config.http_host, config.http_port, bound=bound, tls=tls)
+        door = Door(config, tokens, node.visitors_key)
+        server = HttpServer(
+            node, config.http_host, config.http_port, bound=bound, tls=tls, door=door, limits=_limits(config, door)
+        )
         await server.start()
         if tls is not None:
             renewing = asyncio.create_task(Renewal(tls, config.tls_cert, config.tls_key).keep(), name="certificate")
             stack.callback(renewing.cancel)
+        keeping = asyncio.create_task(token_file.keep(door), name="tokens")
+        stack.callback(keeping.cancel)
         stack.push_async_callback(server.stop)  # ahead of the node, which stores what the server has yet to answer
         yield Running(node, server)
+
+
+def _limits(config: Config, door: Door) -> Limits:
+    connections_max = room_for(config.connections_max)
+    if connections_max < config.connections_max:
+        logger.warning("only %d connections can be taken: the system allows no more descriptors", connections_max)
+    if not (is_loopback(config.http_host) or config.tls_cert):
+        logger.warning(
+            "listening at %s without TLS: tokens and receipts can be read on their way, "
+            "unless a proxy in front speaks TLS and nobody else hears the network between",
+            config.http_host,
+        )
+    return Limits(connections_max, config.connections_per_address_max, config.request_timeout_s, door.proxies)
 
 
 def run_node(config: Config, ready: Callable[[str], None] | None = None) -> None:
@@ -102,10 +130,12 @@ def run_node(config: Config, ready: Callable[[str], None] | None = None) -> None
 
 
 async def _run(config: Config, ready: Callable[[str], None] | None) -> None:
-    stop = asyncio.Event()
+    stop, hung_up = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    serving = asyncio.create_task(_serve(config, ready))
+    if config.tokens_file:  # otherwise a terminal that is closed ends what runs in it, as ever
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
+    serving = asyncio.create_task(_serve(config, ready, hung_up))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     serving.cancel()
@@ -114,8 +144,8 @@ async def _run(config: Config, ready: Callable[[str], None] | None) -> None:
     stopping.cancel()
 
 
-async def _serve(config: Config, ready: Callable[[str], None] | None) -> None:
-    async with running(config) as one:
+async def _serve(config: Config, ready: Callable[[str], None] | None, hung_up: asyncio.Event) -> None:
+    async with running(config, hung_up) as one:
         await one.ready()
         logger.info("ready at %s (%s, %d partitions)", one.server.url, config.topology, config.partitions)
         if ready is not None:

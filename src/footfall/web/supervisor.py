@@ -92,6 +92,12 @@ class _Child:
             except FootfallError as error:
                 logger.error("the node at %s does not start: %s", self.url, error)
 
+    def hang_up(self) -> None:
+        """Let it read its file of tokens again."""
+        if self.url and self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGHUP)
+
     async def stop(self) -> None:
         """Stop it cleanly, or after STOP_S at once."""
         if self._process is None or self._process.returncode is not None:
@@ -163,6 +169,11 @@ class Supervisor:
         self._keeping = [asyncio.create_task(child.keep()) for child in self._children]
         return self.urls
 
+    def hang_up(self) -> None:
+        """Let all nodes read their file of tokens again."""
+        for child in self._children:
+            child.hang_up()
+
     async def stop(self) -> None:
         """Stop the nodes together, then the engine."""
         for task in self._keeping:
@@ -206,6 +217,8 @@ async def _run(config: Config, nodes: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     supervisor = Supervisor(config, nodes)
+    if config.tokens_file:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, supervisor.hang_up)
     starting = asyncio.create_task(supervisor.start())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
