@@ -8,7 +8,7 @@ from cyclopts.config import Env
 
 from footfall.cli.app_backup import backup, backups, restore
 from footfall.cli.app_milestones import import_, milestone
-from footfall.cli.arguments import HERE, Counter, Json, Where, whole
+from footfall.cli.arguments import HERE, OWN, Counter, Json, Servers, Where, whole
 from footfall.cli.settings import Tuning, config_file
 
 
@@ -198,15 +198,12 @@ def audit(
         str | None,
         Parameter(env_var="FOOTFALL_DATA", help="Directory that serve keeps everything in; by default footfall-data."),
     ] = None,
-    nats: Annotated[
-        tuple[str, ...],
-        Parameter(negative="", env_var="FOOTFALL_NATS", help="nats://HOST:PORT,... of the cluster that has the log."),
-    ] = (),
     secret: Annotated[
         str | None,
         Parameter(env_var="FOOTFALL_SECRET", help="Keys the receipts; by default the one in the data directory."),
     ] = None,
     json: Json = False,
+    servers: Servers = OWN,
 ) -> int:
     """Derive a milestone's winner again, from the log alone, and compare it with what was announced.
 
@@ -214,7 +211,7 @@ def audit(
     """
     from footfall.cli.audit import run
 
-    return run(counter, n, data, nats, secret, json)
+    return run(counter, n, data, servers, secret, json)
 
 
 @app.command
@@ -223,3 +220,30 @@ def nodes(*, json: Json = False, where: Where = HERE) -> None:
     from footfall.cli.queries import nodes as run
 
     run(where, json)
+
+
+@app.command
+def doctor(
+    *,
+    data: Annotated[
+        str | None,
+        Parameter(env_var="FOOTFALL_DATA", help="Directory that serve keeps everything in; by default footfall-data."),
+    ] = None,
+    nats: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", env_var="FOOTFALL_NATS", help="nats://HOST:PORT,... of the cluster that has the log."),
+    ] = (),
+    monitor: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", help="http://HOST:8222 of each server: tells whether it syncs before it acknowledges."),
+    ] = (),
+    deep: Annotated[bool, Parameter(negative="", help="Also count the log above the newest cut once more.")] = False,
+    json: Json = False,
+) -> int:
+    """Examine a data directory and its log: what is wrong, and what to do. Nothing is changed.
+
+    If no engine runs on the directory, one is started for the examination. Exit code 1 if something is wrong.
+    """
+    from footfall.cli.doctor import run
+
+    return run(data, nats, monitor, deep, json)

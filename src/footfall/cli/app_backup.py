@@ -4,16 +4,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from footfall.cli.arguments import Json, whole
+from footfall.cli.arguments import OWN, Json, Servers, whole
 
 Target = Annotated[str, Parameter(help="A directory, or s3://, gs:// or az:// with BUCKET/PREFIX.")]
 Data = Annotated[
     str | None,
     Parameter(env_var="FOOTFALL_DATA", help="Directory that serve keeps everything in; by default footfall-data."),
-]
-Nats = Annotated[
-    tuple[str, ...],
-    Parameter(negative="", env_var="FOOTFALL_NATS", help="nats://HOST:PORT,... of the cluster that has the log."),
 ]
 
 
@@ -26,8 +22,8 @@ def backup(
         int, Parameter(converter=whole, help="Remove the oldest of this log, so that so many are left; 0: none.")
     ] = 0,
     data: Data = None,
-    nats: Nats = (),
     json: Json = False,
+    servers: Servers = OWN,
 ) -> None:
     """Back up all counts, milestones and proofs, as of the last checkpoint, while nodes go on counting.
 
@@ -36,7 +32,7 @@ def backup(
     """
     from footfall.cli.backup import run
 
-    run(target, data, nats, every, keep, json)
+    run(target, data, servers, every, keep, json)
 
 
 def backups(
@@ -60,10 +56,6 @@ def restore(
     data: Annotated[
         str | None, Parameter(env_var="FOOTFALL_DATA", help="Directory without a log; by default footfall-data.")
     ] = None,
-    nats: Annotated[
-        tuple[str, ...],
-        Parameter(negative="", env_var="FOOTFALL_NATS", help="nats://HOST:PORT,... of a cluster without a log."),
-    ] = (),
     replicas: Annotated[
         int, Parameter(converter=whole, help="Copies of the log on a cluster; 0: 3 there, and 1 elsewhere.")
     ] = 0,
@@ -71,6 +63,7 @@ def restore(
         int | None, Parameter(converter=whole, help="Size at which the log refuses visits, as for serve.")
     ] = None,
     json: Json = False,
+    servers: Servers = OWN,
 ) -> None:
     """Make a new log from a backup, to start nodes on. A log that is there is never touched.
 
@@ -79,4 +72,4 @@ def restore(
     """
     from footfall.cli.restore import run
 
-    run(source, backup, data, nats, replicas, log_bytes_max, json)
+    run(source, backup, data, servers, replicas, log_bytes_max, json)

@@ -36,5 +36,28 @@ class Where:
 
 HERE = Where()
 
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Servers:
+    """The nats-servers that a command talks to, and how; without them it is the log in a data directory."""
+
+    nats: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", env_var="FOOTFALL_NATS", help="nats://HOST:PORT,... of the cluster, or tls://."),
+    ] = ()
+    nats_ca: Annotated[str | None, Parameter(env_var="FOOTFALL_NATS_CA", help="As for serve.")] = None
+    nats_cert: Annotated[str | None, Parameter(env_var="FOOTFALL_NATS_CERT", help="As for serve.")] = None
+    nats_key: Annotated[str | None, Parameter(env_var="FOOTFALL_NATS_KEY", help="As for serve.")] = None
+    nats_creds: Annotated[str | None, Parameter(env_var="FOOTFALL_NATS_CREDS", help="As for serve.")] = None
+    nats_nkey: Annotated[str | None, Parameter(env_var="FOOTFALL_NATS_NKEY", help="As for serve.")] = None
+    nats_api: Annotated[
+        str | None,
+        Parameter(env_var="FOOTFALL_NATS_API", help="Where an account that may only read has JetStream's API."),
+    ] = None
+
+
+OWN = Servers()
+
 Json = Annotated[bool, Parameter(negative="", help="Print JSON, for machines.")]
 Counter = Annotated[str, Parameter(help="Name of a counter, such as google.gmail.")]

@@ -6,27 +6,29 @@ import logging
 from pathlib import Path
 
 from footfall.cli import output
-from footfall.cli.log_access import DATA, log_servers
+from footfall.cli.arguments import Servers
+from footfall.cli.log_access import DATA, access_to, log_servers
 from footfall.cli.settings import parse_servers
 from footfall.core.names import check_name
 from footfall.core.vector import ENTRY_MAX
 from footfall.errors import InvalidRequestError
 from footfall.log import jetstream
+from footfall.log.access import Access
 from footfall.node.audit import audit
 from footfall.node.audit_report import Report, StartReading
 from footfall.node.secret import existing_secret
 
 
-def run(counter: str, n: int, data: str | None, nats: tuple[str, ...], secret: str | None, json: bool) -> int:
+def run(counter: str, n: int, data: str | None, named: Servers, secret: str | None, json: bool) -> int:
     """Audit one milestone; returns 0 if everything agrees, else 1. Raises FootfallError."""
     check_name(counter)
     if not 1 <= n <= ENTRY_MAX:
         raise InvalidRequestError(f"N is {n}; it must be a whole number from 1 to 2**63 - 1")
     logging.getLogger("footfall").addHandler(logging.NullHandler())  # the report says all that a reader needs
-    servers = parse_servers(nats)
+    servers, access = parse_servers(named.nats), access_to(named)
     directory = Path(data or DATA) if data or not servers else None
     key = secret.encode() if secret else existing_secret(directory) if directory is not None else None
-    report = asyncio.run(_audit(counter, n, data, nats, key))
+    report = asyncio.run(_audit(counter, n, data, named.nats, access, key))
     if json:
         output.print_json(report)
     else:
@@ -34,10 +36,12 @@ def run(counter: str, n: int, data: str | None, nats: tuple[str, ...], secret: s
     return 0 if report.agrees else 1
 
 
-async def _audit(counter: str, n: int, data: str | None, nats: tuple[str, ...], key: bytes | None) -> Report:
+async def _audit(
+    counter: str, n: int, data: str | None, nats: tuple[str, ...], access: Access, key: bytes | None
+) -> Report:
     async with contextlib.AsyncExitStack() as stack:
         servers = await stack.enter_async_context(log_servers(data, nats))
-        log = await jetstream.connect_existing(servers, name="footfall audit")
+        log = await jetstream.connect_existing(servers, name="footfall audit", access=access)
         stack.push_async_callback(log.close)
         return await audit(log, counter, n, key)
 

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from footfall.cli import output
-from footfall.cli.log_access import log_servers
+from footfall.cli.arguments import Servers
+from footfall.cli.log_access import access_to, log_servers
 from footfall.errors import ConfigError, FootfallError, IntegrityError
 from footfall.log import jetstream
 from footfall.node import backup as making
@@ -55,25 +56,26 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int | None = None
 
 
-def run(target: str, data: str | None, nats: tuple[str, ...], every_s: float | None, keep: int, json: bool) -> None:
+def run(target: str, data: str | None, servers: Servers, every_s: float | None, keep: int, json: bool) -> None:
     """Make a backup, or one every so often until stopped. Raises FootfallError."""
     if every_s is not None and not every_s >= 1:
         raise ConfigError(f"--every is {every_s:g}; it must be 1 second or more")
     if keep < 0:
         raise ConfigError(f"--keep is {keep}; it must be 0, which keeps all, or more")
+    access_to(servers)
     place = place_of(target)
     logging.getLogger("footfall").addHandler(logging.NullHandler())  # what fails is said in one line
     if every_s is None:
-        asyncio.run(_once(place, data, nats, keep, json, started=True))
+        asyncio.run(_once(place, data, servers, keep, json, started=True))
     else:
-        asyncio.run(_until_stopped(place, data, nats, every_s, keep, json))
+        asyncio.run(_until_stopped(place, data, servers, every_s, keep, json))
 
 
-async def _once(place: Place, data: str | None, nats: tuple[str, ...], keep: int, json: bool, *, started: bool) -> None:
+async def _once(place: Place, data: str | None, servers: Servers, keep: int, json: bool, *, started: bool) -> None:
     begun_s = time.monotonic()
     async with contextlib.AsyncExitStack() as stack:
-        servers = await stack.enter_async_context(log_servers(data, nats, started=started))
-        log = await jetstream.connect_existing(servers, name="footfall backup")
+        urls = await stack.enter_async_context(log_servers(data, servers.nats, started=started))
+        log = await jetstream.connect_existing(urls, name="footfall backup", access=access_to(servers))
         stack.push_async_callback(log.close)
         backup = await making.back_up(log, place)
     removed = await asyncio.to_thread(tidy, place, backup, keep)
@@ -81,7 +83,7 @@ async def _once(place: Place, data: str | None, nats: tuple[str, ...], keep: int
 
 
 async def _until_stopped(
-    place: Place, data: str | None, nats: tuple[str, ...], every_s: float, keep: int, json: bool
+    place: Place, data: str | None, servers: Servers, every_s: float, keep: int, json: bool
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,7 +91,7 @@ async def _until_stopped(
     stopping = asyncio.create_task(stop.wait())
     while not stop.is_set():
         due_s = time.monotonic() + every_s
-        making_one = asyncio.create_task(_or_said(_once(place, data, nats, keep, json, started=False)))
+        making_one = asyncio.create_task(_or_said(_once(place, data, servers, keep, json, started=False)))
         await asyncio.wait({making_one, stopping}, return_when=asyncio.FIRST_COMPLETED)
         making_one.cancel()  # what was begun has no manifest, and is no backup
         with contextlib.suppress(asyncio.CancelledError):

@@ -4,12 +4,35 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
+
+from footfall.cli.arguments import Servers
 from footfall.cli.settings import parse_servers
-from footfall.errors import EngineFailedError
+from footfall.config import Config
+from footfall.errors import ConfigError, EngineFailedError
+from footfall.log.access import API, Access, access_of
 from footfall.log.engine import Engine, running_url
 
 DATA = "footfall-data"
 FILE_STORE_BYTES = 1 << 40  # more than any log has: it was made under the limit that serve was given
+
+
+def access_to(servers: Servers) -> Access:
+    """How servers that were named are reached. Raises ConfigError for what does not go together."""
+    config = Config(
+        nats=parse_servers(servers.nats),
+        nats_ca=servers.nats_ca or "",
+        nats_cert=servers.nats_cert or "",
+        nats_key=servers.nats_key or "",
+        nats_creds=servers.nats_creds or "",
+        nats_nkey=servers.nats_nkey or "",
+    )
+    api = (servers.nats_api or API).removesuffix(".")
+    if not api.isprintable() or not api.isascii() or any(mark in api for mark in " *>") or not all(api.split(".")):
+        raise ConfigError(
+            f"--nats-api is {api[:60]!r}; it must be the beginning of a subject, such as footfall.audit.API"
+        )
+    return msgspec.structs.replace(access_of(config), api=api)
 
 
 @asynccontextmanager

@@ -9,10 +9,12 @@ from pathlib import Path
 import msgspec
 
 from footfall.cli import output
-from footfall.cli.log_access import DATA, FILE_STORE_BYTES
+from footfall.cli.arguments import Servers
+from footfall.cli.log_access import DATA, FILE_STORE_BYTES, access_to
 from footfall.cli.settings import parse_servers
 from footfall.config import Config
 from footfall.log import jetstream
+from footfall.log.access import Access
 from footfall.log.engine import Engine
 from footfall.log.restoring import Restored
 from footfall.node.backup_format import Backup
@@ -45,24 +47,24 @@ def run(
     source: str,
     backup: str | None,
     data: str | None,
-    nats: tuple[str, ...],
+    named: Servers,
     replicas: int,
     log_bytes_max: int | None,
     json: bool,
 ) -> None:
     """Restore a backup. Raises FootfallError; then no log is there that a node would start on."""
     place = place_of(source)
-    servers = parse_servers(nats)
+    servers, access = parse_servers(named.nats), access_to(named)
     directory = None if servers else Path(data or DATA)
     config = Config(replicas=replicas, log_bytes_max=Config().log_bytes_max if log_bytes_max is None else log_bytes_max)
     logging.getLogger("footfall").addHandler(logging.NullHandler())
     begun_s = time.monotonic()
-    done, created = asyncio.run(_restore(place, backup, directory, servers, config))
+    done, created = asyncio.run(_restore(place, backup, directory, servers, config, access))
     _say(done, created, directory, time.monotonic() - begun_s, json)
 
 
 async def _restore(
-    place: Place, name: str | None, directory: Path | None, servers: tuple[str, ...], config: Config
+    place: Place, name: str | None, directory: Path | None, servers: tuple[str, ...], config: Config, access: Access
 ) -> tuple[Backup, str]:
     """The backup that was restored, and the creation time of the log that it became."""
     backup = await chosen(place, name)
@@ -71,7 +73,7 @@ async def _restore(
     async with contextlib.AsyncExitStack() as stack:
         if directory is not None:
             servers = ((await stack.enter_async_context(Engine(directory, FILE_STORE_BYTES))).url,)
-        log = await jetstream.connect_restored(config, servers, restored, name="footfall restore")
+        log = await jetstream.connect_restored(config, servers, restored, name="footfall restore", access=access)
         stack.push_async_callback(log.close)
         await fill(log, place, backup)
         await log.finish_restoring()
