@@ -3,7 +3,9 @@
 Every process is ended by its own id. Ports are asked of the system, data lives in the test's directory.
 """
 
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +20,17 @@ import httpx
 from footfall.log.engine import find_binary
 
 START_TIMEOUT_S = 30.0
+CLUSTER_PAGE = Path(__file__).parents[1] / "docs" / "cluster.md"
+
+
+def documented_settings() -> str:
+    """A server's settings, as the page on clusters tells them."""
+    found = re.search(r"```nats\.conf\n(.*?)```", CLUSTER_PAGE.read_text(), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+ALONE = documented_settings().partition("cluster {")[0]
 
 
 def free_ports(count: int) -> list[int]:
@@ -109,17 +122,23 @@ class Process:
 class NatsServer(Process):
     """A nats-server with JetStream that syncs before it acknowledges."""
 
-    def __init__(self, directory: Path, name: str, port: int, monitor: int, cluster: str = "") -> None:
+    def __init__(self, directory: Path, name: str, port: int, monitor: int, settings: str = ALONE) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.name = name
+        self.port = port
         self.url = f"nats://127.0.0.1:{port}"
         self.store = directory / "jetstream"
         self._monitor = monitor
         config = directory / "nats.conf"
-        config.write_text(
-            f'server_name: {name}\nlisten: "127.0.0.1:{port}"\nhttp: "127.0.0.1:{monitor}"\nmax_payload: 1048576\n'
-            f'jetstream {{ store_dir: "{self.store}", sync_interval: always, max_file_store: 100GB }}\n{cluster}'
-        )
+        for documented, ours in {
+            "server_name: nats1": f"server_name: {name}",
+            "10.0.0.1:4222": f"127.0.0.1:{port}",
+            "127.0.0.1:8222": f"127.0.0.1:{monitor}",
+            "/var/lib/nats": str(self.store),
+        }.items():
+            assert documented in settings
+            settings = settings.replace(documented, ours)
+        config.write_text(settings)
         super().__init__([find_binary(), "-c", str(config)], directory / "nats.log")
 
     def wait_ready(self) -> None:
@@ -127,28 +146,33 @@ class NatsServer(Process):
         url = f"http://127.0.0.1:{self._monitor}/healthz?js-server-only=true"
         eventually(lambda: httpx.get(url).status_code == 200, START_TIMEOUT_S, "the nats-server")
 
-    def jsz(self) -> dict[str, Any]:
+    def jsz(self, query: str = "") -> dict[str, Any]:
         """What it says of JetStream."""
-        said: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self._monitor}/jsz").json()
+        said: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self._monitor}/jsz?{query}", timeout=1).json()
         return said
 
 
 class NatsCluster:
-    """Three nats-servers that replicate."""
+    """Three nats-servers that replicate.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        directory: For their data.
+        relay: Where one reaches what another has at a port: (from whom, to whom, port) → port. By default directly.
+    """
+
+    def __init__(self, directory: Path, relay: Callable[[str, str, int], int] = lambda *way: way[2]) -> None:
         ports = free_ports(9)
-        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports[6:])
-        self.servers = [
-            NatsServer(
-                directory / f"s{n}",
-                f"s{n}",
-                ports[n],
-                ports[3 + n],
-                f'cluster {{ name: test, listen: "127.0.0.1:{ports[6 + n]}", routes: [{routes}] }}\n',
-            )
-            for n in range(3)
-        ]
+        names = ["nats1", "nats2", "nats3"]
+        self.servers = []
+        for n, name in enumerate(names):
+            routes = [
+                f"nats://127.0.0.1:{port if other == name else relay(name, other, port)}"
+                for other, port in zip(names, ports[6:], strict=True)
+            ]
+            settings = documented_settings().replace("10.0.0.1:6222", f"127.0.0.1:{ports[6 + n]}", 1)
+            settings, replaced = re.subn(r"routes: \[.*?\]", f"routes: {json.dumps(routes)}", settings)
+            assert replaced == 1
+            self.servers.append(NatsServer(directory / name, name, ports[n], ports[3 + n], settings))
 
     @property
     def urls(self) -> str:

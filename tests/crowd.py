@@ -21,7 +21,15 @@ def path_of(name: str) -> list[str]:
 
 
 class UnansweredError(Exception):
-    """No answer: the request may have been done, or not."""
+    """No answer: the request may have been done, or not.
+
+    Attributes:
+        error: What happened to the connection.
+    """
+
+    def __init__(self, url: str, error: Exception) -> None:
+        super().__init__(f"{url}: {error!r}")
+        self.error = error
 
 
 class Connection:
@@ -45,7 +53,7 @@ class Connection:
                 return await self._exchange(head.encode() + b"\r\n" + data)
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             self.close()
-            raise UnansweredError(f"{self.url}: {error!r}") from None
+            raise UnansweredError(self.url, error) from None
 
     async def _exchange(self, request: bytes) -> tuple[int, Any]:
         if self._streams is None:

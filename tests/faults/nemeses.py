@@ -1,0 +1,92 @@
+"""What is done to a site, and undone at the end of the block. Each sees to it that it really happened."""
+
+import asyncio
+import contextlib
+import resource
+import signal
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from site_under_test import Site
+
+from load import until
+from processes import NatsServer, Process
+
+STORED_BYTES_MAX = 4_096  # of any file that a server with a full disk may write
+
+Nemesis = AbstractAsyncContextManager[None]
+
+
+def state_of(process: Process) -> str:
+    """How the system sees it: R and S run, T is stopped."""
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@contextlib.asynccontextmanager
+async def killed(process: Process) -> AsyncIterator[None]:
+    """``kill -9``; it is started again on its data."""
+    await asyncio.to_thread(process.kill)
+    assert not process.running()
+    yield
+    await asyncio.to_thread(process.start)
+    assert process.running()
+
+
+@contextlib.asynccontextmanager
+async def stopped(process: Process) -> AsyncIterator[None]:
+    """Asked to end, as for an upgrade, and started again."""
+    await asyncio.to_thread(process.kill, signal.SIGTERM)
+    assert not process.running()
+    yield
+    await asyncio.to_thread(process.start)
+
+
+@contextlib.asynccontextmanager
+async def paused(process: Process) -> AsyncIterator[None]:
+    """Stopped in its tracks; its connections stay."""
+    process.pause()
+    await until(lambda: state_of(process) == "T", "the pause")
+    yield
+    assert state_of(process) == "T"
+    process.resume()
+    await until(lambda: state_of(process) != "T", "the end of the pause")
+
+
+@contextlib.asynccontextmanager
+async def cut_off(site: Site, name: str, *, inbound: bool = True, outbound: bool = True) -> AsyncIterator[None]:
+    """A server or a node that hears nothing from the others, or is not heard by them, or both."""
+    site.wires.cut(name, inbound=inbound, outbound=outbound)
+    before = site.wires.held
+    yield
+    assert site.wires.held > before, f"nothing was sent to or by {name}"
+    site.wires.heal(name)
+
+
+@contextlib.asynccontextmanager
+async def full_disk(server: NatsServer) -> AsyncIterator[None]:
+    """A server whose writes fail, as on a full disk (EFBIG instead of ENOSPC: that needs no privilege)."""
+    _, hard = resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (STORED_BYTES_MAX, resource.RLIM_INFINITY))
+    yield
+    assert "file too large" in server.said(), f"{server.name} has written all it wanted"
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, hard))
+    await asyncio.to_thread(server.kill)  # a nats-server that could not write asks for that
+    await asyncio.to_thread(server.start)
+
+
+@contextlib.asynccontextmanager
+async def together(nemeses: Iterable[Nemesis]) -> AsyncIterator[None]:
+    """Several at once, begun and ended at the same time."""
+    entered = list(nemeses)
+    await asyncio.gather(*(one.__aenter__() for one in entered))
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(one.__aexit__(None, None, None) for one in entered))
+
+
+def last_sequence(server: NatsServer) -> int:
+    """Of the log, as far as a server has it."""
+    details = server.jsz("streams=true")["account_details"]
+    found: int = next(s["state"]["last_seq"] for d in details for s in d["stream_detail"] if s["name"] == STREAM)
+    return found
