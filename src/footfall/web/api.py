@@ -24,6 +24,7 @@ from footfall.web.exposition import exposition
 from footfall.web.headers import with_common
 from footfall.web.milestones import MilestonesApi
 from footfall.web.openapi import document
+from footfall.web.pulse import Pulse
 from footfall.web.tokens import Scope
 from footfall.web.traffic import Traffic
 
@@ -178,7 +179,7 @@ class Api:
         return Response(self._index, media_type="application/json")
 
 
-def application(node: Node, traffic: Traffic, door: Door) -> ASGIApp:
+def application(node: Node, traffic: Traffic, door: Door, pulse: Pulse | None = None) -> ASGIApp:
     """The ASGI application of a node, behind its door."""
     app = Starlette(
         routes=Api(node, traffic, door).routes(),
@@ -190,18 +191,20 @@ def application(node: Node, traffic: Traffic, door: Door) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False
-    return _Outermost(app, traffic)
+    return _Outermost(app, traffic, pulse or Pulse())
 
 
 class _Outermost:
     """Routes by the path as it was sent, counts answers and gives them their common headers.
 
-    It closes after an answer to a body that was not awaited.
+    It sheds what comes while the node is behind, but not questions about its health, by which that is seen. It closes
+    after an answer to a body that was not awaited.
     """
 
-    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
+    def __init__(self, app: ASGIApp, traffic: Traffic, pulse: Pulse) -> None:
         self._app = app
         self._traffic = traffic
+        self._pulse = pulse
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         # A part of a path may hold %2F, and must not become two.
@@ -222,7 +225,11 @@ class _Outermost:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
-        await self._app(scope, receive_body, send_counted)
+        if scope["path"].startswith("/v1/") and self._pulse.behind():
+            self._traffic.shed += 1
+            await _SHED(scope, receive_body, send_counted)
+        else:
+            await self._app(scope, receive_body, send_counted)
 
 
 def _accepted(added: Added, single: bool) -> wire.Accepted:
@@ -235,6 +242,9 @@ def _accepted(added: Added, single: bool) -> wire.Accepted:
 
 def _answer(problem: problems.Problem) -> Response:
     return Response(problem.body, problem.status, problem.headers, problems.CONTENT_TYPE)
+
+
+_SHED = _answer(problems.SHED)
 
 
 async def _on_footfall_error(request: Request, error: Exception) -> Response:

@@ -38,6 +38,9 @@ class _Metrics(Collector):
             "footfall_http_connections_refused", "Connections over a limit.", value=self._traffic.refused
         )
         yield CounterMetricFamily(
+            "footfall_shed", "Requests refused because the node was behind with its work.", value=self._traffic.shed
+        )
+        yield CounterMetricFamily(
             "footfall_http_connections_slow",
             "Connections ended because a request did not come, or an answer was not read, in time.",
             value=self._traffic.slow,

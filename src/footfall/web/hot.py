@@ -14,7 +14,8 @@ from footfall.node.node import Node
 from footfall.node.readings import Stored
 from footfall.web.connection import Connection, Limits
 from footfall.web.door import NOBODY, Door
-from footfall.web.problems import problem
+from footfall.web.problems import SHED, problem
+from footfall.web.pulse import Pulse
 from footfall.web.tokens import Scope, Token
 from footfall.web.traffic import Traffic
 
@@ -73,6 +74,7 @@ class HotProtocol(Connection):
 
     node: ClassVar[Node]
     door: ClassVar[Door]
+    pulse: ClassVar[Pulse]
     heads: ClassVar[dict[bytes, Head]]
     enabled: ClassVar[bool] = True
 
@@ -230,6 +232,11 @@ class HotProtocol(Connection):
         definition = self.node.definition(counter)
         if definition is None:
             return False
+        if self.pulse.behind():
+            self.traffic.shed += 1
+            self.traffic.failed(SHED.status)
+            self.transport.write(self.current().failed(SHED))
+            return True
         if self.door.limiting:
             try:
                 self.door.charge(self._sender.client, self._token, 1)
@@ -287,9 +294,11 @@ class HotProtocol(Connection):
             super().shutdown()
 
 
-def protocol(node: Node, traffic: Traffic, enabled: bool, door: Door, limits: Limits) -> type[HotProtocol]:
+def protocol(
+    node: Node, traffic: Traffic, enabled: bool, door: Door, limits: Limits, pulse: Pulse
+) -> type[HotProtocol]:
     """The protocol of one server: ``enabled=False`` makes the application answer everything."""
     heads: dict[bytes, Head] = {}
     door.watchers.append(heads.clear)
-    own = {"node": node, "traffic": traffic, "enabled": enabled, "door": door, "limits": limits}
+    own = {"node": node, "traffic": traffic, "enabled": enabled, "door": door, "limits": limits, "pulse": pulse}
     return type("NodeProtocol", (HotProtocol,), {**own, "heads": heads, "origins": {}})

@@ -107,3 +107,6 @@ def plain_problem(status: int, detail: str) -> Problem:
     """The answer where the status says it all: no such path, a method that is not there, a bug of ours."""
     members = {"type": UNTYPED, "title": http.HTTPStatus(status).phrase, "status": status, "detail": detail}
     return Problem(status, {}, msgspec.json.encode(members))
+
+
+SHED = problem(errors.OverloadedError("this node is behind with its work; nothing was counted: send it again later"))

@@ -17,6 +17,7 @@ from footfall.web.api import application
 from footfall.web.connection import Limits
 from footfall.web.door import Door
 from footfall.web.hot import HotProtocol, protocol
+from footfall.web.pulse import Pulse
 from footfall.web.traffic import Traffic
 
 BACKLOG = 2048
@@ -108,6 +109,7 @@ class HttpServer:
         self.host = host
         self.port = port
         self.traffic = Traffic()
+        self._pulse = Pulse()
         self._bound = bound
         self._secure = tls is not None
         self._keep_alive_s = keep_alive_s
@@ -116,8 +118,8 @@ class HttpServer:
         self._hurry_s = min(HURRY_S_MAX, limits.request_timeout_s / 4)
         self._uvicorn = _Server(
             uvicorn.Config(
-                application(node, self.traffic, door),
-                http=protocol(node, self.traffic, hot, door, limits),
+                application(node, self.traffic, door, self._pulse),
+                http=protocol(node, self.traffic, hot, door, limits, self._pulse),
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -132,6 +134,7 @@ class HttpServer:
         )
         self._serving: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
+        self._beating: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -157,12 +160,14 @@ class HttpServer:
             except OSError as error:
                 raise _refused(self.host, self.port, error) from None
         self._sweeping = asyncio.create_task(self._sweep(), name="http-sweep")
+        self._beating = asyncio.create_task(self._pulse.keep(), name="http-pulse")
 
     async def stop(self) -> None:
         """Accept nothing more, answer what is outstanding, within ``stop_s``, and close."""
-        if self._serving is None or self._sweeping is None:
+        if self._serving is None or self._sweeping is None or self._beating is None:
             return
         self._sweeping.cancel()
+        self._beating.cancel()
         self._uvicorn.should_exit = True
         await self._serving
         self._serving = None

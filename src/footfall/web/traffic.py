@@ -10,6 +10,7 @@ class Traffic:
         hot_failures: Visits that it took and then refused, or could not store, by status.
         statuses: Requests that the application answered, by status.
         refused: Connections over a limit.
+        shed: Requests refused because the node was behind with its work.
         slow: Connections that were ended because a request did not come, or an answer was not read, in time.
     """
 
@@ -19,6 +20,7 @@ class Traffic:
         self.hot_failures: dict[int, int] = {}
         self.statuses: dict[int, int] = {}
         self.refused = 0
+        self.shed = 0
         self.slow = 0
 
     def failed(self, status: int) -> None:
