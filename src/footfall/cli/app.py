@@ -229,16 +229,13 @@ def doctor(
         str | None,
         Parameter(env_var="FOOTFALL_DATA", help="Directory that serve keeps everything in; by default footfall-data."),
     ] = None,
-    nats: Annotated[
-        tuple[str, ...],
-        Parameter(negative="", env_var="FOOTFALL_NATS", help="nats://HOST:PORT,... of the cluster that has the log."),
-    ] = (),
     monitor: Annotated[
         tuple[str, ...],
         Parameter(negative="", help="http://HOST:8222 of each server: tells whether it syncs before it acknowledges."),
     ] = (),
     deep: Annotated[bool, Parameter(negative="", help="Also count the log above the newest cut once more.")] = False,
     json: Json = False,
+    servers: Servers = OWN,
 ) -> int:
     """Examine a data directory and its log: what is wrong, and what to do. Nothing is changed.
 
@@ -246,4 +243,4 @@ def doctor(
     """
     from footfall.cli.doctor import run
 
-    return run(data, nats, monitor, deep, json)
+    return run(data, servers, monitor, deep, json)

@@ -52,7 +52,7 @@ class Api:
             return None
         found = answer["message"]
         data = base64.b64decode(found.get("data", ""))
-        return Message(found["seq"], found["subject"], data, _unix_ns(found["time"]))
+        return Message(found["seq"], found["subject"], data, unix_ns(found["time"]))
 
     async def _of_stream(self, what: str, stream: str, body: dict[str, Any]) -> dict[str, Any]:
         """The answer; empty if the stream is not there, or does not hold that."""
@@ -72,7 +72,7 @@ def said(answer: dict[str, Any]) -> str:
     return f"{answer['error'].get('description')} ({answer['error'].get('err_code')})"
 
 
-def _unix_ns(text: str) -> int:
+def unix_ns(text: str) -> int:
     """The Unix time of an RFC 3339 time with up to nine digits of a second."""
     seconds, _, fraction = text.removesuffix("Z").partition(".")
     whole = int(datetime.fromisoformat(seconds + "+00:00").timestamp())

@@ -19,6 +19,7 @@ from footfall.log import connection, restoring
 from footfall.log.access import Access, access_of
 from footfall.log.api import Api, said
 from footfall.log.client import LogClient
+from footfall.log.facts import StreamFacts, stream_facts
 from footfall.log.known import Known
 from footfall.log.protocol import PUBLISH_TIMEOUT_S, Delivery, Handler, LogState, Message
 from footfall.log.pull import PullLoop
@@ -176,6 +177,10 @@ class JetStreamLog:
         end = (await self.state()).last_sequence + 1
         if (before := min(before_sequence, end)) > 1:  # purged beyond its end, a stream would leave sequences out
             await self._api.ask(f"STREAM.PURGE.{STREAM}", {"seq": before})
+
+    async def facts(self) -> list[StreamFacts]:
+        """What the server says of the log's stream and of the store's."""
+        return [stream_facts(name, await self._api.info(name)) for name in (STREAM, CUTS)]
 
     # The store
 

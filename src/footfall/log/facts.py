@@ -1,0 +1,74 @@
+"""What a server says of its streams, for whoever examines them; decides nothing."""
+
+import json
+from http.client import HTTPException
+from typing import Any, NamedTuple
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from footfall.errors import LogUnavailableError
+from footfall.log.api import unix_ns
+
+MONITOR_TIMEOUT_S = 5.0
+
+
+class StreamFacts(NamedTuple):
+    """One stream.
+
+    Attributes:
+        name: The stream.
+        config: As the server has it; empty if there is no such stream.
+        messages, first, last, bytes: What it holds.
+        deleted: How many sequences between first and last it lacks.
+        consumers: How many read it.
+        lagging: Servers that have a copy, and are away or behind.
+        time_ns: The server's clock when it said so.
+    """
+
+    name: str
+    config: dict[str, Any]
+    messages: int = 0
+    first: int = 0
+    last: int = 0
+    deleted: int = 0
+    bytes: int = 0
+    consumers: int = 0
+    lagging: tuple[str, ...] = ()
+    time_ns: int = 0
+
+
+def stream_facts(name: str, info: dict[str, Any]) -> StreamFacts:
+    """The facts in an answer to STREAM.INFO; an empty answer means that there is no stream."""
+    if not info:
+        return StreamFacts(name, {})
+    state, copies = info["state"], (info.get("cluster") or {}).get("replicas") or []
+    lagging = tuple(copy["name"] for copy in copies if copy.get("offline") or not copy.get("current"))
+    return StreamFacts(
+        name,
+        info["config"],
+        state["messages"],
+        state["first_seq"],
+        state["last_seq"],
+        state.get("num_deleted", 0),
+        state["bytes"],
+        state.get("consumer_count", 0),
+        lagging,
+        unix_ns(info["ts"]) if "ts" in info else 0,
+    )
+
+
+def syncs_always(monitor: str) -> bool:
+    """Whether a server fsyncs before it acknowledges, as its monitoring port (http://HOST:8222) tells.
+
+    Raises:
+        LogUnavailableError: It does not tell.
+    """
+    url = monitor.rstrip("/") + "/jsz?config=1"
+    if not url.startswith(("http://", "https://")):
+        raise LogUnavailableError(f"{monitor!r} is no monitoring URL; write http://HOST:8222")
+    try:
+        with urlopen(url, timeout=MONITOR_TIMEOUT_S) as answer:  # noqa: S310  # http(s) only, as the operator named it
+            config = json.loads(answer.read(1 << 20)).get("config") or {}
+    except (URLError, HTTPException, OSError, ValueError) as error:
+        raise LogUnavailableError(f"{monitor} does not tell: {error}") from None
+    return bool(config.get("sync_always"))
