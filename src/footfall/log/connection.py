@@ -16,10 +16,14 @@ from footfall.errors import ConnectError, EngineTooOldError
 from footfall.log.access import Access, tls_context
 from footfall.log.client import LogClient
 
+EOF_OVER_TLS = "returning true from eof_received()"  # a warning at every end of a connection that started in clear
+
 logger = logging.getLogger(__name__)
+logging.getLogger("asyncio").addFilter(lambda record: not str(record.msg).startswith(EOF_OVER_TLS))
 
 SERVER_OLDEST = (2, 12, 12)  # earlier 2.12 lost and desynchronised messages
 CONNECT_TIMEOUT_S = 5.0
+TELLING = re.compile("authorization|authentication|certificate|TLS", re.IGNORECASE)
 
 
 async def establish(
@@ -45,7 +49,7 @@ async def establish(
         ConnectError: No server takes the connection in 5 s.
         EngineTooOldError: The server is too old to be trusted with a log.
     """
-    failure = ""  # the client's last: it tries again, and says nothing but that time is up
+    failure = ""  # the client's last, or the one that tells most: it tries again, and says nothing but that time is up
     give_up_s = time.monotonic() + CONNECT_TIMEOUT_S
 
     async def is_back() -> None:
@@ -59,13 +63,14 @@ async def establish(
 
     async def failed(error: Exception) -> None:
         nonlocal failure
-        failure = _said(error)
+        if not TELLING.search(failure):  # when a server refuses, the broken connection is reported as well, or instead
+            failure = _said(error)
         if time.monotonic() > give_up_s:
             _try_no_more(client)
-        if client.heard(failure):
-            logger.warning("the log's server refuses: %s", failure)
+        if client.heard(_said(error)):
+            logger.warning("the log's server refuses: %s", _said(error))
         else:
-            logger.debug("nats: %s", failure)
+            logger.debug("nats: %s", _said(error))
 
     context = tls_context(access, urls)
     try:
