@@ -56,6 +56,8 @@ class Connection:
             raise UnansweredError(self.url, error) from None
 
     async def _exchange(self, request: bytes) -> tuple[int, Any]:
+        if self._streams is not None and self._streams[0].at_eof():
+            self.close()  # the node has ended it since the last answer
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams

@@ -1,7 +1,7 @@
 """Compares what clients saw with what the log holds, and tells all that must not be; pure, and without product code.
 
-The invariants: every visit counted exactly once, nothing counted that was not sent, no value that falls, exact reads that
-are exact, nodes that agree in the end, one winner who is the N-th, and an order that respects what was known.
+The invariants: every visit counted exactly once, nothing counted that was not sent, no value that falls, exact reads
+that are exact, nodes that agree in the end, one winner who is the N-th, and an order that respects what was known.
 """
 
 from bisect import bisect_right

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -109,10 +108,3 @@ def running_site(directory: Path, topology: str) -> Iterator[Site]:
         finally:
             for process in (*site.nodes.values(), *site.cluster.servers):
                 process.stop()
-
-
-async def took_s(work: Callable[[], Awaitable[None]]) -> float:
-    """How long it took."""
-    begin_s = time.monotonic()
-    await work()
-    return time.monotonic() - begin_s

@@ -22,7 +22,7 @@ FAULTS: dict[str, Callable[[Site, NatsServer], contextlib.AbstractAsyncContextMa
     "cut-off": lambda site, server: cut_off(site, server.name),
     "deaf": lambda site, server: cut_off(site, server.name, outbound=False),
     "mute": lambda site, server: cut_off(site, server.name, inbound=False),
-    "disk-full": lambda site, server: full_disk(server),
+    "disk-full": lambda site, server: full_disk(site, server),
 }
 
 

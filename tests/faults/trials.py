@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -92,6 +93,6 @@ class Trial:
         fault, end_s = history.faults[-1], max(attempt.end_s for attempt in history.attempts if attempt.stored)
         found = stalls_s(history, fault.begin_s, end_s, without)
         told = ", ".join(f"{kind} {seconds:.2f} s" for kind, seconds in found.items())
-        print(f"{self.load.name}: longest without an answer: {told}; {self.load.spooled} of "
-              f"{self.load.acknowledged} visits were taken into a spool")  # fmt: skip
+        spooled = f"{self.load.spooled} of {self.load.acknowledged} visits were spooled"
+        sys.stdout.write(f"{self.load.name}: longest without an answer: {told}; {spooled}\n")
         return found
