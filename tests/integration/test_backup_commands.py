@@ -104,6 +104,27 @@ def test_a_backup_killed_in_the_middle_is_none_and_does_no_harm(tmp_path: Path, 
     assert node.value("people") == VISITORS
 
 
+def test_a_restore_killed_in_the_middle_leaves_no_log_and_is_done_again(tmp_path: Path, node: NodeProcess) -> None:
+    place, data = tmp_path / "backups", tmp_path / "data"
+    footfall("backup", str(place), "--data", data_of(node))
+    command = [*COMMAND, "restore", str(place), "--data", str(data)]
+    broken_off = 0
+    for pause_s in (0.0, 0.05, 0.1, 0.2):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as one:
+            while one.poll() is None and not any(data.glob("restoring-*")):
+                pass
+            time.sleep(pause_s)
+            one.kill()
+        if (data / "jetstream").exists():  # it came to its end before it was killed
+            break
+        broken_off += 1
+    assert broken_off
+    subprocess.run(command, capture_output=True, check=False)
+    assert (data / "jetstream").is_dir()
+    with NodeProcess(data, "--partitions", "4") as restored:
+        assert restored.value("people") == VISITORS
+
+
 def test_backups_are_made_every_so_often_a_failure_is_said_and_sigterm_ends_it(
     tmp_path: Path, node: NodeProcess
 ) -> None:

@@ -210,7 +210,7 @@ def test_a_log_that_is_there_is_not_touched(tmp_path: Path, node: NodeProcess) -
     place, data = tmp_path / "backups", tmp_path / "data"
     cut(node)
     backed_up(place, data)
-    assert "is in use by process" in restored(place, data, code=2)
+    assert "there is a log already" in restored(place, data, code=2)
     visits(node, "shop", ["later"] * 3)
     node.stop()
     assert "there is a log already" in restored(place, data, code=2)

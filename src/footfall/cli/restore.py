@@ -2,8 +2,13 @@
 
 import asyncio
 import contextlib
+import fcntl
 import logging
+import os
+import shutil
+import tempfile
 import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,9 +18,10 @@ from footfall.cli.arguments import Servers
 from footfall.cli.log_access import DATA, FILE_STORE_BYTES, access_to
 from footfall.cli.settings import parse_servers
 from footfall.config import Config
+from footfall.errors import ConfigError, DataInUseError, LogExistsError
 from footfall.log import jetstream
 from footfall.log.access import Access
-from footfall.log.engine import Engine
+from footfall.log.engine import LOCK, STORE, Engine
 from footfall.log.restoring import Restored
 from footfall.node.backup_format import Backup
 from footfall.node.backup_places import Place, place_of
@@ -72,12 +78,63 @@ async def _restore(
     config = msgspec.structs.replace(config, partitions=backup.partitions)
     async with contextlib.AsyncExitStack() as stack:
         if directory is not None:
-            servers = ((await stack.enter_async_context(Engine(directory, FILE_STORE_BYTES))).url,)
+            servers = (await stack.enter_async_context(_beside(directory)),)
         log = await jetstream.connect_restored(config, servers, restored, name="footfall restore", access=access)
         stack.push_async_callback(log.close)
         await fill(log, place, backup)
         await log.finish_restoring()
         return backup, log.created
+
+
+@contextlib.asynccontextmanager
+async def _beside(directory: Path) -> AsyncIterator[str]:
+    """The URL of an engine whose log becomes that of a data directory, whole or not at all, when the block ends.
+
+    What is killed on the way leaves a directory ``restoring-…`` in it, which nobody looks at.
+    """
+    store = directory / STORE
+    _check_free(store)
+    with _taken(directory):
+        made = Path(tempfile.mkdtemp(prefix="restoring-", dir=directory))
+        try:
+            async with Engine(made, FILE_STORE_BYTES) as engine:
+                yield engine.url
+            await asyncio.to_thread(_put, made / STORE, store)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _taken(directory: Path) -> Iterator[None]:
+    """The data directory, made if need be, is nobody else's meanwhile."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / LOCK).open("a+")
+    except OSError as error:
+        raise ConfigError(f"the data directory {directory} cannot be used: {error}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataInUseError(f"the data directory {directory} is in use: stop who uses it") from None
+        yield
+
+
+def _put(made: Path, store: Path) -> None:
+    """Rename what is whole to where it belongs, durably."""
+    made.rename(store)
+    handle = os.open(store.parent, os.O_RDONLY)
+    os.fsync(handle)
+    os.close(handle)
+
+
+def _check_free(store: Path) -> None:
+    """Raises LogExistsError if there is a log, or what is left of one."""
+    if store.exists():
+        raise LogExistsError(
+            f"there is a log already, in {store}: nothing was changed. Stop the node, move {store.parent} away, "
+            "and restore into a new one"
+        )
 
 
 def _say(backup: Backup, created: str, directory: Path | None, seconds: float, json: bool) -> None:

@@ -28,6 +28,8 @@ from footfall.log.binary import find_binary
 logger = logging.getLogger(__name__)
 
 DATA_VERSION = "1"
+STORE = "jetstream"  # in the data directory: the log and its store
+LOCK = "lock"  # whoever has it locked uses the directory
 START_TIMEOUT_S = 30.0  # of a server that recovers a large log
 STOP_TIMEOUT_S = 10.0
 LOCK_TIMEOUT_S = 10.0  # for a server whose parent was killed to end
@@ -51,7 +53,7 @@ def running_url(data: Path) -> str | None:
         EngineFailedError: An engine has the directory, and cannot be reached: it is starting, or ending.
     """
     try:
-        with (data / "lock").open() as lock:
+        with (data / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return None
     except BlockingIOError:
@@ -131,7 +133,7 @@ class Engine:
     async def _take_directory(self) -> None:
         try:
             self._data.mkdir(parents=True, exist_ok=True)
-            self._lock = (self._data / "lock").open("a+")
+            self._lock = (self._data / LOCK).open("a+")
             await self._wait_for_lock(self._lock)
             self._check_version()
             self._password = self._kept_password()
@@ -220,7 +222,7 @@ class Engine:
         )
 
     def _configuration(self) -> str:
-        quoted = str((self._data / "jetstream").resolve()).replace("\\", "\\\\").replace('"', '\\"')
+        quoted = str((self._data / STORE).resolve()).replace("\\", "\\\\").replace('"', '\\"')
         log = str((self._data / "nats.log").resolve()).replace("\\", "\\\\").replace('"', '\\"')
         return f"""# Written by Footfall at every start; changes are lost.
 server_name: footfall
