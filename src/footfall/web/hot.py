@@ -90,6 +90,7 @@ class HotProtocol(Connection):
         self._peer = self._sender = NOBODY  # where the connection comes from, and where the request does
         self._forwarded = False  # the request came over proxies: no two heads of such are alike
         self._waiting = False
+        self._shedding = False  # the request that comes is refused when it has come
         self._last = False  # the server stops: close after the answer
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -136,6 +137,7 @@ class HotProtocol(Connection):
         """Begin to gather."""
         super().on_message_begin()
         self._plain = self.enabled
+        self._shedding = False
         self._counter = None
         self._length = READ
 
@@ -157,7 +159,28 @@ class HotProtocol(Connection):
         if self._plain and self.url.startswith(PREFIX) and self.answered and not self.flow.write_paused:
             self._counter = self._taken()
         if self._counter is None:
-            super().on_headers_complete()
+            if self.pulse.behind() and self._sheds():
+                self._shedding = self._headed = True
+            else:
+                super().on_headers_complete()
+
+    def _sheds(self) -> bool:
+        """Whether a request can be refused here: in the application that costs five times as much."""
+        return (
+            self.answered
+            and not self.flow.write_paused
+            and self.url.startswith(b"/v1/")
+            and self.parser.get_method() in (b"GET", b"POST", b"PUT")
+            and self.parser.should_keep_alive()
+            and self.parser.get_http_version() == "1.1"
+            and not self.parser.should_upgrade()
+            and not self.expect_100_continue
+        )
+
+    def _shed(self) -> None:
+        self.traffic.shed += 1
+        self.traffic.failed(SHED.status)
+        self.transport.write(self.current().failed(SHED))
 
     def _taken(self) -> str | None:
         """The counter of a request that is taken here."""
@@ -188,6 +211,8 @@ class HotProtocol(Connection):
 
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
+        if self._shedding:
+            return
         if self._counter is None:
             super().on_body(body)
         else:
@@ -196,6 +221,10 @@ class HotProtocol(Connection):
     def on_message_complete(self) -> None:
         """Answer a request that is taken here, or let the application do it after all."""
         counter = self._counter
+        if self._shedding:
+            self._shedding = self.partial = False
+            self._shed()
+            return
         if counter is None:
             super().on_message_complete()
             return
@@ -233,9 +262,7 @@ class HotProtocol(Connection):
         if definition is None:
             return False
         if self.pulse.behind():
-            self.traffic.shed += 1
-            self.traffic.failed(SHED.status)
-            self.transport.write(self.current().failed(SHED))
+            self._shed()
             return True
         if self.door.limiting:
             try:

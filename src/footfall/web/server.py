@@ -7,12 +7,14 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from typing import Any, cast
 
 import uvicorn
 
 from footfall.config import Config
 from footfall.errors import PortInUseError
 from footfall.node.node import Node
+from footfall.web.accepting import Acceptor
 from footfall.web.api import application
 from footfall.web.connection import Limits
 from footfall.web.door import Door
@@ -66,9 +68,20 @@ class _Server(uvicorn.Server):
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Say when it is done."""
-        await super().startup(sockets)
+        """Listen at the sockets ourselves, and say when it is done."""
+        await super().startup([])
+        for bound in sockets or []:
+            bound.listen(self.config.backlog)
+            acceptor: Any = Acceptor(bound, self._connection, self.config.ssl)  # stands for a server: uvicorn closes it
+            self.servers.append(acceptor)
         self.listening.set()
+
+    def _connection(self) -> asyncio.Protocol:
+        made: Any = self.config.http_protocol_class
+        return cast(
+            "asyncio.Protocol",
+            made(config=self.config, server_state=self.server_state, app_state=self.lifespan.state),
+        )
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
