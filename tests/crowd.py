@@ -24,12 +24,13 @@ class UnansweredError(Exception):
     """No answer: the request may have been done, or not.
 
     Attributes:
-        error: What happened to the connection.
+        why: What happened to the connection, and whether it had served before.
     """
 
-    def __init__(self, url: str, error: Exception) -> None:
+    def __init__(self, url: str, error: Exception, served: bool) -> None:
         super().__init__(f"{url}: {error!r}")
-        self.error = error
+        ended = isinstance(error, ConnectionResetError | BrokenPipeError | asyncio.IncompleteReadError)
+        self.why = "ended while idle" if ended and served else type(error).__name__
 
 
 class Connection:
@@ -38,6 +39,7 @@ class Connection:
     def __init__(self, url: str) -> None:
         self.url = url
         self._port = int(url.rpartition(":")[2])
+        self._served = False  # whether there was an answer on this connection
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(
@@ -53,18 +55,20 @@ class Connection:
                 return await self._exchange(head.encode() + b"\r\n" + data)
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             self.close()
-            raise UnansweredError(self.url, error) from None
+            raise UnansweredError(self.url, error, self._served) from None
 
     async def _exchange(self, request: bytes) -> tuple[int, Any]:
         if self._streams is not None and self._streams[0].at_eof():
             self.close()  # the node has ended it since the last answer
         if self._streams is None:
+            self._served = False
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
         writer.write(request)
         status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines if line)
         answer = await reader.readexactly(int(headers["content-length"]))
+        self._served = True
         if headers.get("connection") == "close":
             self.close()
         return int(status.split(" ")[1]), json.loads(answer)

@@ -107,7 +107,7 @@ class Load:
                 try:
                     status, answer = await connections.to(node).ask("POST", path, body, key)
                 except UnansweredError as unanswered:
-                    status, answer, failure = 0, {}, type(unanswered.error).__name__
+                    status, answer, failure = 0, {}, unanswered.why
                 assert status in (0, 202, 503), answer
                 end_s = time.monotonic() if status else UNANSWERED_S
                 stored, receipt = (answer["stored"], answer["receipt"]) if status == 202 else ("", "")
