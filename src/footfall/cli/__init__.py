@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: What follows ``footfall``; the process's own arguments if None.
     """
+    os.umask(0o077)  # what is kept names visitors and holds secrets: it is for this user alone
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
