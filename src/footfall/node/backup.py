@@ -23,7 +23,8 @@ from footfall.node import backup_check, backup_format
 from footfall.node.backup_format import MANIFEST, Backup, Barrier, Packer, Part, Record
 from footfall.node.backup_places import Place
 from footfall.node.bundles import Head, LogAndStore, chunk_key, head_key, heads
-from footfall.node.cuts import Cuts, Found, pin_key
+from footfall.node.cut_reader import Found
+from footfall.node.cuts import Cuts, pin_key
 
 logger = logging.getLogger(__name__)
 

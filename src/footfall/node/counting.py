@@ -30,7 +30,8 @@ from footfall.node.aggregator import Aggregator, State
 from footfall.node.announcing import Announcing
 from footfall.node.backing_up import BackingUp
 from footfall.node.backup_places import place_of
-from footfall.node.cuts import Cuts, Found
+from footfall.node.cut_reader import Found
+from footfall.node.cuts import Cuts
 from footfall.node.exact import ExactReads, Write
 from footfall.node.judging import LOOK_S, Judging
 from footfall.node.members import Members, every

@@ -1,4 +1,4 @@
-"""Keeps consistent cuts: writes this node's parts, finds the newest complete one, drops old ones, trims the log.
+"""Keeps consistent cuts: writes this node's parts, drops old ones, trims the log.
 
 A pinned cut is kept for the audit of a milestone, though the log above it is trimmed: nothing can be counted from it.
 """
@@ -6,24 +6,18 @@ A pinned cut is kept for the audit of a milestone, though the log above it is tr
 import asyncio
 import contextlib
 import logging
-import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Mapping
 
 from footfall.core import cut
-from footfall.core.definitions import Definitions
-from footfall.core.partition import Partition
-from footfall.core.position import Position, check
+from footfall.core.position import Position
 from footfall.errors import CheckpointError, LogRewoundError, LogTrimmedError, LogUnavailableError
-from footfall.log.protocol import Log, Store
+from footfall.node.cut_reader import CutReader, Found, LogAndStore
 from footfall.node.waiting import ended
 
 logger = logging.getLogger(__name__)
 
 KEPT = 2  # complete cuts: if the newest turns out to be damaged there is another
-FETCHES_MAX = 16  # at a time
-ATTEMPTS_MAX = 3  # to find a cut that can be read
 SECONDS_MAX = 60.0  # for one part; the next cut is tried then
 PINS = "proof.head"  # keys below it end with the epoch of the cut that the proof begins at
 COPYING = "pin"  # keys below it end with the epoch of a cut that is being copied
@@ -32,35 +26,19 @@ YOUNG_S = 5.0  # readers that had read everything so lately do not ask whether t
 COPYING_EPOCHS_MAX = 8_640  # a day at one cut every 10 s: who copies for longer has died
 
 
-T = TypeVar("T")
-
-
-class LogAndStore(Log, Store, Protocol):
-    """The log with the store beside it."""
-
-
-class Found(NamedTuple):
-    """A complete cut."""
-
-    epoch: int
-    position: Position
-    manifests: dict[str, cut.Manifest]
-
-
 def pin_key(epoch: int, token: str) -> str:
     """Under which anything keeps a cut from being dropped while it is copied; ``token``: whose key it is."""
     return f"{COPYING}.{token}.{epoch}"
 
 
-class Cuts:
+class Cuts(CutReader):
     """The cuts of one log, as one node sees them."""
 
     def __init__(self, log: LogAndStore, young_s: float = YOUNG_S) -> None:
+        super().__init__(log)
         self.taken = self.failed = 0  # parts
         self.bytes = 0
-        self.newest = 0  # epoch of the newest complete cut that is known here
         self.duration_s = 0.0  # of the last part written
-        self._log = log
         self._writing: dict[str, asyncio.Task[None]] = {}
         self._young_s = young_s
         self._seen: dict[int, float] = {}  # sequence of a cut that was verified → when that was
@@ -108,141 +86,6 @@ class Cuts:
     async def stop(self) -> None:
         """Write no more; a cut without a part is as if it had not been begun."""
         await ended(self._writing.values())
-
-    async def find(self) -> list[Found]:
-        """The complete cuts of this log, newest first; one that cannot be read is left out.
-
-        Raises:
-            LogRewoundError: The log is not the one, or not any more, that the newest cut was taken of.
-            LogUnavailableError: The store cannot be read now.
-        """
-        return await self._find(sys.maxsize)
-
-    async def newest_found(self) -> Found | None:
-        """The newest complete cut. Raises as ``find``."""
-        found = await self._find(1)
-        return found[0] if found else None
-
-    async def _find(self, cuts_max: int) -> list[Found]:
-        """The newest of them."""
-        found: list[Found] = []
-        async with contextlib.aclosing(self.each()) as each:
-            async for one in each:
-                found.append(one)
-                if len(found) >= cuts_max:
-                    break
-        return found
-
-    async def each(self) -> AsyncGenerator[Found, None]:
-        """One after the other: of pinned ones there may be many, and few want them. Raises as ``find``."""
-        newest, strange = True, 0
-        for epoch in cut.complete(await self._log.keys("cut"), self._log.partitions):
-            try:
-                found = await self.at(epoch)
-                if found.position.created not in (self._log.created, *self._log.ancestors):
-                    strange = strange or epoch
-                    raise CheckpointError(f"cut {epoch} is of another log, made at {found.position.created}")
-            except CheckpointError as error:
-                logger.error("%s", error)  # no traceback: it is expected, and an older one serves
-                continue
-            if newest:
-                await self.check(found.position)
-                self.newest, newest = epoch, False
-            yield found
-        if newest and strange:  # not one is of this log
-            await self.check((await self.at(strange)).position)
-
-    async def at(self, epoch: int) -> Found:
-        """The cut of an epoch. Raises CheckpointError, LogUnavailableError."""
-        manifests = await self._manifests(epoch)
-        position = cut.check_parts(manifests, epoch, self._log.partitions)
-        return Found(epoch, position, {manifest.part: manifest for manifest in manifests})
-
-    async def check(self, position: Position) -> None:
-        """Raises LogRewoundError if the log no longer is the one that was counted up to ``position``."""
-        state = await self._log.state()
-        message = await self._log.message(position.sequence) if position.sequence else None
-        check(position, self._log.created, state.first_sequence, state.last_sequence, message)
-
-    async def _manifests(self, epoch: int) -> list[cut.Manifest]:
-        parts = [cut.DEFINITIONS, *map(str, range(self._log.partitions))]
-        fetched = await self.fetch([cut.manifest_key(epoch, part) for part in parts])
-        return [cut.read_manifest(data) for data in fetched.values()]
-
-    async def fetch(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """What the store holds under these keys. Raises CheckpointError if it has lost something."""
-        gate = asyncio.Semaphore(FETCHES_MAX)
-
-        async def one(key: str) -> tuple[str, bytes]:
-            async with gate:
-                data = await self._log.get(key)
-            if data is None:
-                raise CheckpointError(f"{key} is missing")
-            return key, data
-
-        return dict(await asyncio.gather(*map(one, keys)))
-
-    async def _blobs(self, manifest: cut.Manifest) -> dict[str, bytes]:
-        return await self.fetch({cut.blob_key(ref) for ref in manifest.refs() if ref.digest not in manifest.inline})
-
-    async def definitions(self, found: Found) -> Definitions:
-        """The definitions of a cut. Raises CheckpointError."""
-        manifest = found.manifests[cut.DEFINITIONS]
-        return await asyncio.to_thread(cut.restore_definitions, manifest, await self._blobs(manifest))
-
-    async def partition(self, found: Found, number: int) -> Partition:
-        """A partition's state in a cut. Raises CheckpointError."""
-        manifest = found.manifests[str(number)]
-        return await asyncio.to_thread(cut.restore, manifest, await self._blobs(manifest))
-
-    async def from_newest(self, read: Callable[[Found], Awaitable[T]]) -> tuple[Position, T | None]:
-        """What ``read`` makes of the newest cut that it can read; without any cut, the log's beginning and None.
-
-        Raises:
-            CheckpointError: No complete cut can be read, and the log was trimmed.
-            LogRewoundError: The log is not the one that the newest cut was taken of.
-            LogUnavailableError: The store cannot be read now.
-        """
-        for attempt in range(1, ATTEMPTS_MAX + 1):
-            first = (await self._log.state()).first_sequence
-            async with contextlib.aclosing(self.each()) as each:
-                async for found in each:
-                    if found.position.sequence < first:  # pinned, like all that are older
-                        break
-                    try:
-                        return found.position, await read(found)
-                    except CheckpointError as error:
-                        logger.error("an older cut is tried: %s", error)
-            try:
-                return await self._beginning(), None
-            except CheckpointError:  # or were they dropped for newer ones, while they were read?
-                if attempt == ATTEMPTS_MAX:
-                    raise
-        raise AssertionError("the last attempt returns or raises")
-
-    async def newest_partition(self, number: int) -> tuple[Partition, Position, cut.Manifest | None]:
-        """The newest state to fold a partition from; an empty one without a cut. Raises as ``from_newest``."""
-
-        async def read(found: Found) -> tuple[Partition, cut.Manifest]:
-            return await self.partition(found, number), found.manifests[str(number)]
-
-        position, made = await self.from_newest(read)
-        partition, manifest = made or (Partition(number, self._log.partitions), None)
-        return partition, position, manifest
-
-    async def newest_definitions(self) -> tuple[Definitions, Position]:
-        """The newest definitions that can be gone on from; none if there is no cut. Raises as ``from_newest``."""
-        position, definitions = await self.from_newest(self.definitions)
-        return definitions or Definitions(), position
-
-    async def _beginning(self) -> Position:
-        """The position before the first message. Raises CheckpointError if the log no longer holds that."""
-        state = await self._log.state()
-        if state.first_sequence > 1 and state.last_sequence > 0:
-            raise CheckpointError(
-                f"the log starts at sequence {state.first_sequence} and no complete cut can be read: restore a backup"
-            )
-        return Position(self._log.created)
 
     async def collect(self, holds: Callable[[Position], str]) -> None:
         """Drop what no kept cut needs, and the log before them.

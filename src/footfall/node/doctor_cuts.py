@@ -23,7 +23,8 @@ from footfall.errors import (
 from footfall.log.protocol import CONTROL_SUBJECT, Message
 from footfall.node.alarms import MEANING, alarmed
 from footfall.node.bundles import Head, bundle, log_between
-from footfall.node.cuts import PINS, Cuts, LogAndStore
+from footfall.node.cut_reader import CutReader, LogAndStore
+from footfall.node.cuts import PINS
 from footfall.node.doctor import Finding, bad, ok, warn
 
 SLICE_S = 0.05  # of folding, before the connection gets its turn
@@ -49,7 +50,7 @@ class CutsExamination:
     def __init__(self, log: LogAndStore) -> None:
         self.state: State | None = None
         self._log = log
-        self._cuts = Cuts(log)
+        self._cuts = CutReader(log)
 
     async def run(self) -> AsyncIterator[Finding]:
         """Findings on each complete cut, and on which is used. Raises LogUnavailableError."""
@@ -207,7 +208,7 @@ async def _proof(log: LogAndStore, name: str, head: Head) -> Finding:
     if messages != head.messages:
         raise CheckpointError(f"{head.messages} messages were kept, and {messages} are there")
     if head.epoch:
-        cuts = Cuts(log)
+        cuts = CutReader(log)
         found = await cuts.at(head.epoch)
         await cuts.definitions(found)
         for number in range(log.partitions):

@@ -11,7 +11,8 @@ from footfall.core.partition import Partition
 from footfall.core.position import Position
 from footfall.errors import CheckpointError
 from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Log
-from footfall.node.cuts import Cuts, Found
+from footfall.node.cut_reader import Found
+from footfall.node.cuts import Cuts
 
 
 def judge_subjects(partitions: int) -> list[str]:
