@@ -18,7 +18,7 @@ class Watched(NamedTuple):
 
 async def _watched(factory: pytest.TempPathFactory, topology: str) -> AsyncIterator[Watched]:
     with running_site(factory.mktemp(topology), topology) as site:
-        async with copying([server.url for server in site.servers.values()]) as copy:
+        async with copying(site.observed()) as copy:
             yield Watched(site, copy)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from accounts import Account
 from footfall.core import control
@@ -47,15 +47,21 @@ class LogCopy:
         self.messages.append(message)
         self.account.take(message)
 
-    async def follow(self, url: str) -> None:
-        """Read the log from one server, for as long as this is not cancelled."""
+    async def follow(self, server: Callable[[], str]) -> None:
+        """Read the log from one server, wherever that listens, for as long as this is not cancelled."""
         while True:
             with contextlib.suppress(FootfallError, OSError):
+                url = server()
                 log = await connect_existing([url], name="observer")
+                reading = asyncio.create_task(self._read(log))
                 try:
                     self._fold = self._fold or _Fold(log.partitions)
-                    await self._read(log)
+                    while not reading.done() and server() == url:
+                        await asyncio.wait({reading}, timeout=RETRY_S)
                 finally:
+                    reading.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await reading
                     await log.close()
             await asyncio.sleep(RETRY_S)
 
@@ -101,11 +107,11 @@ class _Fold:
 
 
 @contextlib.asynccontextmanager
-async def copying(urls: Sequence[str]) -> AsyncIterator[LogCopy]:
+async def copying(servers: Sequence[Callable[[], str]]) -> AsyncIterator[LogCopy]:
     """A copy that follows all servers: one may be paused, cut off or dead."""
     copy = LogCopy()
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(copy.follow(url)) for url in urls]
+        tasks = [group.create_task(copy.follow(server)) for server in servers]
         try:
             yield copy
         finally:

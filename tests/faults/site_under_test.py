@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 from wires import Wires
 
+from footfall.log.engine import running_url
 from footfall.log.streams import STREAM
 from processes import NatsCluster, NatsServer, NodeProcess, eventually
 
@@ -19,52 +20,24 @@ SETTLE_S = 40.0
 SETTINGS = ("--secret", SECRET, "--cut-interval-s", "5", "--closing-share", "0.2")
 
 
-class Site:
-    """A cluster that runs.
+class Place:
+    """Where nodes run.
 
     Attributes:
-        servers: By name.
         nodes: By name; those that have left included.
     """
 
-    def __init__(self, directory: Path, topology: str, wires: Wires) -> None:
-        self.wires = wires
-        self.cluster = NatsCluster(directory, wires.relay)
-        self.servers = {server.name: server for server in self.cluster.servers}
+    def __init__(self) -> None:
         self.nodes: dict[str, NodeProcess] = {}
-        self._directory = directory
-        self._topology = topology
-        for name in NODES:
-            self.add(name)
-
-    def add(self, name: str) -> NodeProcess:
-        """A node that is not started yet."""
-        ways = [(server.name, self.wires.relay(name, server.name, server.port)) for server in self.cluster.servers]
-        urls = ",".join(f"nats://127.0.0.1:{port}" for _, port in ways)
-        arguments = ("--nats", urls, "--topology", self._topology, "--node", name, *SETTINGS)
-        self.nodes[name] = NodeProcess(self._directory / name, *arguments)
-        return self.nodes[name]
 
     @property
     def urls(self) -> dict[str, str]:
         """Where the nodes that run listen."""
         return {name: node.url for name, node in self.nodes.items() if node.running()}
 
-    def leader(self) -> NatsServer:
-        """The server that leads the log's group, as most of those that answer say."""
-
-        def found() -> NatsServer | None:
-            told = [leader for server in self.servers.values() if (leader := _leader_told(server)) in self.servers]
-            most = max(told, key=told.count, default="")
-            return self.servers[most] if told.count(most) > 1 else None
-
-        leader: NatsServer = eventually(found, SETTLE_S, "a leader of the log")
-        return leader
-
-    def follower(self) -> NatsServer:
-        """A server that does not lead it."""
-        leader = self.leader()
-        return next(server for server in self.servers.values() if server is not leader)
+    def observed(self) -> list[Callable[[], str]]:
+        """Where the log is read, past all wires."""
+        raise NotImplementedError
 
     def whole(self) -> bool:
         """Whether all nodes are ready, hold nothing back, and share out all partitions."""
@@ -83,6 +56,65 @@ class Site:
     def alarms(self) -> float:
         """How many alarms nodes have raised."""
         return sum(node.metric("footfall_alarms_total") for node in self.nodes.values() if node.running())
+
+
+class Embedded(Place):
+    """One node with the log that it brings."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self.data = directory
+        self.node = self.nodes["node1"] = NodeProcess(directory, "--node", "node1", *SETTINGS)
+
+    def observed(self) -> list[Callable[[], str]]:
+        """Its engine listens at another port after each start."""
+        return [lambda: running_url(self.data) or "nats://127.0.0.1:1"]
+
+
+class Site(Place):
+    """A cluster that runs.
+
+    Attributes:
+        servers: By name.
+    """
+
+    def __init__(self, directory: Path, topology: str, wires: Wires) -> None:
+        super().__init__()
+        self.wires = wires
+        self.cluster = NatsCluster(directory, wires.relay)
+        self.servers = {server.name: server for server in self.cluster.servers}
+        self._directory = directory
+        self._topology = topology
+        for name in NODES:
+            self.add(name)
+
+    def add(self, name: str) -> NodeProcess:
+        """A node that is not started yet."""
+        ways = [(server.name, self.wires.relay(name, server.name, server.port)) for server in self.cluster.servers]
+        urls = ",".join(f"nats://127.0.0.1:{port}" for _, port in ways)
+        arguments = ("--nats", urls, "--topology", self._topology, "--node", name, *SETTINGS)
+        self.nodes[name] = NodeProcess(self._directory / name, *arguments)
+        return self.nodes[name]
+
+    def observed(self) -> list[Callable[[], str]]:
+        """Where the log is read, past all wires."""
+        return [lambda server=server: server.url for server in self.servers.values()]  # type: ignore[misc]
+
+    def leader(self) -> NatsServer:
+        """The server that leads the log's group, as most of those that answer say."""
+
+        def found() -> NatsServer | None:
+            told = [leader for server in self.servers.values() if (leader := _leader_told(server)) in self.servers]
+            most = max(told, key=told.count, default="")
+            return self.servers[most] if told.count(most) > 1 else None
+
+        leader: NatsServer = eventually(found, SETTLE_S, "a leader of the log")
+        return leader
+
+    def follower(self) -> NatsServer:
+        """A server that does not lead it."""
+        leader = self.leader()
+        return next(server for server in self.servers.values() if server is not leader)
 
 
 def _leader_told(server: NatsServer) -> str | None:

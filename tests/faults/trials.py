@@ -10,7 +10,7 @@ from pathlib import Path
 from checker import Outcome, check
 from history import Fault, stalls_s
 from observer import LogCopy
-from site_under_test import Site
+from site_under_test import Place
 
 from load import Load, until
 
@@ -22,16 +22,17 @@ RESUMED_MAX_S = 15.0  # generous: it is measured, and a slow machine is no fault
 class Trial:
     """Traffic that began before a fault and ends after it; what is left is the check."""
 
-    def __init__(self, site: Site, copy: LogCopy, name: str, directory: Path) -> None:
+    def __init__(self, site: Place, copy: LogCopy, name: str, directory: Path, milestone: int = MILESTONE) -> None:
         self.site = site
         self.load = Load(name, site.urls)
+        self._milestone = milestone
         self._copy = copy
         self._directory = directory
 
     @contextlib.asynccontextmanager
     async def traffic(self) -> AsyncIterator[None]:
         """Clients come before the block begins, and leave once all is healed and the milestone was passed."""
-        await self.load.set_up(MILESTONE)
+        await self.load.set_up(self._milestone)
         async with self.load.running():
             await self.load.until_acknowledged(50)
             await asyncio.sleep(BEFORE_S)
@@ -40,7 +41,7 @@ class Trial:
             self.load.history.faults.append(Fault(begin_s, time.monotonic(), self.load.name))
             await self.site.heal()
             self.load.nodes = self.site.urls
-            await self.load.until_acknowledged(MILESTONE + 50)
+            await self.load.until_acknowledged(self._milestone + 50)
             await asyncio.sleep(AFTER_S)
 
     async def check(self) -> None:
