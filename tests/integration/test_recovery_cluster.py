@@ -56,7 +56,7 @@ def test_a_new_cluster_goes_on_from_a_backup_and_nodes_drain_their_spools_into_i
             node.kill()
     with NatsCluster(tmp_path / "new") as new:
         said = footfall("restore", str(place), "--nats", new.urls).stdout
-        assert "is restored on the cluster: 100 visits of 1 counter" in said
+        assert "is restored on the cluster: 100 visits and 0 visitors of 1 counter" in said
         assert "there is a log already" in footfall("restore", str(place), "--nats", new.urls, code=2).stderr
         info = httpx.get(f"http://127.0.0.1:{new.servers[0]._monitor}/jsz?streams=1&config=1").json()
         streams = {

@@ -32,6 +32,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
     counters: int
     visits: int
+    visitors: int
     milestones: int
     proofs: int
     unproven: list[str]
@@ -51,6 +52,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int | None = None
     counters: int | None = None
     visits: int | None = None
+    visitors: int | None = None
     milestones: int | None = None
     proofs: int | None = None
     bytes: int | None = None
@@ -114,13 +116,19 @@ def _say(place: Place, backup: Backup, removed: list[str], seconds: float, json:
         values = {name: getattr(backup, name) for name in Made.__struct_fields__ if hasattr(backup, name)}
         output.print_json(Made(**values, target=str(place), removed=removed, seconds=seconds))
         return
-    counted = f"{output.count(backup.visits, 'visit')} of {output.count(backup.counters, 'counter')}"
+    counted = counted_text(backup)
     gone = f"; {output.count(len(removed), 'old one')} removed" if removed else ""
     print(
         f"{backup.name} in {place}: {counted} up to sequence {backup.sequence}, "
         f"{backup.bytes:,} bytes, verified ({seconds:.2f} s){gone}",
         flush=True,
     )
+
+
+def counted_text(backup: Backup) -> str:
+    """What is in a backup, in a few words."""
+    counted = f"{output.count(backup.visits, 'visit')} and {output.count(backup.visitors, 'visitor')}"
+    return f"{counted} of {output.count(backup.counters, 'counter')}"
 
 
 def run_list(target: str, verify: bool, json: bool) -> int:
@@ -130,8 +138,8 @@ def run_list(target: str, verify: bool, json: bool) -> int:
     if json:
         output.print_json(listed)
     elif listed:
-        header = ("BACKUP", "SEQUENCE", "COUNTERS", "VISITS", "MILESTONES", "BYTES", "STATE")
-        output.print_table(header, [_row(one) for one in listed], right=(1, 2, 3, 4, 5))
+        header = ("BACKUP", "SEQUENCE", "COUNTERS", "VISITS", "VISITORS", "MILESTONES", "BYTES", "STATE")
+        output.print_table(header, [_row(one) for one in listed], right=(1, 2, 3, 4, 5, 6))
     else:
         output.note(f"there is no backup in {place}")
     return int(any(one.state == "damaged" for one in listed))
@@ -159,6 +167,6 @@ async def _one(place: Place, name: str, verify: bool) -> Listed:
 
 
 def _row(one: Listed) -> tuple[str, ...]:
-    numbers = (one.sequence, one.counters, one.visits, one.milestones, one.bytes)
+    numbers = (one.sequence, one.counters, one.visits, one.visitors, one.milestones, one.bytes)
     told = ("" if number is None else f"{number:,}" for number in numbers)
     return (one.name, *told, f"{one.state}: {one.why}" if one.why else one.state)

@@ -15,6 +15,7 @@ import msgspec
 
 from footfall.cli import output
 from footfall.cli.arguments import Servers
+from footfall.cli.backup import counted_text
 from footfall.cli.log_access import DATA, FILE_STORE_BYTES, access_to
 from footfall.cli.settings import parse_servers
 from footfall.config import Config
@@ -44,6 +45,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     partitions: int
     counters: int
     visits: int
+    visitors: int
     milestones: int
     proofs: int
     seconds: float
@@ -145,8 +147,7 @@ def _say(backup: Backup, created: str, directory: Path | None, seconds: float, j
         return
     where = "on the cluster" if directory is None else f"in {directory}"
     print(
-        f"{backup.name} is restored {where}: {output.count(backup.visits, 'visit')} of "
-        f"{output.count(backup.counters, 'counter')}, as of {backup.made} ({seconds:.2f} s).\n"
+        f"{backup.name} is restored {where}: {counted_text(backup)}, as of {backup.made} ({seconds:.2f} s).\n"
         f"What was counted after sequence {backup.sequence} of the old log is lost; "
         "footfall ingest, run again, brings back what log files still hold.\n"
         f"Start the nodes with --partitions {backup.partitions}."

@@ -75,7 +75,9 @@ class BackingUp:
             done = await backup.back_up(self._cluster, self._place)
             self.made += 1
             self.newest_s = time.time()
-            logger.info("backup %s was made and verified: %d visits", done.name, done.visits)
+            logger.info(
+                "backup %s was made and verified: %d visits, %d visitors", done.name, done.visits, done.visitors
+            )
             for name in await asyncio.to_thread(tidy, self._place, done, self._keep):
                 logger.info("backup %s was removed", name)
         except FootfallError as error:

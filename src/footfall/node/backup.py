@@ -148,7 +148,8 @@ async def _parts(source: _Source, writing: "_Writing", made: str) -> Backup:
         ancestors=dict(source.cluster.ancestors),
         barrier=Barrier(source.barrier.subject, source.barrier.data),
         counters=len(source.definitions),
-        visits=copying.visits,
+        visits=copying.totals.visits,
+        visitors=copying.totals.visitors,
         milestones=len(source.definitions.milestones),
         proofs=copying.proofs,
         unproven=copying.unproven,
@@ -184,27 +185,28 @@ class _Copying:
 
     Attributes:
         states: See ``Backup.states``; like the others, whole once all records were taken.
-        visits: See ``Backup.visits``.
+        totals: See ``Backup.visits`` and ``visitors``.
         proofs: See ``Backup.proofs``.
         unproven: See ``Backup.unproven``.
     """
 
     def __init__(self, source: _Source) -> None:
         self.states: dict[str, str] = {}
-        self.visits = self.proofs = 0
+        self.totals = backup_check.Totals()
+        self.proofs = 0
         self.unproven: list[str] = []
         self._source = source
         self._copied: set[str] = set()  # blobs and manifests
 
     async def records(self) -> AsyncGenerator[Record, None]:
         source = self._source
-        roots = backup_check.roots_of(source.definitions)
+        roots = await asyncio.to_thread(backup_check.roots_of, source.definitions)
         for part in (cut.DEFINITIONS, *map(str, range(len(source.found.manifests) - 1))):
             manifest = source.found.manifests[part]
             copied = await self._part(source.found.epoch, manifest)
-            state, visits = await asyncio.to_thread(_decoded, manifest, dict(copied), roots)
+            state, totals = await asyncio.to_thread(_decoded, manifest, dict(copied), roots)
             self.states[part] = state
-            self.visits += visits
+            self.totals = self.totals.plus(totals)
             for record in copied:
                 yield record
         reached = [standing for standing in source.definitions.milestones if not standing.open]
@@ -258,9 +260,11 @@ class _Copying:
         yield Record(head_key(head), msgspec.msgpack.encode(head))
 
 
-def _decoded(manifest: cut.Manifest, fetched: dict[str, bytes], roots: list[int]) -> tuple[str, int]:
-    """The digest of a part's state, and its visits."""
+def _decoded(
+    manifest: cut.Manifest, fetched: dict[str, bytes], roots: backup_check.Roots
+) -> tuple[str, backup_check.Totals]:
+    """The digest of a part's state, and what it counts."""
     if manifest.part == cut.DEFINITIONS:
-        return backup_check.state_of(cut.restore_definitions(manifest, fetched)), 0
+        return backup_check.state_of(cut.restore_definitions(manifest, fetched)), backup_check.Totals()
     partition: Partition = cut.restore(manifest, fetched)
-    return backup_check.state_of(partition), backup_check.visits_of(partition, roots)
+    return backup_check.state_of(partition), roots.totals(partition)

@@ -1,16 +1,16 @@
 """Reads a backup back: everything is compared with the manifest, and the cut is decoded and compared again."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 
 from footfall.core import control, cut
 from footfall.core.batch import UNREADABLE
 from footfall.core.definitions import Definitions
-from footfall.core.names import Unit
 from footfall.core.partition import Partition
 from footfall.core.position import Position, digest
 from footfall.core.visitors import merged
@@ -41,18 +41,40 @@ def state_of(state: Partition | Definitions) -> str:
     return sha256(msgspec.msgpack.encode(told)).hexdigest()
 
 
-def roots_of(definitions: Definitions) -> list[int]:
-    """The numbers of the counters of ``visits`` that have none above them: their sum is all visits."""
-    return [
-        number
-        for number, name in enumerate(definitions.names)
-        if "." not in name and definitions.unit(number) is Unit.VISITS
-    ]
+class Totals(NamedTuple):
+    """What all counters that have none of their unit above them count together."""
+
+    visits: int = 0
+    visitors: int = 0
+
+    def plus(self, other: "Totals") -> "Totals":
+        """The sum of both."""
+        return Totals(self.visits + other.visits, self.visitors + other.visitors)
 
 
-def visits_of(partition: Partition, roots: Sequence[int]) -> int:
-    """What a partition has counted in these."""
-    return sum(partition.counts[number] for number in roots if number < len(partition.counts))
+class Roots(NamedTuple):
+    """The numbers of these counters."""
+
+    visits: list[int]
+    visitors: list[int]
+
+    def totals(self, partition: Partition) -> Totals:
+        """What a partition has counted in them."""
+        counts = partition.counts
+        return Totals(*(sum(counts[number] for number in one if number < len(counts)) for one in self))
+
+
+def roots_of(definitions: Definitions) -> Roots:
+    """The counters that have none of their unit above them: half a second for a million."""
+    roots, above = Roots([], []), bytearray(len(definitions))  # by number: the units on its path, as bits
+    for number, name in enumerate(definitions.names):
+        parent = definitions.number(name.rpartition(".")[0])
+        unit = 2 if definitions.units[number] else 1
+        path = 0 if parent is None else above[parent]
+        above[number] = path | unit
+        if not path & unit:
+            roots[unit - 1].append(number)
+    return roots
 
 
 async def records(place: Place, backup: Backup) -> AsyncGenerator[Record, None]:
@@ -86,8 +108,8 @@ class Checker:
         self._blobs: dict[str, bytes] = {}  # of the part of the cut that is being read
         self._seen: set[str] = set()  # keys
         self._states: dict[str, str] = {}
-        self._roots: list[int] = []
-        self._visits = 0
+        self._roots = Roots([], [])
+        self._totals = Totals()
         barrier = backup.barrier
         self._position = Position(backup.log, backup.sequence, digest(barrier.subject, barrier.data))
         self._check_barrier()
@@ -153,7 +175,7 @@ class Checker:
             self._roots = roots_of(state)
         else:
             state = cut.restore(found, self._blobs)
-            self._visits += visits_of(state, self._roots)
+            self._totals = self._totals.plus(self._roots.totals(state))
         self._states[found.part] = state_of(state)
 
     def _take_head(self, key: str, data: bytes) -> None:
@@ -173,5 +195,9 @@ class Checker:
             raise self._damaged(f"the cut's parts {', '.join(sorted(strange))} are missing")
         if changed := sorted(part for part in parts if told.get(part) != self._states[part]):
             raise self._damaged(f"the cut's parts {', '.join(changed)} do not count what they counted")
-        if self._visits != self._backup.visits:
-            raise self._damaged(f"it counts {self._visits} visits, and {self._backup.visits} were counted")
+        counted, backup = self._totals, self._backup
+        if counted != (backup.visits, backup.visitors):
+            raise self._damaged(
+                f"it counts {counted.visits} visits and {counted.visitors} visitors, "
+                f"not {backup.visits} and {backup.visitors}"
+            )

@@ -65,6 +65,7 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
         barrier: The message at the sequence.
         counters: How many.
         visits: The sum of all counters of ``visits`` that have none above them.
+        visitors: The same of ``visitors``.
         milestones: How many, whatever their state.
         proofs: How many winners' proofs are in it.
         unproven: The winners whose proof is not, and why.
@@ -83,6 +84,7 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
     barrier: Barrier
     counters: int
     visits: int
+    visitors: int
     milestones: int
     proofs: int
     unproven: list[str]

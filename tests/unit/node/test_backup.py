@@ -13,6 +13,7 @@ from node_raffle import N, Raffle
 
 from footfall.core import cut
 from footfall.core.control import Milestone, Verdict
+from footfall.core.definitions import Definitions
 from footfall.core.position import Position
 from footfall.errors import BackupDamagedError, BackupFailedError, CheckpointError, FormatError, LogRewoundError
 from footfall.node import backup_catalogue, backup_check, backup_format
@@ -46,7 +47,8 @@ async def test_a_backup_says_what_it_is_of(raffle: Raffle, shelf: Shelf) -> None
         raffle.cutter.positions[1].sequence,
         1,
     )
-    assert (backup.counters, backup.visits, backup.milestones, backup.proofs, backup.unproven) == (2, 12, 0, 0, [])
+    assert (backup.counters, backup.visits, backup.visitors) == (2, 12, 1)
+    assert (backup.milestones, backup.proofs, backup.unproven) == (0, 0, [])
     assert set(backup.states) == {"definitions", "0", "1"}
     assert set(shelf.objects[backup.name]) == {MANIFEST, *(part.name for part in backup.parts)}
     await backup_check.verify(shelf, backup)
@@ -293,7 +295,7 @@ async def test_records_that_do_not_belong_together_are_refused_though_all_digest
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"visits": 1}, "counts 14 visits, and 1 were counted"),
+        ({"visits": 1}, "counts 14 visits and 0 visitors, not 1 and 0"),
         ({"states": {}}, "do not count what they counted"),
         ({"epoch": 3}, "its barrier does not begin epoch 3"),
         ({"sequence": 3}, "stands elsewhere"),
@@ -415,3 +417,13 @@ async def test_what_later_versions_add_to_a_state_does_not_make_a_backup_look_da
     assert backup_check.state_of(partition) == before
     partition.counts[0] += 1
     assert backup_check.state_of(partition) != before
+
+
+def test_the_total_is_of_counters_that_have_none_of_their_unit_above_them() -> None:
+    definitions = Definitions()
+    definitions.restore(
+        [("a", 0, 1), ("a.b", 0, 1), ("a.c", 1, 1), ("a.c.d", 1, 1), ("p", 1, 1), ("p.q", 0, 1), ("p.q.r", 0, 1)]
+    )
+    roots = backup_check.roots_of(definitions)
+    assert [definitions.names[number] for number in roots.visits] == ["a", "p.q"]
+    assert [definitions.names[number] for number in roots.visitors] == ["a.c", "p"]
