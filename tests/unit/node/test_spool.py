@@ -308,8 +308,9 @@ async def test_a_message_of_the_spool_that_was_changed_is_left_out_and_a_person_
     again = await cluster.start("n1")
     await until(lambda: again.spool is not None and again.spool.aside)
     await cluster.shows("a", 12)
-    (warning,) = again.warnings()
+    warning, gap = again.warnings()
     assert "are not counted: run footfall doctor" in warning
+    assert gap.startswith("alarm gap (once, sequence ")
     assert files(cluster) == [f"{path.name}.aside"]
     assert sample(again, "footfall_alarms_total") == 1, "the batch that is missing is a gap in its producer's sequence"
     assert (again.read("a").pending, sample(again, "footfall_spool_visits")) == (0, 0)
