@@ -43,20 +43,25 @@ class Account:
             self._batch(message.sequence, raw[4])
 
     def _batch(self, sequence: int, sections: Any) -> None:
-        index = -1
-        for leaf, unit, entries, visitors, keys, times in sections:
-            assert times == 1
-            names, own = msgspec.msgpack.decode(visitors), msgspec.msgpack.decode(keys)
-            assert len(names) == len(own) == entries
-            for visitor, key in zip(names, own, strict=True):
-                index += 1
-                if unit == "visits" and not self._is_first("key", leaf, key):
+        entry = 0
+        for section in sections:
+            self._section(sequence, entry, section)
+            entry += section[2]
+
+    def _section(self, sequence: int, entry: int, section: Any) -> None:
+        """Take a section, whose first entry is this one of its message."""
+        leaf, unit, entries, visitors, keys, times = section
+        assert times == 1
+        names, own = msgspec.msgpack.decode(visitors), msgspec.msgpack.decode(keys)
+        assert len(names) == len(own) == entries
+        for index, (visitor, key) in enumerate(zip(names, own, strict=True), entry):
+            if unit == "visits" and not self._is_first("key", leaf, key):
+                continue
+            for counter in path_of(leaf):
+                if self._units.get(counter, "visits") != unit:
                     continue
-                for counter in path_of(leaf):
-                    if self._units.get(counter, "visits") != unit:
-                        continue
-                    if unit == "visits" or self._is_first("visitor", counter, visitor):
-                        self.order[counter].append(Place(sequence, index, visitor, key))
+                if unit == "visits" or self._is_first("visitor", counter, visitor):
+                    self.order[counter].append(Place(sequence, index, visitor, key))
 
     def _is_first(self, *what: str) -> bool:
         first = what not in self._seen

@@ -25,10 +25,11 @@ class LogCopy:
         conflicts: Sequences at which servers told different messages.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, account: Account | None = None) -> None:
         self.messages: list[Message] = []
         self.conflicts: list[int] = []
-        self.account = Account()
+        self._account = account or Account()
+        self._accounted = 0
         self._fold: _Fold | None = None
 
     @property
@@ -45,7 +46,6 @@ class LogCopy:
             return
         assert message.sequence == self.sequence + 1, f"trimmed before it was read: after {self.sequence}"
         self.messages.append(message)
-        self.account.take(message)
 
     async def follow(self, server: Callable[[], str]) -> None:
         """Read the log from one server, wherever that listens, for as long as this is not cancelled."""
@@ -71,6 +71,14 @@ class LogCopy:
             async for delivery in deliveries:
                 for message in delivery.messages:
                     self.take(message)
+
+    @property
+    def account(self) -> Account:
+        """What the messages hold, by a dumb model."""
+        for message in self.messages[self._accounted :]:
+            self._account.take(message)
+        self._accounted = len(self.messages)
+        return self._account
 
     def values(self) -> dict[str, int]:
         """What the product's fold gives."""
@@ -107,9 +115,9 @@ class _Fold:
 
 
 @contextlib.asynccontextmanager
-async def copying(servers: Sequence[Callable[[], str]]) -> AsyncIterator[LogCopy]:
+async def copying(servers: Sequence[Callable[[], str]], account: Account | None = None) -> AsyncIterator[LogCopy]:
     """A copy that follows all servers: one may be paused, cut off or dead."""
-    copy = LogCopy()
+    copy = LogCopy(account)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(copy.follow(server)) for server in servers]
         try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -78,13 +78,13 @@ class Site(Place):
         servers: By name.
     """
 
-    def __init__(self, directory: Path, topology: str, wires: Wires) -> None:
+    def __init__(self, directory: Path, topology: str, wires: Wires, settings: Sequence[str] = SETTINGS) -> None:
         super().__init__()
         self.wires = wires
         self.cluster = NatsCluster(directory, wires.relay)
         self.servers = {server.name: server for server in self.cluster.servers}
         self._directory = directory
-        self._topology = topology
+        self._arguments = ("--topology", topology, *settings)
         for name in NODES:
             self.add(name)
 
@@ -92,7 +92,7 @@ class Site(Place):
         """A node that is not started yet."""
         ways = [(server.name, self.wires.relay(name, server.name, server.port)) for server in self.cluster.servers]
         urls = ",".join(f"nats://127.0.0.1:{port}" for _, port in ways)
-        arguments = ("--nats", urls, "--topology", self._topology, "--node", name, *SETTINGS)
+        arguments = ("--nats", urls, "--node", name, *self._arguments)
         self.nodes[name] = NodeProcess(self._directory / name, *arguments)
         return self.nodes[name]
 
@@ -126,10 +126,10 @@ def _leader_told(server: NatsServer) -> str | None:
 
 
 @contextlib.contextmanager
-def running_site(directory: Path, topology: str) -> Iterator[Site]:
+def running_site(directory: Path, topology: str, settings: Sequence[str] = SETTINGS) -> Iterator[Site]:
     """A site that is whole; it is ended afterwards, whatever state it is in."""
     with Wires() as wires, ThreadPoolExecutor() as pool:
-        site = Site(directory, topology, wires)
+        site = Site(directory, topology, wires, settings)
         try:
             with contextlib.ExitStack() as stack:
                 stack.enter_context(site.cluster)

@@ -25,6 +25,7 @@ class Trial:
     def __init__(self, site: Place, copy: LogCopy, name: str, directory: Path, milestone: int = MILESTONE) -> None:
         self.site = site
         self.load = Load(name, site.urls)
+        self._last = 0  # sequence of the log that an exact read told
         self._milestone = milestone
         self._copy = copy
         self._directory = directory
@@ -60,21 +61,28 @@ class Trial:
         """What the log holds, and what nodes show once they have converged."""
         counters = self.load.counters
         shown = {node: await self._exact(node) for node in self.load.nodes}
-        await until(lambda: self._copy.sequence >= self._last, "the copy of the log")
+        await self.read_on()
         folded = self._copy.values()
         order = {counter: self._copy.account.order[counter] for counter in counters}
         for node, values in shown.items():
             await self._converges(node, values)
         return Outcome(order, folded, shown, self.load.people)
 
-    _last = 0
+    def must_read(self, sequence: int) -> None:
+        """The copy of the log is needed up to here."""
+        self._last = max(self._last, sequence)
+
+    async def read_on(self) -> None:
+        """Return once it is there."""
+        await until(lambda: self._copy.sequence >= self._last, "the copy of the log")
 
     async def _exact(self, node: str) -> dict[str, int]:
         values: dict[str, int] = {}
         for counter in self.load.counters:
             path = f"/v1/counters/{counter}?consistency=linearizable"
             _, answer = await self.load.ask("GET", path, only=node)
-            values[counter], self._last = answer["value"], max(self._last, answer["sequence"])
+            values[counter] = answer["value"]
+            self.must_read(answer["sequence"])
         return values
 
     async def _converges(self, node: str, values: dict[str, int]) -> None:

@@ -23,6 +23,7 @@ class Wires:
     def __init__(self) -> None:
         self.held = 0
         self.cuts: set[Direction] = set()
+        self._cut_off: dict[str, set[Direction]] = {}
         self.ends: set[_End] = set()
         self.names: set[str] = set()
         self._loop = asyncio.new_event_loop()
@@ -55,16 +56,17 @@ class Wires:
         """Cut off a party: what is sent to it, what it sends, or both."""
         others = self.names - {name}
         cuts = {(other, name) for other in others if inbound} | {(name, other) for other in others if outbound}
-        self._do(lambda: self._set(self.cuts | cuts)).result()
+        self._do(lambda: self._set(name, cuts)).result()
 
     def heal(self, name: str) -> None:
         """Nothing is kept back any more from or to a party, unless the other one is cut off, too."""
-        self._do(lambda: self._set({cut for cut in self.cuts if name not in cut})).result()
+        self._do(lambda: self._set(name, set())).result()
 
-    def _set(self, cuts: set[Direction]) -> None:
+    def _set(self, name: str, cuts: set[Direction]) -> None:
         if not self.cuts:
             self.held = 0
-        self.cuts = cuts
+        self._cut_off[name] = cuts
+        self.cuts = set().union(*self._cut_off.values())
         for end in list(self.ends):
             end.flush()
 
