@@ -282,6 +282,32 @@ async def test_a_stop_answers_what_is_outstanding_and_says_that_it_closes(server
         writer.close()
 
 
+@pytest.mark.parametrize("hot", [True, False])
+async def test_before_a_stop_requests_that_are_on_their_way_are_answered_as_the_last_of_their_connection(
+    node: FakeNode, hot: bool
+) -> None:
+    server = HttpServer(node, "127.0.0.1", 0, hot=hot, stop_s=1, leave_s=5.0)  # type: ignore[arg-type]
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    for _ in range(2):  # the second head is known
+        writer.write(VISIT)
+        assert (await read_answer(reader)).headers.get("connection") is None
+    stopping = asyncio.create_task(server.stop())
+    await asyncio.sleep(0.1)
+    (ready,) = await talk(server.port, get("/readyz"))
+    assert (ready.status, ready.headers["connection"]) == (503, "close")
+    assert b"it is stopping" in ready.body
+    (visit,) = await talk(server.port, VISIT)
+    assert (visit.status, visit.headers["connection"]) == (202, "close")
+    writer.write(VISIT)
+    last = await read_answer(reader)
+    assert (last.status, last.headers["connection"]) == (202, "close")
+    assert await closes(reader)
+    writer.close()
+    await asyncio.wait_for(stopping, 2)  # no connection is left to wait for
+    assert len(node.visitors) == 4
+
+
 async def test_a_stop_is_bounded_when_an_answer_never_comes(server: HttpServer, node: FakeNode) -> None:
     node.delay_s = None
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)

@@ -154,9 +154,9 @@ class Api:
 
     async def get_readiness(self, request: Request) -> Response:
         """Say whether the node counts and answers."""
-        found = self._node.problems()
+        found = [*self._node.problems(), *(["it is stopping"] if self._traffic.leaving else [])]
         warnings = [*self._node.warnings(), *filter(None, [self._door.warning])]
-        return in_json(wire.Readiness(not found, list(found), warnings), 503 if found else 200)
+        return in_json(wire.Readiness(not found, found, warnings), 503 if found else 200)
 
     async def get_metrics(self, request: Request) -> Response:
         """Expose metrics for Prometheus."""
@@ -198,7 +198,7 @@ class _Outermost:
     """Routes by the path as it was sent, counts answers and gives them their common headers.
 
     It sheds what comes while the node is behind, but not questions about its health, by which that is seen. It closes
-    after an answer to a body that was not awaited.
+    after an answer to a body that was not awaited, and after every answer once the server is about to stop.
     """
 
     def __init__(self, app: ASGIApp, traffic: Traffic, pulse: Pulse) -> None:
@@ -221,7 +221,7 @@ class _Outermost:
             if message["type"] == "http.response.start":
                 self._traffic.answered(message["status"])
                 message["headers"] = with_common(message["headers"])
-                if owes_body:
+                if owes_body or self._traffic.leaving:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 

@@ -136,7 +136,7 @@ class HotProtocol(Connection):
     def on_message_begin(self) -> None:
         """Begin to gather."""
         super().on_message_begin()
-        self._plain = self.enabled
+        self._plain = self.enabled and not self.traffic.leaving
         self._shedding = False
         self._counter = None
         self._length = READ

@@ -26,7 +26,7 @@ from footfall.web.descriptors import room_for
 from footfall.web.door import Door
 from footfall.web.problems import slug
 from footfall.web.renewal import Renewal
-from footfall.web.server import HttpServer, bind, url_of
+from footfall.web.server import LEAVE_S, HttpServer, bind, url_of
 from footfall.web.token_file import TokenFile
 
 logger = logging.getLogger("footfall.web.process")  # also where it is run as __main__
@@ -88,7 +88,14 @@ async def running(config: Config, hung_up: asyncio.Event | None = None) -> Async
         stack.push_async_callback(node.stop)
         door = Door(config, tokens, node.visitors_key)
         server = HttpServer(
-            node, config.http_host, config.http_port, bound=bound, tls=tls, door=door, limits=_limits(config, door)
+            node,
+            config.http_host,
+            config.http_port,
+            leave_s=LEAVE_S,
+            bound=bound,
+            tls=tls,
+            door=door,
+            limits=_limits(config, door),
         )
         await server.start()
         if tls is not None:

@@ -25,6 +25,8 @@ from footfall.web.traffic import Traffic
 BACKLOG = 2048
 KEEP_ALIVE_S = 75  # above the 60 s of common proxies, which must be the first to close
 HURRY_S_MAX = 1.0  # between looks at what is slow: 10,000 connections take 2 ms
+LEAVE_S = 1.0  # before a stop: clients that send again so soon do not find a closed connection
+LEAVE_CHECK_S = 0.02
 STOP_S = 12  # how long answers may take that are outstanding at a stop; a node gives up a visit after 10 s
 
 
@@ -99,6 +101,7 @@ class HttpServer:
         hot: Whether the protocol answers single visits and eventual reads by itself.
         keep_alive_s: How long an idle connection is kept; at most twice as long.
         stop_s: How long a stop waits for answers that are outstanding.
+        leave_s: How long connections are kept before, for requests that are on their way.
         bound: What ``bind`` returned, if it was called for this address before.
         tls: What TLS is spoken with, if it is.
         door: Who may do what, and how often; anyone, all, if it is left out.
@@ -114,6 +117,7 @@ class HttpServer:
         hot: bool = True,
         keep_alive_s: int = KEEP_ALIVE_S,
         stop_s: int = STOP_S,
+        leave_s: float = 0.0,
         bound: socket.socket | None = None,
         tls: ssl.SSLContext | None = None,
         door: Door | None = None,
@@ -128,11 +132,13 @@ class HttpServer:
         self._keep_alive_s = keep_alive_s
         door = door or Door(Config())
         limits = limits or Limits()
+        self._leave_s = leave_s
+        self._protocol = protocol(node, self.traffic, hot, door, limits, self._pulse)
         self._hurry_s = min(HURRY_S_MAX, limits.request_timeout_s / 4)
         self._uvicorn = _Server(
             uvicorn.Config(
                 application(node, self.traffic, door, self._pulse),
-                http=protocol(node, self.traffic, hot, door, limits, self._pulse),
+                http=self._protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -176,9 +182,18 @@ class HttpServer:
         self._beating = asyncio.create_task(self._pulse.keep(), name="http-pulse")
 
     async def stop(self) -> None:
-        """Accept nothing more, answer what is outstanding, within ``stop_s``, and close."""
+        """Accept nothing more, answer what is outstanding, within ``stop_s``, and close.
+
+        To close a connection that is idle, as far as one knows here, is to break a request that is on its way over it.
+        So for ``leave_s`` all is answered as before, but that the connection is closed after the answer.
+        """
         if self._serving is None or self._sweeping is None or self._beating is None:
             return
+        self.traffic.leaving = True
+        self._protocol.heads.clear()
+        leave_at_s = time.monotonic() + self._leave_s
+        while self._connections() and time.monotonic() < leave_at_s:
+            await asyncio.sleep(LEAVE_CHECK_S)
         self._sweeping.cancel()
         self._beating.cancel()
         self._uvicorn.should_exit = True

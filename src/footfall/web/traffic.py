@@ -11,6 +11,7 @@ class Traffic:
         statuses: Requests that the application answered, by status.
         refused: Connections over a limit.
         shed: Requests refused because the node was behind with its work.
+        leaving: Whether the server is about to stop: every answer is the last of its connection.
         slow: Connections that were ended because a request did not come, or an answer was not read, in time.
     """
 
@@ -21,6 +22,7 @@ class Traffic:
         self.statuses: dict[int, int] = {}
         self.refused = 0
         self.shed = 0
+        self.leaving = False
         self.slow = 0
 
     def failed(self, status: int) -> None:
