@@ -192,7 +192,7 @@ class HttpServer:
         self.traffic.leaving = True
         self._protocol.heads.clear()
         leave_at_s = time.monotonic() + self._leave_s
-        while self._connections() and time.monotonic() < leave_at_s:
+        while self._connections() and time.monotonic() < leave_at_s:  # noqa: ASYNC110 - each ends by itself
             await asyncio.sleep(LEAVE_CHECK_S)
         self._sweeping.cancel()
         self._beating.cancel()
