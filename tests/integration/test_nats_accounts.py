@@ -256,6 +256,30 @@ async def test_an_auditor_cannot_have_the_log_written_into_the_log(auditor: Clie
         assert await log.get(key) in (data, None), "as it was, or dropped with its cut"
 
 
+async def test_what_an_auditor_has_the_log_send_to_nodes_is_not_taken_for_a_nodes_word(
+    auditor: Client, log: JetStreamLog
+) -> None:
+    """A producer could have written it, in the form of what nodes say to each other."""
+    heard: list[bytes] = []
+
+    async def hear(data: bytes) -> None:
+        heard.append(data)
+
+    end = await log.subscribe("footfall.node.test", hear)
+    config = {"name": "nodes", "ack_policy": "none", "mem_storage": True, "inactive_threshold": 5_000_000_000}
+    body = json.dumps({"stream_name": streams.STREAM, "config": config | {"deliver_subject": "footfall.node.test"}})
+    answer = json.loads((await auditor.request(f"{API}.CONSUMER.CREATE.FOOTFALL.nodes", body.encode())).data)
+    assert "error" not in answer
+    assert answer["num_pending"] > 0
+    await asyncio.sleep(SETTLE_S)
+    await log.send("footfall.node.test", b"a node's")
+    async with asyncio.timeout(10):
+        while b"a node's" not in heard:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert heard == [b"a node's"]
+    await end()
+
+
 def test_nobody_comes_in_without_a_certificate_or_with_a_wrong_password(secured: Secured, tmp_path: Path) -> None:
     urls = ",".join(secured.urls("auditor"))
     ca, own = secured.files[:2], secured.files[2:]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from footfall.log import connection, restoring
 from footfall.log.access import Access, access_of
 from footfall.log.api import Api, said
 from footfall.log.client import LogClient
-from footfall.log.facts import StreamFacts, stream_facts
+from footfall.log.facts import StreamFacts, has_quorum, stream_facts
 from footfall.log.known import Known
 from footfall.log.protocol import PUBLISH_TIMEOUT_S, Delivery, Handler, LogState, Message
 from footfall.log.pull import PullLoop
@@ -45,6 +46,7 @@ FULL = (10077, 10047, 10023)  # maximum bytes exceeded; insufficient storage; in
 CLUSTER_REPLICAS = 3
 FROM_URLS = Access()  # nothing but what the URLs say
 STALE_MAX_S = 15.0  # a leader that was cut off answers from the past until it steps down, after 10 s without a quorum
+DOUBT_GAP_S = 5.0
 
 
 class JetStreamLog:
@@ -57,7 +59,8 @@ class JetStreamLog:
         self._client = client
         self._known = Known()
         self._replicated = False
-        self._doubted_s: float | None = None  # since when a replicated log seems to have lost something
+        self._doubted_s = 0.0  # since when a replicated log seems to have lost something
+        self._doubted_last_s = -math.inf  # and when that was seen last
         self._loops: set[PullLoop] = set()
         self._replies = Replies(client)
         self._api = Api(self._replies)
@@ -141,21 +144,23 @@ class JetStreamLog:
             if position is not None:
                 check(position, created, first, last, found[-1])
         except LogRewoundError as error:
-            if missing and created == self.created and self._may_be_stale():
+            if missing and created == self.created and self._may_be_stale(info):
                 raise LogUnavailableError(
                     f"a server of the log may answer from the past ({error}); asked again"
                 ) from None
             raise
-        self._doubted_s = None
+        self._doubted_last_s = -math.inf
         if position is not None:
             self._known.remember(position)
 
-    def _may_be_stale(self) -> bool:
+    def _may_be_stale(self, info: dict[str, Any]) -> bool:
         """Whether something that is missing may be on another server of a replicated log."""
         if not self._replicated:
             return False
         now_s = time.monotonic()
-        self._doubted_s = now_s if self._doubted_s is None else self._doubted_s
+        if not has_quorum(info) or now_s - self._doubted_last_s > DOUBT_GAP_S:
+            self._doubted_s = now_s  # what was doubted long ago, and not seen since, is no evidence
+        self._doubted_last_s = now_s
         return now_s - self._doubted_s <= STALE_MAX_S
 
     async def _first_sequence(self) -> int:
@@ -220,6 +225,8 @@ class JetStreamLog:
         """See ``Bus.subscribe``."""
 
         async def handle(message: Msg) -> None:
+            if message.subject != subject:
+                return  # of the log: a consumer may send it to any subject, and a producer may have written anything
             try:
                 answer = await handler(message.data)
             except Exception:
