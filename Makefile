@@ -32,9 +32,9 @@ demo: setup  ## A raffle on three nodes: a million visits, and the winner
 	@$(BIN)/footfall demo
 
 # The core is all that one must trust for the count: every branch of it is reached by its own tests, without a server.
-# The simulations, which need none either, run beside them.
+# The simulations and the fuzzing, which need none either, run beside them. FOOTFALL_FUZZ says how many inputs.
 test: setup  ## Every test: unit, property, simulation, and real servers
-	@$(BIN)/pytest tests/simulation >$(VENV)/simulation.log 2>&1 & simulation=$$!; trap 'kill $$simulation 2>/dev/null' INT TERM; \
+	@$(BIN)/pytest tests/simulation tests/fuzz >$(VENV)/simulation.log 2>&1 & simulation=$$!; trap 'kill $$simulation 2>/dev/null' INT TERM; \
 	$(BIN)/pytest tests/unit --cov=footfall.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100; unit=$$?; \
 	wait $$simulation; simulated=$$?; cat $(VENV)/simulation.log; test $$unit -eq 0 -a $$simulated -eq 0
 	$(BIN)/pytest tests/integration

@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 import msgspec
 
+from footfall.core.batch import UNREADABLE
 from footfall.core.position import Position
 from footfall.errors import CheckpointError
 from footfall.log.protocol import CONTROL_SUBJECT, MESSAGE_BYTES_MAX, VISITS_SUBJECT, Delivery, Log, Message, Store
@@ -73,7 +74,7 @@ async def heads(store: Store, since: int) -> list[Head]:
         data = await store.get(key)
         try:
             found.append(msgspec.msgpack.decode(data or b"", type=Head))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             raise CheckpointError(f"{key} cannot be read: it was changed") from None
     return found
 
@@ -129,7 +130,7 @@ async def bundle(store: Store, head: Head) -> AsyncGenerator[Message, None]:
 def _message(key: str, data: bytes) -> Message:
     try:
         return msgspec.msgpack.decode(data, type=Message)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         raise CheckpointError(f"{key} cannot be read: it was changed") from None
 
 
