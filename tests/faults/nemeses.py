@@ -49,7 +49,8 @@ async def started(process: Process) -> None:
         with contextlib.suppress(AssertionError):
             await asyncio.to_thread(process.start)
             return
-        assert attempt + 1 < STARTS_MAX and not process.running(), process.said()[-2000:]
+        assert not process.running(), f"it runs, and is not ready: {process.said()[-2000:]}"
+        assert attempt + 1 < STARTS_MAX, process.said()[-2000:]
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""Minutes of traffic on three servers and three nodes, with a fault every five seconds, from a seed; then everything is checked.
+"""Minutes of traffic on three servers and three nodes, with a fault every five seconds, from a seed; then the check.
 
     SOAK_S=300 SOAK_RATE=20000 SOAK_SEED=1 SOAK_TOPOLOGY=replicated make soak
 
@@ -169,16 +169,13 @@ class Soak:
         )
         say(f"counted {bulk + single:,}   lost {lost:,}   doubled {doubled:,}")
         spooled = self._load.spooled + batches.spooled * VISITS
-        say(
-            f"of them {spooled:,} were taken into a spool; {again:,} visits and {batches.retries:,} batches were sent again"
-        )
+        say(f"{spooled:,} of them were spooled; {again:,} visits and {batches.retries:,} batches were sent again")
         say(f"{len({winner.n for winner in history.winners})} of {MILESTONES} milestones have a winner")
         stalls = [stalls_s(history, fault.begin_s, fault.end_s + EVERY_S) for fault in history.faults]
         for kind in stalls[0] if stalls else ():
             found = sorted(stall[kind] for stall in stalls)
-            say(
-                f"longest without an answer around a fault, {kind}: p50 {found[len(found) // 2]:.2f} s, max {found[-1]:.2f} s"
-            )
+            median_s, most_s = found[len(found) // 2], found[-1]
+            say(f"longest without an answer around a fault, {kind}: p50 {median_s:.2f} s, max {most_s:.2f} s")
 
 
 async def soak(directory: Path, topology: str, seconds: float, rate: float, seed: int) -> list[str]:

@@ -126,7 +126,8 @@ class _End(asyncio.Protocol):
         if self.other is None or self.direction in self.wires.cuts:
             return
         if self._waiting:
-            self.other.transport.write(bytes(self._waiting))
+            if not self.other.ended:
+                self.other.transport.write(bytes(self._waiting))
             if len(self._waiting) > HELD_BYTES_MAX and not self.ended:
                 self.transport.resume_reading()
             self._waiting.clear()
