@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check format bench lock clean
+.PHONY: help setup demo test soak test-fast check format bench lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,11 @@ test: setup  ## Every test: unit, property, simulation, and real servers
 	$(BIN)/pytest tests/unit --cov=footfall.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100; unit=$$?; \
 	wait $$simulation; simulated=$$?; cat $(VENV)/simulation.log; test $$unit -eq 0 -a $$simulated -eq 0
 	$(BIN)/pytest tests/integration
+	$(BIN)/pytest tests/faults
+
+# SOAK_S=300 SOAK_RATE=20000 SOAK_SEED=… SOAK_TOPOLOGY=replicated|sharded make soak
+soak: setup  ## Minutes of traffic on three servers and three nodes, with a random fault every five seconds
+	@$(BIN)/python tests/faults/soak.py
 
 test-fast: setup  ## Unit and property tests only
 	$(BIN)/pytest tests/unit
