@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import nats
 import pytest
 from commands import footfall
@@ -300,8 +299,3 @@ def test_a_user_that_may_not_what_it_must_is_told_in_one_line(secured: Secured, 
     assert "does not let this user do what it must" in done.stderr
     assert "STREAM.INFO.FOOTFALL" in done.stderr.upper()
     assert done.stderr.count("\n") == 1
-
-
-def test_nothing_is_answered_in_clear(secured: Secured) -> None:
-    with pytest.raises(httpx.HTTPError):
-        httpx.get(f"http://{secured.servers[0].address}/", timeout=2)
