@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -142,6 +143,10 @@ def test_a_node_with_an_embedded_engine_refuses_it_when_that_comes_back_without_
         flip_header(tmp_path / "data" / "jetstream", STREAM)
         node.resume()
         check_refused(node, LOST)
+        command = [sys.executable, "-m", "footfall.cli", "nodes", "--url", node.url]
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        assert listed.stdout.startswith("n1")
+        assert any(word in listed.stderr for word in LOST.split("|"))
         node.kill(signal.SIGTERM)
         check_does_not_start(node)
 

@@ -195,6 +195,14 @@ class Client:
             return False
         return True
 
+    def remarks(self) -> list[str]:
+        """What a person should look at, as the node says: why it is not ready, and its warnings."""
+        try:
+            said = msgspec.json.decode(self._http.get("/readyz").content, type=wire.Readiness)
+        except (httpx.TransportError, msgspec.MsgspecError, UnicodeDecodeError):
+            return []
+        return [*said.problems, *said.warnings]
+
     def _call(
         self,
         method: str,

@@ -84,6 +84,9 @@ def nodes(where: Where, json: bool) -> None:
     """Print the nodes."""
     with Client(where) as client:
         found = client.nodes()
+        remarks = client.remarks()
+    for remark in remarks:
+        output.note(f"the node at {client.url} says: {remark}")
     if json:
         output.print_json(found)
         return

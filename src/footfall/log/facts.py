@@ -10,6 +10,7 @@ from footfall.errors import LogUnavailableError
 from footfall.log.api import unix_ns
 
 MONITOR_TIMEOUT_S = 5.0
+HEARD_MAX_NS = 3_000_000_000  # servers of a group hear each other every second
 
 
 class StreamFacts(NamedTuple):
@@ -55,6 +56,16 @@ def stream_facts(name: str, info: dict[str, Any]) -> StreamFacts:
         lagging,
         unix_ns(info["ts"]) if "ts" in info else 0,
     )
+
+
+def has_quorum(info: dict[str, Any]) -> bool:
+    """Whether the server that answered STREAM.INFO has lately heard most of those that have a copy.
+
+    One that was paused, or cut off from the others, answers from the past and does not know it yet.
+    """
+    copies = (info.get("cluster") or {}).get("replicas") or []
+    heard: int = sum(not copy.get("offline") and copy.get("active", 0) < HEARD_MAX_NS for copy in copies)
+    return 2 * (heard + 1) > len(copies) + 1
 
 
 def syncs_always(monitor: str) -> bool:

@@ -156,3 +156,15 @@ async def test_a_chunk_is_counted_in_its_sources_partition_whatever_its_visitors
     home = partition_of("file", 4)
     assert node.table.vector(definition.number).entries == tuple(20 if p == home else 0 for p in range(4))
     assert Chunk("file", 0, 10) in [batch.chunk for batch in batches(cluster.storage)]
+
+
+async def test_an_answer_of_another_node_that_is_no_position_is_no_position(
+    cluster: Cluster, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask(subject: str, data: bytes, timeout_s: float) -> bytes:
+        return b"\xc1"
+
+    monkeypatch.setattr(cluster.lines["n1"], "ask", ask)
+    monkeypatch.setattr(node.counting.aggregator, "owned", dict)
+    with pytest.raises(NotReadyError, match="answers is no position"):
+        await node.source_position("file")
