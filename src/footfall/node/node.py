@@ -6,19 +6,16 @@ import logging
 import secrets
 import socket
 import time
-from bisect import bisect_left
-from collections.abc import Coroutine, MutableSequence, Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from footfall.config import Config, Topology
 from footfall.core.batch import Chunk
-from footfall.core.control import Barrier, Define
+from footfall.core.control import Barrier
 from footfall.core.definitions import Definition
 from footfall.core.milestones import Standing
-from footfall.core.names import Unit, check_name, lineage
+from footfall.core.names import Unit, check_name
 from footfall.core.routing import partition_of, weight
 from footfall.core.vector import ENTRY_MAX
 from footfall.core.visit import COUNT_MAX, Visit, check_text
@@ -27,14 +24,12 @@ from footfall.errors import (
     LogUnavailableError,
     NotReadyError,
     SourcePositionError,
-    TooManyCountersError,
-    UnitConflictError,
-    UnknownCounterError,
 )
 from footfall.node.acknowledged import Acknowledged
 from footfall.node.alarms import alarmed
 from footfall.node.checks import check_visits
 from footfall.node.counting import Cluster, Counting
+from footfall.node.defining import Defining
 from footfall.node.members import every
 from footfall.node.metrics import metrics_of
 from footfall.node.milestones import Milestones
@@ -43,13 +38,11 @@ from footfall.node.readings import (
     Added,
     Metric,
     MilestoneReading,
-    MilestoneState,
     NodeInfo,
-    Phase,
     Reading,
     Stored,
-    winner_reading,
 )
+from footfall.node.reads import Reads
 from footfall.node.secret import kept_secret, visitors_key
 from footfall.node.spool import Spool
 from footfall.node.waiting import ended
@@ -61,9 +54,6 @@ FULL = "the log is 90 % full: it takes visits when it was trimmed or made larger
 FILL_CHECK_S = 1.0
 DRAIN_TIMEOUT_S = 5.0
 SOURCE_BYTES_MAX = 256
-DEFINED_TIMEOUT_S = 10.0  # for a definition that is stored to come back
-DEFINE_MAX = 1_000  # of one message
-FRESHNESS_S = 0.005  # for how long a sequence and a staleness once worked out serve other reads
 
 
 class Node:
@@ -88,6 +78,8 @@ class Node:
         )
         self.table = self.counting.table
         self.producer: Producer
+        self.defining: Defining
+        self.reads: Reads
         self.spool: Spool | None = None
         self.milestones: Milestones
         self.visitors_key = b""
@@ -96,10 +88,7 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self._target = -1  # the sequence that must be readable before this node is ready
         self._ready = self._stopping = False
-        self._define_lock = asyncio.Lock()
         self._local = 0
-        self._sorted: list[str] = []
-        self._fresh: tuple[float, int, int] = (0.0, 0, 0)
 
     async def start(self) -> None:
         """Load the newest cut, join the others, and begin to count. It is ready when ``problems`` is empty.
@@ -118,6 +107,8 @@ class Node:
         self.producer = Producer(
             self._cluster, self.counting.definitions, secret, hashed, self._local_partition, self.spool
         )
+        self.defining = Defining(self.counting, self.producer, self.config)
+        self.reads = Reads(self.counting, self.producer)
         self._spawn(self.producer.run(), "producer")
         await self.counting.join(states, self.producer.control, secret)
         self.milestones = Milestones(self.id, self.counting, self.producer.control, self._defined)
@@ -189,61 +180,15 @@ class Node:
         return self.counting.definitions.find(name)
 
     async def define(self, name: str, unit: Unit) -> tuple[Definition, bool]:
-        """Define a counter; returns it, and whether this made it.
-
-        Raises:
-            InvalidNameError: It is not a name.
-            UnitConflictError: It is defined with the other unit; the first definition holds for ever.
-            TooManyCountersError: There are as many counters as there may be.
-            UnavailableError: The log cannot take it now.
-        """
+        """Define a counter: see ``Defining.define``. Raises NotReadyError too."""
         check_name(name)
         self._check_log()
-        made = await self._define([(name, unit)])
-        found = self.definition(name)
-        if found is None:  # others have defined the last that there may be meanwhile
-            raise TooManyCountersError(f"there are as many counters as there may be: {self.config.counters_max}")
-        if found.unit is not unit:
-            raise UnitConflictError(f"{name} counts {found.unit} already, not {unit}; a counter's unit never changes")
-        return found, made
+        return await self.defining.define(name, unit)
 
     async def _defined(self, name: str) -> Definition:
         """The counter of that name; one of ``visits`` if nobody has defined it. Raises as ``define``."""
         self._check_log()
-        await self._define([(name, Unit.VISITS)])
-        found = self.definition(name)
-        if found is None:
-            raise TooManyCountersError(f"there are as many counters as there may be: {self.config.counters_max}")
-        return found
-
-    async def _define(self, wanted: Sequence[tuple[str, Unit]]) -> bool:
-        """Define what is not defined yet; returns whether anything was not."""
-        async with self._define_lock:
-            definitions = self.counting.definitions
-            missing = [(name, unit) for name, unit in dict(wanted).items() if definitions.number(name) is None]
-            if not missing:
-                return False
-            if self.producer.storing.silent:
-                raise LogUnavailableError(
-                    f"there is no counter {missing[0][0]} yet, and the log, which cannot be reached, would have to "
-                    "tell all nodes of it: try again later"
-                )
-            new = {
-                ancestor for name, _ in missing for ancestor in lineage(name) if definitions.number(ancestor) is None
-            }
-            if len(definitions) + len(new) > self.config.counters_max:
-                raise TooManyCountersError(
-                    f"there are {len(definitions)} counters; {self.config.counters_max} is the limit"
-                )
-            for start in range(0, len(missing), DEFINE_MAX):
-                part = tuple(missing[start : start + DEFINE_MAX])
-                sequence = await self.producer.control(lambda name, at, part=part: Define(name, at, part))  # type: ignore[misc]
-                try:
-                    async with asyncio.timeout(DEFINED_TIMEOUT_S):
-                        await self.counting.aggregator.definitions_reached.wait(sequence)
-                except TimeoutError:
-                    raise LogUnavailableError("the definition is stored but does not come back; try again") from None
-            return True
+        return await self.defining.defined(name)
 
     # Visits
 
@@ -271,27 +216,8 @@ class Node:
         """
         check_visits(visits, self.counting.definitions, self.table)
         self._check_taking()
-        taken = await self.producer.add(await self._pairs(visits), durable)
+        taken = await self.producer.add(await self.defining.pairs(visits), durable)
         return Added(sum(visit.count for visit in visits), taken.where, taken.receipts)
-
-    async def _pairs(self, visits: Sequence[Visit]) -> list[tuple[Definition, Visit]]:
-        find = self.counting.definitions.find
-        names = {visit.counter for visit in visits}
-        if unknown := [name for name in names if find(name) is None]:
-            if not self.config.define_on_visit:
-                index = next(index for index, visit in enumerate(visits) if visit.counter in unknown)
-                raise UnknownCounterError(
-                    f"there is no counter {visits[index].counter}, and visits define none here: define it first",
-                    index if len(visits) > 1 else None,
-                )
-            await self._define([(name, Unit.VISITS) for name in sorted(unknown)])
-        found = {name: definition for name in names if (definition := find(name)) is not None}
-        if len(found) < len(names):
-            raise TooManyCountersError(f"there are as many counters as there may be: {self.config.counters_max}")
-        for index, visit in enumerate(visits):  # someone else may have defined it meanwhile, in visitors
-            if visit.visitor is None and found[visit.counter].visitors:
-                raise InvalidVisitError(f"{visit.counter} counts visitors, so the visit must name one", index)
-        return [(found[visit.counter], visit) for visit in visits]
 
     async def add_chunk(self, source: str, start: int, end: int, visits: Sequence[Visit]) -> Added:
         """Count the visits of the bytes ``start`` to ``end`` of a source, once.
@@ -315,7 +241,9 @@ class Node:
         position = await self.counting.source_position(partition, source, 0)
         if position != start:
             raise SourcePositionError(source, start, position)
-        sequence = await self.producer.add_chunk(partition, Chunk(source, start, end), await self._pairs(visits))
+        sequence = await self.producer.add_chunk(
+            partition, Chunk(source, start, end), await self.defining.pairs(visits)
+        )
         position = await self.counting.source_position(partition, source, sequence)
         if position < end:  # someone else's chunk was first
             raise SourcePositionError(source, start, position)
@@ -388,97 +316,26 @@ class Node:
             InvalidNameError: It is not a name.
             NotReadyError: This node has not yet read what the log held when it started, or counts no more.
         """
-        number = self.counting.definitions.number(name)
-        if number is None:
-            check_name(name)
         if not self._ready or self.counting.aggregator.failure is not None:
+            check_name(name)
             self.check_answering()
-        sequence, staleness_ms = self._freshness()
-        if number is None:
-            return Reading(name, 0, 0, Unit.VISITS, Phase.AP, "eventual", sequence, staleness_ms)
-        unit = self.counting.definitions.unit(number)
-        value, phase, sequence, staleness_ms = self.counting.judging.showing.read(number, sequence, staleness_ms)
-        return Reading(name, value, self.producer.pending(number), unit, phase, "eventual", sequence, staleness_ms)
+        return self.reads.read(name)
 
     async def read_exact(self, name: str) -> Reading:
-        """A counter's exact value: of all visits acknowledged before this call, and maybe some that came since.
-
-        Raises:
-            InvalidNameError: It is not a name.
-            NotReadyError: This node does not count.
-            PartitionsUnownedError, LogUnavailableError, OverloadedError: As ``ExactReads.read``.
-        """
+        """A counter's exact value: see ``Reads.read_exact``. Raises NotReadyError too."""
         check_name(name)
         self._check_log()
-        exact = await self.counting.exact.read(name)
-        try:
-            async with asyncio.timeout(DEFINED_TIMEOUT_S):
-                await self.counting.aggregator.definitions_reached.wait(exact.sequence)
-        except TimeoutError:
-            raise LogUnavailableError("this node has not read the log as far as the exact count; try again") from None
-        number = self.counting.definitions.number(name)
-        unit, phase, pending = Unit.VISITS, Phase.AP, 0
-        if number is not None:
-            entries = np.array([exact.vector.entries], np.int64)
-            self.table.merge(np.array([number], np.int32), entries, [exact.sequence] * self.table.partitions)
-            unit, pending = self.counting.definitions.unit(number), self.producer.pending(number)
-            showing = self.counting.judging.showing
-            showing.exact(number, exact.sequence, exact.vector.value)
-            if number in showing.closing:
-                phase = Phase.CP
-        return Reading(name, exact.vector.value, pending, unit, phase, "linearizable", exact.sequence, 0)
+        return await self.reads.read_exact(name)
 
     def milestone(self, standing: Standing) -> MilestoneReading:
         """A milestone with its counter's value. Raises NotReadyError."""
-        state = MilestoneState.OPEN if standing.open else MilestoneState.REACHED
-        if self.counting.judging.nearness.is_closing(standing):
-            state = MilestoneState.CLOSING
-        number = self.counting.definitions.number(standing.counter)
-        if number is not None and not standing.open:
-            self.counting.judging.showing.at_least(
-                number, standing.n
-            )  # so many have come, though not all is heard here
-        value = self.read(standing.counter).value
-        return MilestoneReading(standing.counter, standing.n, state, value, winner_reading(standing))
-
-    def _freshness(self) -> tuple[int, int]:
-        """(sequence, staleness_ms) of the table."""
-        now_s = time.monotonic()
-        at_s, sequence, staleness_ms = self._fresh
-        if now_s - at_s > FRESHNESS_S:
-            foldings = self.counting.aggregator.foldings
-            oldest_s = now_s
-            for number, confirmed_s in enumerate(self.counting.sharing.confirmed_s):
-                folding = foldings.get(number)
-                if folding is None or not folding.attached:
-                    oldest_s = min(oldest_s, confirmed_s)
-                elif folding.lag_s:
-                    oldest_s = min(oldest_s, folding.caught_up_s)
-            sequence, staleness_ms = self.table.sequence(), int((now_s - oldest_s) * 1000)
-            self._fresh = (now_s, sequence, staleness_ms)
-        return sequence, staleness_ms
+        self.check_answering()
+        return self.reads.milestone(standing)
 
     def list(self, prefix: str, after: str, limit: int) -> Sequence[Reading]:
-        """A counter and its descendants (all, for an empty prefix) whose names come after ``after``, in order."""
-        if prefix:
-            check_name(prefix)
-        names = self._names()
-        found: MutableSequence[Reading] = []
-        ranges = [(prefix, prefix + "\0"), (prefix + ".", prefix + "/")] if prefix else [("", "~")]
-        for low, high in ranges:
-            at = bisect_left(names, max(low, after + "\0" if after else ""))
-            while at < len(names) and names[at] < high and len(found) < limit:
-                found.append(self.read(names[at]))
-                at += 1
-        return found
-
-    def _names(self) -> Sequence[str]:
-        """All names, sorted; sorting a nearly sorted list costs little."""
-        names = self.counting.definitions.names
-        if len(self._sorted) < len(names):
-            self._sorted += names[len(self._sorted) :]
-            self._sorted.sort()
-        return self._sorted
+        """A counter and its descendants: see ``Reads.list``. Raises NotReadyError too."""
+        self.check_answering()
+        return self.reads.list(prefix, after, limit)
 
     def nodes(self) -> Sequence[NodeInfo]:
         """The nodes that are there, this one first."""

@@ -27,7 +27,7 @@ from footfall.errors import (
     VisitorRequiredError,
 )
 from footfall.log.protocol import CONTROL_SUBJECT
-from footfall.node import node as module
+from footfall.node import defining
 from footfall.node.node import Node
 
 
@@ -132,7 +132,7 @@ async def test_visits_may_be_kept_from_defining_counters(cluster: Cluster) -> No
 async def test_many_new_counters_are_defined_in_messages_of_bounded_size(
     cluster: Cluster, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "DEFINE_MAX", 10)
+    monkeypatch.setattr(defining, "DEFINE_MAX", 10)
     await node.add([Visit(f"c{number}") for number in range(25)])
     messages = [message for message in cluster.storage.messages if b"define/1" in message.data]
     assert [len(control.decode(message.data).counters) for message in messages] == [10, 10, 5]  # type: ignore[union-attr]
