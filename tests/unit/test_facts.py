@@ -21,8 +21,9 @@ SECOND = 10**9
 def test_a_server_that_has_not_heard_most_of_the_others_lately_has_no_quorum(heard: list[int], quorum: bool) -> None:
     copies = [{"name": f"s{number}", "current": True, "active": ago_ns} for number, ago_ns in enumerate(heard)]
     assert has_quorum({"cluster": {"leader": "me", "replicas": copies}}) is quorum
+    assert has_quorum({"cluster": {"replicas": copies}}) is (not heard), "nobody leads"
     offline = [{**copy, "offline": True} for copy in copies]
-    assert has_quorum({"cluster": {"replicas": offline}}) is (not heard)
+    assert has_quorum({"cluster": {"leader": "me", "replicas": offline}}) is (not heard)
 
 
 def test_facts_are_what_the_server_says_and_a_stream_that_is_not_there_has_none() -> None:

@@ -59,11 +59,15 @@ def stream_facts(name: str, info: dict[str, Any]) -> StreamFacts:
 
 
 def has_quorum(info: dict[str, Any]) -> bool:
-    """Whether the server that answered STREAM.INFO has lately heard most of those that have a copy.
+    """Whether the server that answered STREAM.INFO has lately heard most of those that have a copy, and knows a leader.
 
-    One that was paused, or cut off from the others, answers from the past and does not know it yet.
+    One that was paused, or cut off from the others, answers from the past and does not know it yet. While there is no
+    leader, any of them may answer.
     """
-    copies = (info.get("cluster") or {}).get("replicas") or []
+    group = info.get("cluster") or {}
+    copies = group.get("replicas") or []
+    if copies and not group.get("leader"):
+        return False
     heard: int = sum(not copy.get("offline") and copy.get("active", 0) < HEARD_MAX_NS for copy in copies)
     return 2 * (heard + 1) > len(copies) + 1
 

@@ -127,6 +127,10 @@ class JetStreamLog:
         """See ``Log.remember``."""
         self._known.remember(position)
 
+    async def check(self, position: Position) -> None:
+        """See ``Log.check``."""
+        await self._check(position)
+
     async def verify(self) -> None:
         """See ``Log.verify``."""
         await self._check()  # no position: whatever is not known may have been trimmed

@@ -211,6 +211,11 @@ class MemoryLog:
         """See ``Log.remember``."""
         self._known.remember(position)
 
+    async def check(self, position: Position) -> None:
+        """See ``Log.check``."""
+        (await self._reach()).check(position)
+        self._check()
+
     async def verify(self) -> None:
         """See ``Log.verify``."""
         await self._reach()

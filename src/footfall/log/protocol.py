@@ -90,6 +90,15 @@ class Log(Protocol):
     def remember(self, position: Position) -> None:
         """Take a place for known: it was reached before this connection was made."""
 
+    async def check(self, position: Position) -> None:
+        """See that this is the log that was counted up to a position.
+
+        Raises:
+            LogRewoundError: It is another one, or has lost something, of that or of what is ``known``.
+            LogTrimmedError: It no longer holds what was there.
+            LogUnavailableError: It cannot be told now.
+        """
+
     async def verify(self) -> None:
         """See that the log still holds what is ``known`` of it; readers do the same whenever they resume.
 

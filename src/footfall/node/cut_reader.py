@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from footfall.core import cut
 from footfall.core.definitions import Definitions
 from footfall.core.partition import Partition
-from footfall.core.position import Position, check
+from footfall.core.position import Position
 from footfall.errors import CheckpointError
 from footfall.log.protocol import Log, Store
 
@@ -95,10 +95,8 @@ class CutReader:
         return Found(epoch, position, {manifest.part: manifest for manifest in manifests})
 
     async def check(self, position: Position) -> None:
-        """Raises LogRewoundError if the log no longer is the one that was counted up to ``position``."""
-        state = await self._log.state()
-        message = await self._log.message(position.sequence) if position.sequence else None
-        check(position, self._log.created, state.first_sequence, state.last_sequence, message)
+        """See that the log is the one that was counted up to ``position``. Raises as ``Log.check``."""
+        await self._log.check(position)
 
     async def _manifests(self, epoch: int) -> list[cut.Manifest]:
         parts = [cut.DEFINITIONS, *map(str, range(self._log.partitions))]
