@@ -10,24 +10,22 @@ import logging
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from footfall.core.batch import Batch, decode
 from footfall.core.definitions import Definitions
-from footfall.core.names import Unit
 from footfall.core.outbox import Sealed
 from footfall.core.partition import PRODUCER_EPOCHS
 from footfall.errors import (
     DataVersionError,
-    FormatError,
     SpoolDamagedError,
     SpoolFullError,
     SpoolInUseError,
 )
 from footfall.log.protocol import Log
 from footfall.node.spool_file import SUFFIX, Origin, Row, SpoolFile, set_aside
+from footfall.node.spool_messages import born_of, keyed_in, tally
 
 logger = logging.getLogger(__name__)
 
@@ -170,21 +168,18 @@ class Spool:
 
     def _add(self, one: _Open, messages: Sequence[bytes], times: int = 1) -> int:
         """Count messages in, or out if ``times`` is -1; returns how many visits they hold."""
-        total = 0
         one.messages += times * len(messages)
         self.messages += times * len(messages)
         self.bytes += times * sum(map(len, messages))
-        for data in messages:
-            visits, pending = _tally(data, self._definitions)
-            total += visits
-            for number, count in pending.items():
-                left = self._pending.get(number, 0) + times * count
-                if left:
-                    self._pending[number] = left
-                else:
-                    self._pending.pop(number, None)
-        self.visits += times * total
-        return total
+        visits, pending = tally(messages, self._definitions)
+        for number, count in pending.items():
+            left = self._pending.get(number, 0) + times * count
+            if left:
+                self._pending[number] = left
+            else:
+                self._pending.pop(number, None)
+        self.visits += times * visits
+        return visits
 
     async def window(self) -> Window | None:
         """The next messages to publish; None if there is nothing for now."""
@@ -210,7 +205,7 @@ class Spool:
         epoch = self._definitions.epoch
         ready = []
         for row in rows:
-            born = _born(row)
+            born = born_of(row.data) if row.whole else None
             if born is None or born <= epoch - PRODUCER_EPOCHS or row.kept_s < time.time() - ROW_AGE_MAX_S:
                 why = (
                     "was changed" if born is None else "has waited for a week: whether it counted is not known any more"
@@ -228,7 +223,7 @@ class Spool:
         async with self._turn:
             self.visits_drained += self._add(one, [row.data for row in rows], -1)
             late_s = time.time() - KEYS_REMEMBERED_S
-            self.keyed_late += sum(_keyed(row.data) for row in rows if row.kept_s < late_s)
+            self.keyed_late += sum(keyed_in(row.data) for row in rows if row.kept_s < late_s)
             try:
                 if one.messages:
                     await asyncio.to_thread(one.file.remove, [row.id for row in rows])
@@ -322,39 +317,3 @@ class Spool:
                 await asyncio.to_thread(one.file.close)
             self._files.clear()
             self._writing = None
-
-
-def _batch(data: bytes) -> Batch | None:
-    try:
-        return decode(data)
-    except FormatError:
-        return None
-
-
-def _born(row: Row) -> int | None:
-    """When a message's producer was born; None if it is not what was written."""
-    batch = _batch(row.data) if row.whole else None
-    return None if batch is None else batch.born
-
-
-def _tally(data: bytes, definitions: Definitions) -> tuple[int, dict[int, int]]:
-    """How many visits a message holds, and what it is about to add to each counter, repeats included."""
-    batch = _batch(data)
-    visits, pending = 0, dict[int, int]()
-    for section in batch.sections if batch else ():
-        leaf = definitions.find(section.leaf)
-        count = section.entries * (section.times if section.unit is Unit.VISITS else 1)
-        visits += count
-        if leaf is not None:
-            _add_to(pending, leaf.visits if section.unit is Unit.VISITS else leaf.visitors, count)
-    return visits, pending
-
-
-def _keyed(data: bytes) -> int:
-    batch = _batch(data)
-    return sum(section.entries for section in batch.sections if section.keys is not None) if batch else 0
-
-
-def _add_to(pending: dict[int, int], numbers: Iterable[int], count: int) -> None:
-    for number in numbers:
-        pending[number] = pending.get(number, 0) + count
