@@ -41,19 +41,22 @@ def test_a_new_cluster_goes_on_from_a_backup_and_nodes_drain_their_spools_into_i
             NodeProcess(tmp_path / f"data{number}", *settings, "--node", f"n{number}", "--nats", old.urls)
             for number in range(2)
         ]
-        for node in lost:
-            node.start()
-        hit(lost[0], 100)
-        cut(lost)
-        made = json.loads(footfall("backup", str(place), "--nats", old.urls, "--json").stdout)
-        assert (made["visits"], made["counters"]) == (100, 1)
-        hit(lost[1], 10)  # after the backup: lost
-        for server in old.servers:
-            server.kill()
-        eventually(lambda: hit(lost[0], 5, "spool"), 30, "a visit in the spool")
-        spooled = 5
-        for node in lost:
-            node.kill()
+        try:
+            for node in lost:
+                node.start()
+            hit(lost[0], 100)
+            cut(lost)
+            made = json.loads(footfall("backup", str(place), "--nats", old.urls, "--json").stdout)
+            assert (made["visits"], made["counters"]) == (100, 1)
+            hit(lost[1], 10)  # after the backup: lost
+            for server in old.servers:
+                server.kill()
+            eventually(lambda: hit(lost[0], 5, "spool"), 30, "a visit in the spool")
+            spooled = 5
+        finally:
+            for node in lost:
+                if node.running():
+                    node.kill()
     with NatsCluster(tmp_path / "new") as new:
         said = footfall("restore", str(place), "--nats", new.urls).stdout
         assert "is restored on the cluster: 100 visits and 0 visitors of 1 counter" in said
