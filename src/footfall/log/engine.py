@@ -17,6 +17,7 @@ from typing import IO, Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from footfall import durable
 from footfall.errors import (
     ConfigError,
     DataInUseError,
@@ -316,9 +317,4 @@ def _alive(pid: str) -> bool:
 
 def _write_private(path: Path, text: str) -> None:
     """All of it or nothing, also after a loss of power, and readable by the owner alone."""
-    whole = path.with_suffix(".new")
-    with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    whole.replace(path)
+    durable.replace(path, text.encode())

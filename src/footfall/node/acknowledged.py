@@ -1,18 +1,23 @@
 """Remembers on disk how far this node knew the log, and refuses a log that has forgotten some of that."""
 
+import asyncio
 import logging
-import os
-import tempfile
+import threading
+import time
 from pathlib import Path
 
 import msgspec
 
+from footfall import durable
 from footfall.core.batch import UNREADABLE
-from footfall.core.position import Position, check
-from footfall.errors import DataVersionError
+from footfall.core.position import Position
+from footfall.errors import DataVersionError, LogTrimmedError, LogUnavailableError
 from footfall.log.protocol import Log
 
 logger = logging.getLogger(__name__)
+
+PATIENCE_S = 20.0
+RETRY_S = 0.5
 
 
 class Acknowledged:
@@ -21,6 +26,7 @@ class Acknowledged:
     def __init__(self, directory: Path, node: str) -> None:
         self._path = directory / f"acknowledged-{node}.json"
         self._written = 0
+        self._lock = threading.Lock()
 
     async def check(self, log: Log) -> None:
         """Compare the log with what it had acknowledged.
@@ -38,27 +44,33 @@ class Acknowledged:
         if position.created in log.ancestors:
             _say_lost(position, log.ancestors[position.created])
             return
-        message = await log.message(position.sequence)
-        state = await log.state()  # after it: another node may trim the log at any moment
-        if state.first_sequence > position.sequence:
-            position = Position(position.created)  # trimmed since: a cut covers it, and has its own position
-            check(position, log.created, 1, state.last_sequence, None)
-        else:
-            check(position, log.created, state.first_sequence, state.last_sequence, message)
-        log.remember(position)
+        try:
+            await _checked(log, position)
+            log.remember(position)
+        except LogTrimmedError:
+            pass  # since then: a cut covers it, and has its own position
 
     def write(self, position: Position) -> None:
         """Remember a position, if it is beyond the last; survives a crash at any moment."""
-        if position.sequence <= self._written:
+        with self._lock:  # a node that stops writes it itself, and may still be doing so in a thread
+            if position.sequence <= self._written:
+                return
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            durable.replace(self._path, msgspec.json.encode(position))
+            self._written = position.sequence
+
+
+async def _checked(log: Log, position: Position) -> None:
+    """A server of a cluster may answer from the past for a while: it is asked again, before a start fails for it."""
+    give_up_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            await log.check(position)
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(position))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(self._path)
-        self._written = position.sequence
+        except LogUnavailableError:
+            if time.monotonic() > give_up_s:
+                raise
+            await asyncio.sleep(RETRY_S)
 
 
 def _say_lost(position: Position, restored: int) -> None:

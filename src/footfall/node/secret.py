@@ -1,10 +1,10 @@
 """The secret that keys receipts, kept in the data directory: one for all nodes that share it."""
 
-import os
 import secrets
 from hashlib import sha256
 from pathlib import Path
 
+from footfall import durable
 from footfall.errors import ConfigError
 
 SECRET_BYTES = 32
@@ -29,15 +29,8 @@ def kept_secret(directory: Path) -> bytes:
     """
     path = directory / SECRET_FILE
     directory.mkdir(parents=True, exist_ok=True)
-    made = path.with_name(f"{SECRET_FILE}.{os.getpid()}")
-    made.write_bytes(secrets.token_hex(SECRET_BYTES).encode())
-    made.chmod(0o600)
-    try:
-        os.link(made, path)  # whole or not at all, and only if there is none
-    except FileExistsError:
-        pass
-    finally:
-        made.unlink()
+    if not path.exists():
+        durable.create(path, secrets.token_hex(SECRET_BYTES).encode())
     return _read(path)
 
 
