@@ -25,13 +25,13 @@ TIMEOUT_S = 120.0 + 2 * EXAMPLES
 OPERATIONS = 18
 
 
-async def fuzz(url: str, seed: int, directory: Path) -> str:
+async def fuzz(url: str, seed: int, directory: Path, *arguments: str, checks: str = "all") -> str:
     """What the fuzzer says if it finds anything."""
     directory.mkdir()  # noqa: ASYNC240 - it leaves things where it runs
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "openapi.toml"), "run", "--no-color"),
-        *("--checks", "all", "--mode", "all", "--phases", "examples,coverage,fuzzing,stateful"),
-        *("--seed", str(seed), "--max-examples", str(EXAMPLES), f"{url}/openapi.json"),
+        *("--checks", checks, "--mode", "all", "--phases", "examples,coverage,fuzzing,stateful"),
+        *("--seed", str(seed), "--max-examples", str(EXAMPLES), *arguments, f"{url}/openapi.json"),
         cwd=directory,
         env={**os.environ, "SCHEMATHESIS_HOOKS": str(HERE / "openapi_hooks.py")},
         stdin=asyncio.subprocess.DEVNULL,
@@ -46,6 +46,18 @@ async def fuzz(url: str, seed: int, directory: Path) -> str:
         raise
     assert f"Tested: {OPERATIONS}" in said, said
     return said if process.returncode else ""
+
+
+SECRET = "0123456789012345678901"
+TOKENS = f"""
+[all]
+secret = "all-{SECRET}"
+scopes = ["read", "write", "admin"]
+[some]
+secret = "some-{SECRET}"
+scopes = ["read", "write", "admin"]
+counters = ["nobodys"]
+"""
 
 
 async def prepare(node: Node) -> None:
@@ -78,3 +90,31 @@ async def test_nothing_that_the_document_suggests_is_answered_otherwise_than_it_
     assert not any(found), "\n".join(found)
     assert servers[0].traffic.hot_visits + servers[2].traffic.hot_visits > 0
     assert cold.traffic.hot_reads == cold.traffic.hot_visits == 0
+
+
+async def test_with_tokens_the_document_holds_and_nothing_is_answered_or_changed_without_one(tmp_path: Path) -> None:
+    """The fuzzer's own check ``ignored_auth`` asks everything that needs a token without one, and with a wrong one."""
+    config = Config(data=str(tmp_path / "node"), http_port=0, log_bytes_max=256 << 20, tokens=TOKENS)
+    async with running(config) as one:
+        await one.ready()
+        await prepare(one.node)
+        found = await fuzz(one.server.url, SEED, tmp_path / "all", "--header", f"Authorization: Bearer all-{SECRET}")
+        assert not found, found
+        assert one.server.traffic.hot_visits > 0
+        assert one.server.traffic.statuses[401] > 0
+
+
+async def test_a_token_of_other_counters_changes_nothing_whatever_is_asked(tmp_path: Path) -> None:
+    config = Config(data=str(tmp_path / "node"), http_port=0, log_bytes_max=256 << 20, tokens=TOKENS)
+    async with running(config) as one:
+        await one.ready()
+        await prepare(one.node)
+        before = one.node.list("", "", 1000)
+        own = ("--header", f"Authorization: Bearer some-{SECRET}")
+        checks = "not_a_server_error,status_code_conformance,response_schema_conformance"  # what is good gets 403, too
+        found = await fuzz(one.server.url, SEED, tmp_path / "some", *own, checks=checks)
+        assert not found, found
+        assert one.server.traffic.statuses[403] > 0
+        after = one.node.list("", "", 1000)
+        others = [(r.counter, r.value) for r in after if not r.counter.startswith("nobodys")]
+        assert others == [(r.counter, r.value) for r in before]

@@ -14,7 +14,7 @@ class Model:
     """A bucket in exact numbers."""
 
     def __init__(self, limit: Limit) -> None:
-        self.size = max(Fraction(1), Fraction(limit.per_s) * Fraction(limit.burst_s))
+        self.size = Fraction(limit.at_once)
         self.per_s = Fraction(limit.per_s)
         self.left, self.at_s = self.size, Fraction(0)
 

@@ -2,26 +2,27 @@
 
 from collections.abc import Hashable
 from math import inf
-from typing import NamedTuple
 
 ROUNDING_S = 1e-6  # sums of fractions miss what they should be by less
 
 
-class Limit(NamedTuple):
+class Limit:
     """A pace.
 
-    Attributes:
+    Args:
         per_s: How many a second.
         burst_s: A bucket holds what comes to this many seconds, and one at least.
+
+    Attributes:
+        per_s: As given.
+        at_once: How many at once, from a full bucket.
+        fills_s: How long an empty bucket takes to be full.
     """
 
-    per_s: float
-    burst_s: float
-
-    @property
-    def at_once(self) -> float:
-        """How many at once, from a full bucket."""
-        return max(1.0, self.per_s * self.burst_s)
+    def __init__(self, per_s: float, burst_s: float) -> None:
+        self.per_s = per_s
+        self.at_once = max(1.0, per_s * burst_s)
+        self.fills_s = self.at_once / per_s
 
 
 class Buckets:
@@ -44,14 +45,14 @@ class Buckets:
         """How long until ``cost`` can be taken; 0 if it can now, and infinity if no bucket holds so many."""
         if cost > limit.at_once:
             return inf
-        fills_s = limit.at_once / limit.per_s
-        full_at_s = max(self._of(key), now_s)
-        wait_s = full_at_s + cost / limit.per_s - fills_s - now_s
+        ahead_s = self._of(key) - now_s
+        wait_s = (ahead_s if ahead_s > 0 else 0.0) + cost / limit.per_s - limit.fills_s
         return wait_s if wait_s > ROUNDING_S else 0.0
 
     def take(self, key: Hashable, cost: float, limit: Limit, now_s: float) -> None:
         """Take ``cost``, as ``wait_s`` has allowed."""
-        self._full_at_s[key] = max(self._of(key), now_s) + cost / limit.per_s
+        full_at_s = self._of(key)
+        self._full_at_s[key] = (full_at_s if full_at_s > now_s else now_s) + cost / limit.per_s
 
     def give_back(self, key: Hashable, cost: float, limit: Limit) -> None:
         """Undo a ``take`` of just now."""
