@@ -146,6 +146,10 @@ class NatsServer(Process):
         url = f"http://127.0.0.1:{self._monitor}/healthz?js-server-only=true"
         eventually(lambda: httpx.get(url).status_code == 200, START_TIMEOUT_S, "the nats-server")
 
+    def healthy(self) -> bool:
+        """Whether it has all that the others have."""
+        return httpx.get(f"http://127.0.0.1:{self._monitor}/healthz", timeout=1).status_code == 200
+
     def jsz(self, query: str = "") -> dict[str, Any]:
         """What it says of JetStream."""
         said: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self._monitor}/jsz?{query}", timeout=1).json()

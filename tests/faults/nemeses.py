@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import resource
+import shutil
 import signal
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
@@ -12,7 +13,7 @@ from site_under_test import Site
 
 from footfall.log.streams import STREAM
 from load import until
-from processes import NatsServer, Process
+from processes import NatsServer, Process, eventually
 
 STARTS_MAX = 20
 STORED_BYTES_MAX = 4_096  # of any file that a server with a full disk may write
@@ -86,6 +87,17 @@ async def full_disk(site: Site, server: NatsServer) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
+async def disk_lost(site: Site, server: NatsServer) -> AsyncIterator[None]:
+    """``kill -9``, and it comes back with an empty disk."""
+    await asyncio.to_thread(server.kill)
+    shutil.rmtree(server.store)
+    yield
+    await started(server)
+    first = await asyncio.to_thread(eventually, lambda: last_sequence(server), what="its copy of the log")
+    assert first > 0
+
+
+@contextlib.asynccontextmanager
 async def together(nemeses: Iterable[Nemesis]) -> AsyncIterator[None]:
     """Several at once, begun and ended at the same time."""
     entered = list(nemeses)
@@ -98,6 +110,6 @@ async def together(nemeses: Iterable[Nemesis]) -> AsyncIterator[None]:
 
 def last_sequence(server: NatsServer) -> int:
     """Of the log, as far as a server has it."""
-    details = server.jsz("streams=true")["account_details"]
-    found: int = next(s["state"]["last_seq"] for d in details for s in d["stream_detail"] if s["name"] == STREAM)
-    return found
+    details = server.jsz("streams=true").get("account_details", [])
+    streams = (stream for account in details for stream in account["stream_detail"])
+    return max((stream["state"]["last_seq"] for stream in streams if stream["name"] == STREAM), default=0)

@@ -100,6 +100,10 @@ class Site(Place):
         """Where the log is read, past all wires."""
         return [lambda server=server: server.url for server in self.servers.values()]  # type: ignore[misc]
 
+    def whole(self) -> bool:
+        """Whether that is true of the nodes, and all servers have the whole log."""
+        return all(server.healthy() for server in self.cluster.servers) and super().whole()
+
     def leader(self) -> NatsServer:
         """The server that leads the log's group, as most of those that answer say."""
 

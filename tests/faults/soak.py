@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from batches import BULK, LEAVES, VISITS, Batches, BulkAccount, check_batches
 from checker import check
 from history import Fault, History, stalls_s
-from nemeses import Nemesis, cut_off, full_disk, killed, paused, stopped, together
+from nemeses import Nemesis, cut_off, disk_lost, full_disk, killed, paused, stopped, together
 from observer import copying
 from site_under_test import SECRET, Site, running_site
 from trials import Trial
@@ -77,10 +77,12 @@ class Faults:
             kind = chance.choice(list(KINDS))
             return what, f"a node {kind}", KINDS[kind](site, site.nodes[name], name)
         servers = list(site.servers.values())
-        kind = chance.choice([*KINDS, "disk full", "two killed", "all killed"])
+        kind = chance.choice([*KINDS, "disk full", "disk lost", "two killed", "all killed"])
         server = chance.choice(servers)
         if kind == "disk full":
             return what, "a server's disk full", full_disk(site, server)
+        if kind == "disk lost":
+            return what, "a server's disk lost", disk_lost(site, server)
         if kind in ("two killed", "all killed"):
             victims = servers if kind == "all killed" else [one for one in servers if one is not server]
             return what, f"servers: {kind}", together(killed(victim) for victim in victims)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from nemeses import cut_off, full_disk, killed, paused
+from nemeses import cut_off, disk_lost, full_disk, killed, paused
 from site_under_test import Site
 from trials import RESUMED_MAX_S, Trial
 
@@ -22,7 +22,8 @@ FAULTS: dict[str, Callable[[Site, NatsServer], contextlib.AbstractAsyncContextMa
     "cut-off": lambda site, server: cut_off(site, server.name),
     "deaf": lambda site, server: cut_off(site, server.name, outbound=False),
     "mute": lambda site, server: cut_off(site, server.name, inbound=False),
-    "disk-full": lambda site, server: full_disk(site, server),
+    "disk-full": full_disk,
+    "disk-lost": disk_lost,
 }
 
 
