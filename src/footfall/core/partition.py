@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from footfall.core.definitions import Definition, Definitions
 
 PRODUCER_EPOCHS = 60_480  # 7 days at one cut every 10 s: no copy of a batch is on its way for longer
+SOURCES_MAX = 100_000  # of one partition, 20 MB: a file that is ingested is one, for ever
 FORGET_EPOCHS = 360  # how often old producers are looked for: hourly
 
 
 class Alarm(NamedTuple):
     """Something in the log that should not be there; it is not counted, and a person should look."""
 
-    kind: str  # gap, malformed, undefined, misrouted, overflow, expired, counters
+    kind: str  # gap, malformed, undefined, misrouted, overflow, expired, counters, sources
     detail: str
     sequence: int
 
@@ -173,6 +174,9 @@ class Partition:
             return False
         if chunk.start != self.sources.get(chunk.source, 0) or chunk.end <= chunk.start:
             self._note("chunk")
+            return False
+        if chunk.source not in self.sources and len(self.sources) >= SOURCES_MAX:
+            self._alarm(alarms, "sources", f"source {chunk.source!r} is not taken: there are {SOURCES_MAX} already")
             return False
         self.sources[chunk.source] = chunk.end
         return True

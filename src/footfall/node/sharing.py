@@ -18,6 +18,7 @@ from footfall.node.messages import NODE_SUBJECT, NODES_SUBJECT, ROWS_MAX, Beat, 
 logger = logging.getLogger(__name__)
 
 REPAIR_INTERVAL_S = 0.3  # between two requests to the same node for what was lost
+EXCHANGES_MAX = 64  # with one node, whose end has not come; at the bound they are asked for again
 CHANGES_ROWS_MAX = 262_144  # remembered, for those who pull; whoever is further behind gets everything
 
 
@@ -110,6 +111,8 @@ class Sharing:
             self._table.merge_column(column, numbers, entries[:, at], beyond)
         link = self.link(said.node, said.run)
         if said.exchange:
+            if said.exchange not in link.parts and len(link.parts) >= EXCHANGES_MAX:
+                link.parts.clear()
             link.parts[said.exchange] = link.parts.get(said.exchange, 0) + 1
         else:
             link.receive(said.serial)

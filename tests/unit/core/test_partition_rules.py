@@ -311,3 +311,14 @@ def test_an_epoch_begins_only_with_the_barrier_that_follows_the_present_one() ->
     assert (fold.epoch, fold.sequence) == (1, 5)
     assert fold.fold_control(6, Barrier("d", 2, 2), Definitions()) is True
     assert fold.epoch == 2
+
+
+def test_beyond_as_many_sources_as_there_may_be_a_new_one_is_not_taken_and_those_known_go_on(folds: Folds) -> None:
+    sources = ["one", "two", "three"]
+    with patched(partition, SOURCES_MAX=2):
+        for sequence, source in enumerate(sources[:2], 1):
+            assert folds.store(visits("a"), sequence=sequence, chunk=(source, 0, 10)) == []
+        assert folds.store(visits("a"), sequence=3, chunk=(sources[2], 0, 10)) == ["sources"]
+        assert folds.store(visits("a"), sequence=4, chunk=(sources[0], 10, 20)) == []
+    assert folds.value("a") == 3
+    assert sorted(folds.partitions[0].sources) == sorted(sources[:2])
