@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 from damaging import flip_header
@@ -109,6 +109,29 @@ async def test_what_one_server_lost_is_repaired_by_the_others(servers: NatsClust
         flip_header(damaged.store, STREAM)
         await asyncio.to_thread(damaged.start)
         await watched.goes_on()
+
+
+async def test_an_end_that_one_server_tells_from_the_past_is_no_loss(
+    servers: NatsCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As was seen: the message was there, and the next answer was that of a server that was paused before."""
+    log = await connect(CONFIG, [server.url for server in servers.servers], name="test")
+    await stored(log, ONE, b"message")
+    past = await log._api.info(STREAM)
+    for _ in range(5):
+        await stored(log, ONE, b"message")
+    asking = log._api.info
+
+    async def info(stream: str) -> dict[str, Any]:
+        return past
+
+    monkeypatch.setattr(log._api, "info", info)
+    for _ in range(3):
+        with pytest.raises(LogUnavailableError, match="may answer from the past"):
+            await log.verify()
+    monkeypatch.setattr(log._api, "info", asking)
+    await log.verify()
+    await log.close()
 
 
 async def test_a_message_that_is_missing_is_believed_to_be_lost_only_after_a_stale_leader_would_have_stepped_down(

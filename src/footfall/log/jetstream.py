@@ -142,7 +142,11 @@ class JetStreamLog:
         found = [await self.message(one.sequence) for one in positions]
         info = await self._api.info(STREAM)  # later: a message that a trim takes in between is seen to be trimmed
         created, first, last = info["created"], info["state"]["first_seq"], info["state"]["last_seq"]
-        missing = any(message is None and one.sequence > 0 for one, message in zip(positions, found, strict=True))
+        # Each answer may come from another server, so that a message is there, and beyond the end that the next one tells.
+        missing = any(
+            one.sequence > last or (message is None and one.sequence > 0)
+            for one, message in zip(positions, found, strict=True)
+        )
         try:
             self._known.check(known, created, first, last, found[: len(known)])
             if position is not None:
