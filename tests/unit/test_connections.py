@@ -82,6 +82,14 @@ async def dribble(streams: Streams, sent: bytes, server: HttpServer) -> None:
         await asyncio.sleep(0.02)
 
 
+async def last_answer(reader: asyncio.StreamReader) -> Answer:
+    """What came before the connection ended; if a byte of ours crossed that end, it was reset."""
+    await until(lambda: reader._eof or reader.exception() is not None)  # type: ignore[attr-defined]
+    reader._exception = None  # type: ignore[attr-defined]
+    reader.feed_eof()
+    return await read_answer(reader)
+
+
 @pytest.mark.parametrize(
     "sent",
     [
@@ -97,10 +105,9 @@ async def test_a_request_that_dribbles_in_is_ended_however_steadily_it_comes(sen
     streams = await asyncio.open_connection("127.0.0.1", server.port)
     assert (await ask(streams, request())).status == 202
     await dribble(streams, sent, server)
-    answer = await asyncio.wait_for(read_answer(streams[0]), 10)
+    answer = await last_answer(streams[0])
     assert (answer.status, answer.headers["connection"]) == (408, "close")
     assert "did not come within 0.4 s" in msgspec.json.decode(answer.body)["detail"]
-    assert await closes(streams[0])
     assert server.traffic.slow == 1
     streams[1].close()
     await server.stop()
