@@ -142,7 +142,7 @@ class JetStreamLog:
         found = [await self.message(one.sequence) for one in positions]
         info = await self._api.info(STREAM)  # later: a message that a trim takes in between is seen to be trimmed
         created, first, last = info["created"], info["state"]["first_seq"], info["state"]["last_seq"]
-        # Each answer may come from another server, so that a message is there, and beyond the end that the next one tells.
+        # Each answer may come from another server: the message is there, and the next tells of an end below it.
         missing = any(
             one.sequence > last or (message is None and one.sequence > 0)
             for one, message in zip(positions, found, strict=True)
