@@ -10,7 +10,7 @@ import numpy as np
 import xxhash
 
 from footfall.core.batch import UNREADABLE, explain
-from footfall.core.definitions import Definitions, Imported
+from footfall.core.definitions import COUNTERS_MAX, Definitions, Imported
 from footfall.core.keys import KeyWindow
 from footfall.core.milestones import Milestones, Standing
 from footfall.core.partition import Partition, Producer
@@ -281,9 +281,11 @@ def restore(manifest: Manifest, fetched: Mapping[str, bytes]) -> Partition:
     Raises:
         CheckpointError: If a blob is missing, torn or flipped.
     """
-    partition = Partition(int(manifest.part), manifest.partitions)
     try:
+        partition = Partition(int(manifest.part), manifest.partitions)
         meta = _decode_partition(_joined(manifest, manifest.meta, fetched))
+        if not 0 <= meta.counters <= COUNTERS_MAX:
+            raise ValueError(f"it has {meta.counters} counters")
         partition.counts = array("q", bytes(8 * meta.counters))
         counts = _joined(manifest, manifest.body, fetched)
         np.frombuffer(partition.counts, np.uint8)[: len(counts)] = np.frombuffer(counts, np.uint8)
@@ -291,7 +293,7 @@ def restore(manifest: Manifest, fetched: Mapping[str, bytes]) -> Partition:
         for refs in manifest.visitors:
             for number, hashes in _decode_sets(_joined(manifest, refs, fetched)):
                 sets.setdefault(number, []).append(np.frombuffer(hashes, np.uint64))
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+    except (*UNREADABLE, ValueError) as error:
         raise CheckpointError(f"partition {manifest.part} of cut {manifest.epoch} cannot be read: {error}") from None
     partition.sequence, partition.epoch = meta.sequence, manifest.epoch
     partition.producers = {name: Producer(*known) for name, known in meta.producers.items()}
@@ -308,7 +310,7 @@ def restore_definitions(manifest: Manifest, fetched: Mapping[str, bytes]) -> Def
         meta = _decode_definitions(_joined(manifest, manifest.meta, fetched))
         for ref in manifest.body:
             definitions.restore(_decode_rows(_joined(manifest, (ref,), fetched)))
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise CheckpointError(f"the definitions of cut {manifest.epoch} cannot be read: {error}") from None
     definitions.sequence, definitions.epoch = meta.sequence, manifest.epoch
     definitions.producers = dict(meta.producers)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from footfall.core.batch import UNREADABLE
 from footfall.core.position import Position
 from footfall.errors import BackupDamagedError, FormatError
 from footfall.log.protocol import MESSAGE_BYTES_MAX
@@ -168,7 +169,7 @@ def decode(name: str, data: bytes) -> Backup:
         if told.format != FORMAT:
             raise FormatError(f"backup {name} is {told.format[:40]!r}, and this version reads {FORMAT!r}")
         backup = msgspec.json.decode(line, type=Backup)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BackupDamagedError(f"backup {name} is damaged: {MANIFEST} cannot be read: {error}") from None
     if backup.name != name:
         raise BackupDamagedError(f"backup {name} is damaged: {MANIFEST} is that of {backup.name[:100]}")
@@ -220,7 +221,7 @@ def unpack(what: str, data: bytes) -> Iterator[Record]:
             raise BackupDamagedError(f"{what} is damaged: it ends amid a record")
         try:
             yield msgspec.msgpack.decode(data[begin:at], type=Record)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise BackupDamagedError(f"{what} is damaged: a record cannot be read: {error}") from None
 
 

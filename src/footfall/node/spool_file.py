@@ -118,7 +118,7 @@ class SpoolFile:
             if "locked" in str(error):
                 raise SpoolInUseError(f"the spool {path} is in use by another process") from None
             raise _damaged(path, error) from None
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter is of what SQLite says of it
             raise _damaged(path, error) from None
 
     def append(self, messages: Iterable[tuple[int, bytes]]) -> None:
@@ -147,6 +147,9 @@ class SpoolFile:
                 [row, messages_max],
             )
             for number, partition, data, kept_s, digest in asked:
+                if _kinds(partition, data, kept_s) != (int, bytes, float) or not 0 <= partition < 1 << 16:
+                    rows.append(Row(number, 0, b"", 0.0, whole=False))  # a flipped bit can change a value's type
+                    continue
                 if rows and size + len(data) > bytes_max:
                     break
                 size += len(data)
@@ -188,7 +191,7 @@ class SpoolFile:
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise _damaged(self.path, error) from None
 
 
@@ -233,6 +236,10 @@ def _origin_of(path: Path, connection: sqlite3.Connection) -> Origin:
         return msgspec.json.decode(said, type=Origin)
     except (TypeError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _damaged(path, error) from None
+
+
+def _kinds(*values: object) -> tuple[type, ...]:
+    return tuple(type(value) for value in values)
 
 
 def _digest(partition: int, data: bytes) -> bytes:
