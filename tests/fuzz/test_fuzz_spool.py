@@ -1,4 +1,4 @@
-"""Files of a spool with damaged bytes, and with rows of any type: what is read is what was written, or it is refused."""
+"""Files of a spool with damaged bytes, and with rows of any type: what was written is read, or they are refused."""
 
 import random
 import sqlite3
