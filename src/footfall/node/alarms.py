@@ -11,6 +11,7 @@ MEANING = {
     "undefined": "visits name counters that are not defined, and are not counted",
     "misrouted": "visits are in the wrong partition, and are not counted",
     "overflow": "a counter would pass 2**63 - 1: visits are not counted",
+    "sources": "there are as many sources as a partition may know: chunks of new ones are not counted",
     "expired": "visits came from a producer that began more than 7 days ago or in the future, and are not counted",
 }
 

@@ -11,7 +11,6 @@ from node_line import batches, counted, soon
 from footfall.core import control
 from footfall.core.control import Barrier
 from footfall.core.names import Unit
-from footfall.core.partition import PRODUCER_EPOCHS
 from footfall.core.visit import Visit
 from footfall.errors import LogUnavailableError, SpoolFullError
 from footfall.log.protocol import CONTROL_SUBJECT
@@ -332,13 +331,14 @@ async def test_a_spool_that_cannot_be_read_is_set_aside_and_keeps_nothing_else_o
 
 
 async def test_what_is_a_week_old_is_not_counted_twice_at_the_risk_of_not_counting_it(
-    cluster: Cluster, node: Node
+    cluster: Cluster, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("footfall.node.spool.PRODUCER_EPOCHS", 100)  # a week of them takes a test seconds
     cluster.lines["n1"].break_off()
     await node.add(visits("a", 4))
     await node.stop()
     await cluster.kill("n1")
-    for epoch in range(1, PRODUCER_EPOCHS + 1):
+    for epoch in range(1, 101):
         cluster.storage.append(CONTROL_SUBJECT, control.encode(Barrier("pacer", epoch, epoch)))
     again = await cluster.start("n1")
     await until(lambda: again.warnings())
