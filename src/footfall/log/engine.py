@@ -12,9 +12,9 @@ import socket
 import subprocess
 import sys
 import time
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Self
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from footfall import durable
@@ -291,7 +291,7 @@ def _answers(url: str) -> bool:
     try:
         with urlopen(url, timeout=CHECK_TIMEOUT_S) as answer:  # noqa: S310  # our own, on loopback
             return bool(answer.status == 200)
-    except (URLError, OSError):
+    except (HTTPException, OSError):  # not URLError alone: one that is ending may say anything, and its watch must live
         return False
 
 
