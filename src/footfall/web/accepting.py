@@ -38,15 +38,19 @@ class Acceptor:
         self._loop.add_reader(listening, self._accept)
 
     def close(self) -> None:
-        """Accept nothing more."""
+        """Accept those who wait in the system's queue, whom it would cut off with the socket, and nobody more."""
+        if self._listening.fileno() < 0:
+            return
+        self._accept()
         if self._paused is not None:
             self._paused.cancel()
         self._loop.remove_reader(self._listening)
-        for task in self._opening:
-            task.cancel()
+        self._listening.close()
 
     async def wait_closed(self) -> None:
         """Return once nothing is opened any more."""
+        for task in self._opening:
+            task.cancel()
         await asyncio.gather(*self._opening, return_exceptions=True)
 
     def _accept(self) -> None:

@@ -182,18 +182,21 @@ class HttpServer:
         self._beating = asyncio.create_task(self._pulse.keep(), name="http-pulse")
 
     async def stop(self) -> None:
-        """Accept nothing more, answer what is outstanding, within ``stop_s``, and close.
+        """Accept nobody more, answer what is outstanding, within ``stop_s``, and close.
 
         To close a connection that is idle, as far as one knows here, is to break a request that is on its way over it.
-        So for ``leave_s`` all is answered as before, but that the connection is closed after the answer.
+        So for ``leave_s`` all is answered as before, but that the connection is closed after the answer; and then, when
+        nobody new can come, those who came last, for as long again at most.
         """
         if self._serving is None or self._sweeping is None or self._beating is None:
             return
         self.traffic.leaving = True
         self._protocol.heads.clear()
-        leave_at_s = time.monotonic() + self._leave_s
-        while self._connections() and time.monotonic() < leave_at_s:  # noqa: ASYNC110 - each ends by itself
-            await asyncio.sleep(LEAVE_CHECK_S)
+        await self._leave()
+        for server in self._uvicorn.servers:
+            server.close()
+        await asyncio.sleep(LEAVE_CHECK_S)  # those who were accepted last are connected
+        await self._leave()
         self._sweeping.cancel()
         self._beating.cancel()
         self._uvicorn.should_exit = True
@@ -201,6 +204,11 @@ class HttpServer:
         self._serving = None
         for connection in self._connections():
             connection.transport.abort()
+
+    async def _leave(self) -> None:
+        leave_at_s = time.monotonic() + self._leave_s
+        while self._connections() and time.monotonic() < leave_at_s:  # noqa: ASYNC110 - each ends by itself
+            await asyncio.sleep(LEAVE_CHECK_S)
 
     def _connections(self) -> list[HotProtocol]:
         return [one for one in self._uvicorn.server_state.connections if isinstance(one, HotProtocol)]
