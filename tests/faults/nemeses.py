@@ -31,8 +31,10 @@ async def killed(process: Process) -> AsyncIterator[None]:
     """``kill -9``; it is started again on its data."""
     await asyncio.to_thread(process.kill)
     assert not process.running()
-    yield
-    await started(process)
+    try:
+        yield
+    finally:
+        await started(process)
 
 
 @contextlib.asynccontextmanager
@@ -40,8 +42,10 @@ async def stopped(process: Process) -> AsyncIterator[None]:
     """Asked to end, as for an upgrade, and started again."""
     await asyncio.to_thread(process.kill, signal.SIGTERM)
     assert not process.running()
-    yield
-    await started(process)
+    try:
+        yield
+    finally:
+        await started(process)
 
 
 async def started(process: Process) -> None:
@@ -59,9 +63,11 @@ async def paused(process: Process) -> AsyncIterator[None]:
     """Stopped in its tracks; its connections stay."""
     process.pause()
     await until(lambda: state_of(process) == "T", "the pause")
-    yield
-    assert state_of(process) == "T"
-    process.resume()
+    try:
+        yield
+        assert state_of(process) == "T"
+    finally:
+        process.resume()
     await until(lambda: state_of(process) != "T", "the end of the pause")
 
 
@@ -70,20 +76,27 @@ async def cut_off(site: Site, name: str, *, inbound: bool = True, outbound: bool
     """A server or a node that hears nothing from the others, or is not heard by them, or both."""
     site.wires.cut(name, inbound=inbound, outbound=outbound)
     before = site.wires.held
-    yield
-    assert site.wires.held > before, f"nothing was sent to or by {name}"
-    site.wires.heal(name)
+    try:
+        yield
+        assert site.wires.held > before, f"nothing was sent to or by {name}"
+    finally:
+        site.wires.heal(name)
 
 
 @contextlib.asynccontextmanager
 async def full_disk(site: Site, server: NatsServer) -> AsyncIterator[None]:
     """A server whose writes fail, as on a full disk (EFBIG instead of ENOSPC: that needs no privilege)."""
     resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (STORED_BYTES_MAX, resource.RLIM_INFINITY))
-    yield
-    last = {one.name: last_sequence(one) for one in site.servers.values()}
-    assert last[server.name] < max(last.values()), f"{server.name} has written all that the others have: {last}"
-    await asyncio.to_thread(server.kill)  # a nats-server that could not write asks for that
-    await asyncio.to_thread(server.start)
+
+    def is_behind() -> bool:
+        return last_sequence(server) < max(map(last_sequence, site.servers.values()))
+
+    try:
+        yield
+        await asyncio.to_thread(eventually, is_behind, what=f"{server.name} that cannot write what the others do")
+    finally:
+        await asyncio.to_thread(server.kill)  # a nats-server that could not write asks for that
+        await started(server)
 
 
 @contextlib.asynccontextmanager

@@ -21,7 +21,6 @@ FAULTS: dict[str, Callable[[Site, NatsServer], contextlib.AbstractAsyncContextMa
     "paused": lambda site, server: paused(server),
     "cut-off": lambda site, server: cut_off(site, server.name),
     "deaf": lambda site, server: cut_off(site, server.name, outbound=False),
-    "mute": lambda site, server: cut_off(site, server.name, inbound=False),
     "disk-full": full_disk,
     "disk-lost": disk_lost,
 }
