@@ -1,6 +1,7 @@
 """The checker finds what must not be: in small histories, one rule each."""
 
 import pytest
+from batches import VISITS, check_batches
 from checker import Outcome, check
 from history import Attempt, History, Read, Winner, longest_gap_s, stalls_s
 
@@ -135,3 +136,14 @@ def test_a_gap_is_measured_from_its_begin_to_its_end() -> None:
     made = history(visit(1, 1.0), visit(2, 4.0, "spool"), visit(3, 8.0, node="b"))
     found = stalls_s(made, 1.1, 5.1, without="b")
     assert found == pytest.approx({"visits": 3.0, "visits in the log": 4.0, "exact reads": 4.0})
+
+
+def test_batches_of_which_visits_are_missing_or_too_many_are_found() -> None:
+    whole, part = bytearray(b"\1" * VISITS), bytearray(b"\1" * (VISITS - 3) + bytes(3))
+    assert check_batches({0, 1}, 2, {0: whole, 1: whole}, {"a": 2 * VISITS}) == []
+    assert check_batches({0}, 2, {0: whole, 1: part}, {"a": 2 * VISITS - 3}) == [], "1 was not acknowledged"
+    assert check_batches({0, 1}, 2, {0: whole, 1: part}, {"a": 2 * VISITS - 3}) == ["lost: 3 visits of batch 1"]
+    assert check_batches({0}, 1, {0: whole, 1: whole}, {"a": 2 * VISITS}) == ["invented: batch 1"]
+    assert check_batches({0}, 1, {0: whole}, {"a": VISITS + 1}) == [
+        f"a shows {VISITS + 1} visits in batches, and the log holds {VISITS}"
+    ]
