@@ -124,5 +124,5 @@ async def together(nemeses: Iterable[Nemesis]) -> AsyncIterator[None]:
 def last_sequence(server: NatsServer) -> int:
     """Of the log, as far as a server has it."""
     details = server.jsz("streams=true").get("account_details", [])
-    streams = (stream for account in details for stream in account["stream_detail"])
+    streams = (stream for account in details for stream in account.get("stream_detail", []))
     return max((stream["state"]["last_seq"] for stream in streams if stream["name"] == STREAM), default=0)

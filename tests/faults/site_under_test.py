@@ -124,7 +124,9 @@ class Site(Place):
 def _leader_told(server: NatsServer) -> str | None:
     with contextlib.suppress(httpx.HTTPError):
         details = server.jsz("streams=true").get("account_details", [])
-        streams = [stream for account in details for stream in account["stream_detail"] if stream["name"] == STREAM]
+        streams = [
+            stream for account in details for stream in account.get("stream_detail", []) if stream["name"] == STREAM
+        ]
         return streams[0]["cluster"].get("leader") if streams else None
     return None
 
