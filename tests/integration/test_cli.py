@@ -165,7 +165,7 @@ def test_a_server_stops_on_an_interrupt_and_counts_on_when_it_is_back(tmp_path: 
 def test_a_server_that_cannot_start_says_why_in_one_line(url: str, tmp_path: Path) -> None:
     busy = url.removeprefix("http://")
     assert "in use" in footfall("serve", "--data", str(tmp_path / "a"), "--http", busy, code=2).stderr
-    assert "authentication" in footfall("serve", "--http", "0.0.0.0:8080", code=2).stderr
+    assert "no tokens" in footfall("serve", "--http", "0.0.0.0:8080", code=2).stderr
     assert "HOST:PORT" in footfall("serve", "--http", "8080", code=2).stderr
     assert "partitions" in footfall("serve", "--partitions", "0", code=2).stderr
     assert "nats://" in footfall("serve", "--nats", "localhost", code=2).stderr

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,14 +22,14 @@ from footfall.errors import (
 )
 from footfall.log import api, connection, jetstream, streams
 from footfall.log.jetstream import connect
-from processes import NatsServer, free_ports
+from processes import ALONE, NatsServer, free_ports
 
 SMALL = Config(log_bytes_max=100 << 20)
 
 
 def make_server(directory: Path, more: str = "") -> NatsServer:
     """A single server, not started yet; ``more`` goes into its configuration."""
-    return NatsServer(directory, "single", *free_ports(2), more)
+    return NatsServer(directory, "single", *free_ports(2), ALONE + more)
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +122,9 @@ async def test_a_log_larger_than_the_server_may_hold_is_refused(running: NatsSer
 async def test_a_server_without_jetstream_is_refused(tmp_path: Path) -> None:
     server = make_server(tmp_path)
     config = tmp_path / "nats.conf"
-    lines = config.read_text().splitlines(keepends=True)
-    config.write_text("".join(line for line in lines if not line.startswith("jetstream")))
+    text, removed = re.subn(r"jetstream \{.*?\}", "", config.read_text(), flags=re.DOTALL)
+    assert removed == 1
+    config.write_text(text)
     with server, pytest.raises(ConnectError, match=rf"{server.url} has no JetStream ready: .*enable it"):
         await connect(SMALL, [server.url], name="test")
 

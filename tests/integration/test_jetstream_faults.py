@@ -110,7 +110,7 @@ async def test_nothing_is_lost_or_read_twice_while_the_leader_of_three_is_killed
         traffic = Traffic(logs)
         await traffic.progress()
         leader = (await logs[0]._api.info(streams.STREAM))["cluster"]["leader"]
-        server = servers.servers[int(leader.removeprefix("s"))]
+        server = next(server for server in servers.servers if server.name == leader)
         server.kill()
         await traffic.progress()  # two of three go on
         await asyncio.to_thread(server.start)
