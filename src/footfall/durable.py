@@ -17,7 +17,7 @@ def replace(path: Path, data: bytes, mode: int = 0o600) -> None:
     made = path.with_name(f"{path.name}.new")
     _write(made, data, mode)
     os.replace(made, path)  # noqa: PTH105 - each call here is one that may be the last: tests stop at every one
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def create(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -27,7 +27,7 @@ def create(path: Path, data: bytes, mode: int = 0o600) -> None:
     try:
         with contextlib.suppress(FileExistsError):
             os.link(made, path)
-        _sync_directory(path.parent)  # also for the one who lost: he relies on it as well
+        sync_directory(path.parent)  # also for the one who lost: he relies on it as well
     finally:
         os.unlink(made)  # noqa: PTH108
 
@@ -43,7 +43,8 @@ def _write(path: Path, data: bytes, mode: int) -> None:
         os.close(descriptor)
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """See that the names in a directory outlive a loss of power. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

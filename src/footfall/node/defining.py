@@ -17,6 +17,7 @@ from footfall.errors import (
 )
 from footfall.node.counting import Counting
 from footfall.node.producer import Producer
+from footfall.node.waiting import turn
 
 DEFINED_TIMEOUT_S = 10.0  # for a definition that is stored to come back
 DEFINE_MAX = 1_000  # of one message
@@ -58,7 +59,7 @@ class Defining:
 
     async def _define(self, wanted: Sequence[tuple[str, Unit]]) -> bool:
         """Define what is not defined yet; returns whether anything was not."""
-        async with self._lock:
+        async with turn(self._lock, DEFINED_TIMEOUT_S, "definitions"):
             definitions = self._counting.definitions
             missing = [(name, unit) for name, unit in dict(wanted).items() if definitions.number(name) is None]
             if not missing:

@@ -89,7 +89,7 @@ def _spool(node: Node) -> list[Metric]:
         return []
     found: list[tuple[str, str, str, float]] = [
         ("footfall_spool_visits", "gauge", "Visits in the spool, which wait for the log", spool.visits),
-        ("footfall_spool_bytes", "gauge", "Bytes of them", spool.bytes),
+        ("footfall_spool_bytes", "gauge", "Bytes of them", spool.size),
         ("footfall_spool_bytes_max", "gauge", "Bytes at which the spool refuses", spool.bytes_max),
         ("footfall_spool_age_seconds", "gauge", "How long the oldest of them has waited", spool.age_s),
         ("footfall_spool_files_aside", "gauge", "Files of the spool that cannot be counted", len(spool.aside)),

@@ -1,10 +1,9 @@
 """Publishes messages until the log acknowledges them, and knows whether it answers; knows nothing of what they hold."""
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from footfall.core import control
 from footfall.core.control import Control
@@ -12,6 +11,7 @@ from footfall.core.outbox import Sealed
 from footfall.core.position import Position, digest
 from footfall.errors import LogUnavailableError, OverloadedError
 from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Log
+from footfall.node.waiting import turn
 
 logger = logging.getLogger(__name__)
 
@@ -62,29 +62,16 @@ class Publisher:
             raise OverloadedError(f"{CONTROLS_MAX} control messages wait to be stored already; try again later")
         self._controls += 1
         try:
-            async with self._turn():
+            async with turn(self._control_lock, CONTROL_TIMEOUT_S, "control messages"):
                 if self._unsettled is not None:
                     await self.publish(CONTROL_SUBJECT, self._unsettled, CONTROL_TIMEOUT_S)
-                self._control_sequence += 1
-                self._unsettled = control.encode(build(self._control_name, self._control_sequence))
-                sequence = await self.publish(CONTROL_SUBJECT, self._unsettled, CONTROL_TIMEOUT_S)
+                data = control.encode(build(self._control_name, self._control_sequence + 1))
+                self._control_sequence, self._unsettled = self._control_sequence + 1, data  # or neither
+                sequence = await self.publish(CONTROL_SUBJECT, data, CONTROL_TIMEOUT_S)
                 self._unsettled = None
                 return sequence
         finally:
             self._controls -= 1
-
-    @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """One control message at a time: they are numbered in the order in which they are stored."""
-        try:
-            async with asyncio.timeout(CONTROL_TIMEOUT_S):
-                await self._control_lock.acquire()
-        except TimeoutError:
-            raise LogUnavailableError("the log does not answer: other control messages wait for it, too") from None
-        try:
-            yield
-        finally:
-            self._control_lock.release()
 
     async def publish(self, subject: str, data: bytes, timeout_s: float | None = None) -> int:
         """Publish the same bytes until they are acknowledged; for ever, without a time-out."""

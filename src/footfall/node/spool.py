@@ -25,7 +25,7 @@ from footfall.errors import (
 )
 from footfall.log.protocol import Log
 from footfall.node.spool_file import SUFFIX, Origin, Row, SpoolFile, set_aside
-from footfall.node.spool_messages import born_of, keyed_in, tally
+from footfall.node.spool_messages import Tally, born_of, keyed_in
 
 logger = logging.getLogger(__name__)
 
@@ -49,19 +49,18 @@ class Window(NamedTuple):
 class _Open:
     """A file of which this process drains what is left."""
 
-    def __init__(self, file: SpoolFile, since_s: float) -> None:
+    def __init__(self, file: SpoolFile) -> None:
         self.file = file
-        self.since_s = since_s  # when the oldest was written, or a little earlier
-        self.messages = 0
+        self.tally = Tally()
+        self.since_s = time.time()  # when the oldest was written, or a little earlier
         self.read = 0  # id of the last row that was read
+        self.passed_over = 0  # rows that are not for the log: they stay for a person
 
 
 class Spool:
     """The spool of a node.
 
     Attributes:
-        messages, bytes: What it holds.
-        visits: In how many visits; one that counts in both units is two.
         visits_kept, visits_drained: So far.
         keyed_late: Of those drained, how many had a key and came when keys of their time were forgotten.
         refused: How often it could not keep what it was given.
@@ -78,7 +77,6 @@ class Spool:
         bytes_max: int,
         age_max_s: float,
     ) -> None:
-        self.messages = self.bytes = self.visits = 0
         self.visits_kept = self.visits_drained = self.keyed_late = self.refused = 0
         self.bytes_max, self.age_max_s = bytes_max, age_max_s
         self.aside: list[str] = []
@@ -88,13 +86,27 @@ class Spool:
         self._origin = Origin(node, log.created, log.partitions)
         self._known = {log.created, *log.ancestors}
         self._definitions = definitions
-        self._pending: dict[int, int] = {}
         self._files: list[_Open] = []
         self._writing: _Open | None = None
         self._made = 0
         self._failed_s = -RETRY_S
         self._why = ""  # it failed
         self._turn = asyncio.Lock()  # whoever writes, or removes a file
+
+    @property
+    def messages(self) -> int:
+        """How many it holds."""
+        return sum(one.tally.messages for one in self._files)
+
+    @property
+    def size(self) -> int:
+        """Their size, in bytes."""
+        return sum(one.tally.bytes for one in self._files)
+
+    @property
+    def visits(self) -> int:
+        """The visits in them; one that counts in both units is two."""
+        return sum(one.tally.visits for one in self._files)
 
     @property
     def age_s(self) -> float:
@@ -104,8 +116,8 @@ class Spool:
     @property
     def refusal(self) -> str:
         """Why nothing more is taken now; empty if it is."""
-        if self.bytes >= self.bytes_max:
-            return f"this node's spool holds {self.bytes} bytes of visits, and may hold {self.bytes_max}"
+        if self.size >= self.bytes_max:
+            return f"this node's spool holds {self.size} bytes of visits, and may hold {self.bytes_max}"
         if self.age_s > self.age_max_s:
             return (
                 f"the oldest visit in this node's spool has waited for {self.age_s:.0f} s, and may {self.age_max_s:g} s"
@@ -127,7 +139,7 @@ class Spool:
 
     def pending(self, number: int) -> int:
         """Visits to a counter that are here, and that the log may not have."""
-        return self._pending.get(number, 0)
+        return sum(one.tally.pending.get(number, 0) for one in self._files)
 
     async def keep(self, sealed: Sequence[Sealed]) -> None:
         """Keep messages durably, all of them, behind all that is here.
@@ -141,45 +153,30 @@ class Spool:
         messages = [(one.partition, one.data) for one in sealed]
         async with self._turn:
             try:
-                await asyncio.to_thread(self._append, messages)
+                if self._writing is None:
+                    self._writing = _Open(await asyncio.to_thread(self._make))
+                    self._files.append(self._writing)
+                await asyncio.to_thread(self._append, self._writing.file, messages)
             except (OSError, sqlite3.Error, SpoolFullError) as error:
-                self._writing = None  # whether it is written is not known: what comes next goes elsewhere
+                if not isinstance(error, SpoolFullError):
+                    self._writing = None  # whether it is written is not known: what comes next goes elsewhere
                 self._failed_s, self.refused = time.monotonic(), self.refused + 1
                 self._why = f"this node's spool cannot be written: {error}"
                 logger.error("%s", self._why)
-                await self._count_anew()
                 raise SpoolFullError(self._why) from None
-            assert self._writing is not None
-            self.visits_kept += self._add(self._writing, [data for _, data in messages])
+            self.visits_kept += self._writing.tally.add([data for _, data in messages], self._definitions)
         self.filled.set()
 
-    def _append(self, messages: Sequence[tuple[int, bytes]]) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
+    def _make(self) -> SpoolFile:
+        if len(self._files) >= FILES_MAX:
+            raise SpoolFullError(f"it has {len(self._files)} files that failed")
+        self._made += 1
+        return SpoolFile.create(self._directory / f"{self._name}-{self._made}{SUFFIX}", self._origin)
+
+    def _append(self, file: SpoolFile, messages: Sequence[tuple[int, bytes]]) -> None:
         if (free := shutil.disk_usage(self._directory).free) < DISK_FREE_MIN:
             raise SpoolFullError(f"its disk has only {free} bytes left")
-        if self._writing is None:
-            if len(self._files) >= FILES_MAX:
-                raise SpoolFullError(f"it has {len(self._files)} files that failed")
-            self._made += 1
-            path = self._directory / f"{self._name}-{self._made}{SUFFIX}"
-            self._writing = _Open(SpoolFile.create(path, self._origin), time.time())
-            self._files.append(self._writing)
-        self._writing.file.append(messages)
-
-    def _add(self, one: _Open, messages: Sequence[bytes], times: int = 1) -> int:
-        """Count messages in, or out if ``times`` is -1; returns how many visits they hold."""
-        one.messages += times * len(messages)
-        self.messages += times * len(messages)
-        self.bytes += times * sum(map(len, messages))
-        visits, pending = tally(messages, self._definitions)
-        for number, count in pending.items():
-            left = self._pending.get(number, 0) + times * count
-            if left:
-                self._pending[number] = left
-            else:
-                self._pending.pop(number, None)
-        self.visits += times * visits
-        return visits
+        file.append(messages)
 
     async def window(self) -> Window | None:
         """The next messages to publish; None if there is nothing for now."""
@@ -187,14 +184,16 @@ class Spool:
             for one in list(self._files):
                 try:
                     rows = await asyncio.to_thread(one.file.after, one.read, WINDOW_MESSAGES, WINDOW_BYTES)
+                except OSError as error:  # of the system, and not of the file: it is tried again
+                    logger.error("%s", error)
+                    continue
                 except SpoolDamagedError as error:
                     logger.critical("%s", error)
-                    await self._leave(one)
-                    continue
+                    one.passed_over += 1
+                    rows = []
                 if not rows:
-                    await self._end(one)
-                    continue
-                if (ready := self._ready(one, rows)) is not None:
+                    await self._finish(one)
+                elif (ready := self._ready(one, rows)) is not None:
                     one.read = rows[-1].id
                     return Window(one, ready)
         self.filled.clear()
@@ -202,74 +201,47 @@ class Spool:
 
     def _ready(self, one: _Open, rows: Sequence[Row]) -> list[Row] | None:
         """The rows that can be published; None if all of them must wait."""
-        epoch = self._definitions.epoch
+        epoch, oldest_s = self._definitions.epoch, time.time() - ROW_AGE_MAX_S
+        born = [born_of(row.data) if row.whole else None for row in rows]
+        if any(one_born is not None and one_born > epoch for one_born in born):
+            return None  # the log was restored from before that: it takes the messages when it is as old again
         ready = []
-        for row in rows:
-            born = born_of(row.data) if row.whole else None
-            if born is None or born <= epoch - PRODUCER_EPOCHS or row.kept_s < time.time() - ROW_AGE_MAX_S:
-                why = (
-                    "was changed" if born is None else "has waited for a week: whether it counted is not known any more"
-                )
-                logger.critical("message %d of %s %s; it is not counted", row.id, one.file.path, why)
-            elif born > epoch:
-                return None  # the log was restored from before that: it takes the message when it is as old again
-            else:
+        for row, since in zip(rows, born, strict=True):
+            if since is not None and since > epoch - PRODUCER_EPOCHS and row.kept_s >= oldest_s:
                 ready.append(row)
+                continue
+            one.passed_over += 1
+            why = "was changed" if since is None else "has waited for a week: whether it counted is not known any more"
+            logger.critical("message %d of %s %s; it is not counted", row.id, one.file.path, why)
         return ready
 
     async def drained(self, window: Window) -> None:
         """Forget messages that the log has."""
         one, rows = window
         async with self._turn:
-            self.visits_drained += self._add(one, [row.data for row in rows], -1)
+            self.visits_drained += one.tally.add([row.data for row in rows], self._definitions, -1)
             late_s = time.time() - KEYS_REMEMBERED_S
             self.keyed_late += sum(keyed_in(row.data) for row in rows if row.kept_s < late_s)
             try:
-                if one.messages:
-                    await asyncio.to_thread(one.file.remove, [row.id for row in rows])
-                    one.since_s = rows[-1].kept_s if rows else one.since_s
-                else:
-                    self._forget(one)
-                    await asyncio.to_thread(one.file.unlink)
-            except (OSError, sqlite3.Error) as error:  # published once more after a restart, and counted once
+                await asyncio.to_thread(one.file.remove, [row.id for row in rows])
+            except sqlite3.Error as error:  # after a restart they are published once more, and counted once
                 logger.error("the spool %s cannot be emptied: %s", one.file.path, error)
+            one.since_s = rows[-1].kept_s if rows else one.since_s
 
-    async def _end(self, one: _Open) -> None:
-        """All of a file was read."""
-        if one.messages:  # those that were passed over
-            await self._leave(one)
-        elif one is not self._writing:
-            self._forget(one)
-            await asyncio.to_thread(one.file.unlink)
-
-    async def _leave(self, one: _Open) -> None:
-        """Set a file aside that cannot be drained to its end."""
-        self._forget(one)
-        aside = await asyncio.to_thread(one.file.set_aside, ASIDE)
-        self.aside.append(str(aside))
-        logger.critical("%d messages are not counted, and stay in %s: run footfall doctor", one.messages, aside)
-        await self._count_anew()
-
-    def _forget(self, one: _Open) -> None:
+    async def _finish(self, one: _Open) -> None:
+        """All of a file was read: remove it; or, if something in it was passed over, leave it for a person."""
         self._files.remove(one)
         if self._writing is one:
             self._writing = None
-
-    async def _count_anew(self) -> None:
-        """Work out what is held: of a file that was set aside it cannot be told."""
-        self.messages = self.bytes = self.visits = 0
-        self._pending.clear()
-        for one in self._files:
-            one.messages = 0
-            with contextlib.suppress(SpoolDamagedError):  # whoever drains it will find it
-                await self._read_all(one)
-
-    async def _read_all(self, one: _Open) -> None:
-        at = 0
-        while rows := await asyncio.to_thread(one.file.after, at, WINDOW_MESSAGES, WINDOW_BYTES):
-            at = rows[-1].id
-            one.since_s = min(one.since_s, rows[0].kept_s)
-            self._add(one, [row.data for row in rows])
+        try:
+            if one.passed_over:
+                aside = await asyncio.to_thread(one.file.set_aside, ASIDE)
+                self.aside.append(str(aside))
+                logger.critical("visits in %s are not counted: run footfall doctor", aside)
+            else:
+                await asyncio.to_thread(one.file.unlink)
+        except OSError as error:  # it is taken over again, and tried once more
+            logger.error("the spool %s can neither be removed nor renamed: %s", one.file.path, error)
 
     async def adopt(self) -> None:
         """Take over what other processes have left in the data directory."""
@@ -287,28 +259,42 @@ class Spool:
             file = await asyncio.to_thread(SpoolFile.open, path)
         except (FileNotFoundError, SpoolInUseError):
             return
+        except OSError as error:
+            logger.error("%s", error)
+            return
         except DataVersionError as error:
             self.aside.append(str(path))
             logger.error("%s", error)
             return
         except SpoolDamagedError as error:
             logger.critical("%s", error)
-            self.aside.append(str(await asyncio.to_thread(set_aside, path, ASIDE)))
+            with contextlib.suppress(OSError):  # then it is looked at again
+                self.aside.append(str(await asyncio.to_thread(set_aside, path, ASIDE)))
             return
         if file.origin.log not in self._known or file.origin.partitions != self._origin.partitions:
             file.close()
             self.aside.append(str(path))
             logger.error("the spool %s is of the log made at %s: it is left alone", path, file.origin.log)
             return
-        one = _Open(file, time.time())
-        self._files.append(one)
+        one = _Open(file)
         try:
-            await self._read_all(one)
-        except SpoolDamagedError as error:
-            logger.critical("%s", error)
-            await self._leave(one)
-        if one.messages:
-            logger.warning("%d messages that wait in %s go to the log now", one.messages, path)
+            await self._count(one)
+        except SpoolDamagedError as error:  # what comes before the damage is drained, and then whoever drains meets it
+            logger.error("%s", error)
+        except OSError as error:
+            logger.error("%s", error)
+            file.close()
+            return
+        self._files.append(one)
+        if one.tally.messages:
+            logger.warning("%d messages that wait in %s go to the log now", one.tally.messages, path)
+
+    async def _count(self, one: _Open) -> None:
+        at = 0
+        while rows := await asyncio.to_thread(one.file.after, at, WINDOW_MESSAGES, WINDOW_BYTES):
+            at = rows[-1].id
+            one.since_s = min(one.since_s, rows[0].kept_s)
+            one.tally.add([row.data for row in rows], self._definitions)
 
     async def close(self) -> None:
         """Let all files go, as they are."""

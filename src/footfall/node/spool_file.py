@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 import xxhash
 
+from footfall import durable
 from footfall.errors import DataVersionError, SpoolDamagedError, SpoolInUseError
 
 logger = logging.getLogger(__name__)
@@ -84,12 +85,19 @@ class SpoolFile:
     def create(cls, path: Path, origin: Origin) -> "SpoolFile":
         """A new file. Raises OSError, sqlite3.Error."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        unfinished = path.with_name(path.name + ".new")  # nobody takes that for a spool
+        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        try:
+            with contextlib.closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
+                connection.executescript(_SCHEMA)
+                connection.execute("INSERT INTO origin VALUES (?)", [msgspec.json.encode(origin)])
+            os.link(unfinished, path)  # unlike a rename it replaces nothing
+        finally:
+            _unlink(unfinished)
         try:
             connection = _connect(path)
-            connection.executescript(_SCHEMA)
-            connection.execute("INSERT INTO origin VALUES (?)", [msgspec.json.encode(origin)])
-            _sync_directory(path.parent)
+            durable.sync_directory(path.parent)
+            durable.sync_directory(path.parent.parent)
         except BaseException:
             _unlink(path)
             raise
@@ -100,8 +108,8 @@ class SpoolFile:
         """A file that is there.
 
         Raises:
-            FileNotFoundError: It is not there any more.
             SpoolInUseError: Another process has it.
+            OSError: It is not there any more, or cannot be had now.
             SpoolDamagedError: It is no spool, or was changed.
             DataVersionError: A newer version wrote it.
         """
@@ -112,14 +120,8 @@ class SpoolFile:
             except BaseException:
                 connection.close()
                 raise
-        except sqlite3.OperationalError as error:
-            if not path.exists():
-                raise FileNotFoundError(path) from None
-            if "locked" in str(error):
-                raise SpoolInUseError(f"the spool {path} is in use by another process") from None
-            raise _damaged(path, error) from None
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter is of what SQLite says of it
-            raise _damaged(path, error) from None
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            raise _refused(path, error) from None
 
     def append(self, messages: Iterable[tuple[int, bytes]]) -> None:
         """Keep messages, all or none, durably.
@@ -138,7 +140,12 @@ class SpoolFile:
             )
 
     def after(self, row: int, messages_max: int, bytes_max: int) -> Sequence[Row]:
-        """The next messages behind a row, in order: one at least, if there is one. Raises SpoolDamagedError."""
+        """The next messages behind a row, in order: one at least, if there is one.
+
+        Raises:
+            SpoolDamagedError: They cannot be read.
+            OSError: Not now.
+        """
         rows: list[Row] = []
         size = 0
         with self._lock, self._reading():
@@ -192,7 +199,7 @@ class SpoolFile:
         try:
             yield
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            raise _damaged(self.path, error) from None
+            raise _refused(self.path, error) from None
 
 
 def set_aside(path: Path, why: str) -> Path:
@@ -246,16 +253,20 @@ def _digest(partition: int, data: bytes) -> bytes:
     return xxhash.xxh3_128_digest(partition.to_bytes(2) + data)
 
 
+def _refused(path: Path, error: Exception) -> Exception:
+    """What an error of SQLite means: another process has the file, the system refuses for now, or it is damaged."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # of a UnicodeDecodeError: see above
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return SpoolInUseError(f"the spool {path} is in use by another process")
+    if isinstance(error, sqlite3.OperationalError) and code not in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT):
+        if not path.exists():
+            return FileNotFoundError(path)
+        return OSError(f"the spool {path} cannot be had now: {error}")
+    return _damaged(path, error)
+
+
 def _damaged(path: Path, error: Exception) -> SpoolDamagedError:
     return SpoolDamagedError(f"the spool {path} cannot be read: {error}")
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unlink(path: Path) -> None:

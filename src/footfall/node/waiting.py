@@ -1,8 +1,11 @@
 """Waiting: until a sequence has been reached, and until tasks have ended."""
 
 import asyncio
+import contextlib
 import heapq
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+
+from footfall.errors import LogUnavailableError
 
 
 class Reached:
@@ -28,6 +31,24 @@ class Reached:
             self._count += 1
             heapq.heappush(self._waiting, (sequence, self._count, future))
             await future
+
+
+@contextlib.asynccontextmanager
+async def turn(lock: asyncio.Lock, timeout_s: float, what: str) -> AsyncIterator[None]:
+    """Have a lock, for which others wait that the log does not answer either.
+
+    Raises:
+        LogUnavailableError: One's turn did not come in time: ``what`` is ahead.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            await lock.acquire()
+    except TimeoutError:
+        raise LogUnavailableError(f"the log does not answer: other {what} wait for it, too") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 CANCEL_AGAIN_S = 0.2

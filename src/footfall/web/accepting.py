@@ -41,7 +41,11 @@ class Acceptor:
         """Accept those who wait in the system's queue, whom it would cut off with the socket, and nobody more."""
         if self._listening.fileno() < 0:
             return
-        self._accept()
+        if self._paused is not None:
+            self._paused.cancel()
+            self._paused = None
+        while self._accept_some():
+            pass
         if self._paused is not None:
             self._paused.cancel()
         self._loop.remove_reader(self._listening)
@@ -54,18 +58,22 @@ class Acceptor:
         await asyncio.gather(*self._opening, return_exceptions=True)
 
     def _accept(self) -> None:
+        self._accept_some()
+
+    def _accept_some(self) -> bool:
+        """Accept some of those who wait; returns whether there may be more of them."""
         for _ in range(AT_ONCE_MAX):
             try:
                 connection, _ = self._listening.accept()
             except (BlockingIOError, InterruptedError):
-                return
+                return False
             except ConnectionAbortedError:
                 continue
             except OSError as error:
                 logger.error("no connection can be accepted now: %s", error)
                 self._loop.remove_reader(self._listening)
                 self._paused = self._loop.call_later(PAUSE_S, self._resume)
-                return
+                return False
             connection.setblocking(False)
             if len(self._opening) >= OPENING_MAX:
                 connection.close()
@@ -73,6 +81,7 @@ class Acceptor:
             task = self._loop.create_task(self._open(connection))
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
+        return True
 
     def _resume(self) -> None:
         self._paused = None

@@ -1,6 +1,7 @@
 """While the log is away visits are kept on the node's disk, and go to the log when it is back: in order, each once."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from footfall.errors import LogUnavailableError, SpoolFullError
 from footfall.log.protocol import CONTROL_SUBJECT
 from footfall.node.node import Node
 from footfall.node.readings import Stored
+from footfall.node.spool_file import SpoolFile
 from footfall.node.storing import SPOOL_AFTER_S
 
 
@@ -388,3 +390,50 @@ async def test_a_flush_of_many_messages_is_not_given_up_while_the_log_acknowledg
     assert added.stored is Stored.LOG
     assert len(batches(cluster.storage)) > 6
     assert counted(cluster.storage, "a") == 8_001
+
+
+async def test_a_spool_that_the_system_does_not_give_out_now_is_taken_later(
+    cluster: Cluster, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.lines["n1"].break_off()
+    await node.add(visits("a", 3))
+    await cluster.kill("n1")
+    opened = SpoolFile.open
+
+    def none_left(path: Path) -> SpoolFile:
+        raise OSError(24, "no descriptor is left")
+
+    monkeypatch.setattr(SpoolFile, "open", none_left)
+    again = await cluster.start("n1")
+    await asyncio.sleep(15)
+    assert (again.read("a").value, again.warnings(), len(files(cluster))) == (1, [], 1)
+    monkeypatch.setattr(SpoolFile, "open", opened)
+    await cluster.shows("a", 4)
+    assert files(cluster) == []
+
+
+@pytest.mark.parametrize("call", ["unlink", "remove", "after"])
+async def test_a_disk_that_fails_while_the_spool_drains_ends_nothing_and_loses_nothing(
+    cluster: Cluster, node: Node, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    cluster.lines["n1"].break_off()
+    for _ in range(5):
+        await node.add(visits("a"))
+    done, failures = getattr(SpoolFile, call), 3
+
+    def failing(file: SpoolFile, *arguments: object) -> object:
+        nonlocal failures
+        failures -= 1
+        if failures >= 0:
+            if call == "unlink":
+                file.close()
+            raise OSError(5, "input/output error") if call != "remove" else sqlite3.OperationalError("disk is full")
+        return done(file, *arguments)
+
+    monkeypatch.setattr(SpoolFile, call, failing)
+    cluster.lines["n1"].mend()
+    await cluster.shows("a", 6)
+    await until(lambda: not files(cluster))
+    assert node.problems() + node.warnings() == []
+    assert counted(cluster.storage, "a") == 6
+    assert (await node.add(visits("a"))).stored is Stored.LOG
