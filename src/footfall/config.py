@@ -11,6 +11,7 @@ COUNTERS_MAX = 4_000_000  # as many as the log may hold: 1.2 GB of names and ent
 PARTITIONS_MAX = 256  # a row of the table of counts is 8 bytes a partition
 
 SPOOL_AGE_MAX_S = 5 * 86_400.0  # with the day for which an id is used it is still below a week
+SPOOL_AGE_EPOCHS_MAX = 43_200  # the same in epochs, which are shorter days if cuts are taken more often
 
 
 class Topology(enum.StrEnum):

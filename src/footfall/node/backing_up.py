@@ -56,6 +56,7 @@ class BackingUp:
         self._interval_s = interval_s
         self._keep = keep
         self._sequence = 0  # where that stands, if it is of this log
+        self._last, self._in_vain = -1, 0  # where the last of this node stood, and how often it stood there before
         self._again_s = 0.0
         self._task: asyncio.Task[None] | None = None
 
@@ -73,6 +74,8 @@ class BackingUp:
             if not self._is_first() or not self._is_due():
                 return
             done = await backup.back_up(self._cluster, self._place)
+            self._in_vain = self._in_vain + 1 if done.sequence == self._last else 0
+            self._last = done.sequence
             self.made += 1
             self.newest_s = time.time()
             logger.info(
@@ -107,7 +110,9 @@ class BackingUp:
         """Whether a backup is old enough, or does not know of a winner yet: who has won must not be lost."""
         age_s = time.time() - self.newest_s
         reached = max((standing.reached for standing in self._definitions.milestones), default=0)
-        return age_s >= (WINNER_S if self._sequence < reached else self._interval_s)
+        # The cut that knows of a winner may take long to come: another copy of the one before helps nobody.
+        soon_s = min(WINNER_S * 2.0**self._in_vain, self._interval_s)
+        return age_s >= (soon_s if self._sequence < reached else self._interval_s)
 
     async def stop(self) -> None:
         """Make no more; what was begun has no manifest, and is no backup."""

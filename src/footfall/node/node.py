@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from footfall.config import Config, Topology
+from footfall.config import SPOOL_AGE_EPOCHS_MAX, Config, Topology
 from footfall.core.batch import Chunk
 from footfall.core.control import Barrier
 from footfall.core.definitions import Definition
@@ -128,7 +128,7 @@ class Node:
             self._cluster,
             definitions,
             config.spool_bytes_max,
-            config.spool_age_max_s,
+            min(config.spool_age_max_s, SPOOL_AGE_EPOCHS_MAX * config.cut_interval_s),
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:

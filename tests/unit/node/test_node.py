@@ -254,3 +254,13 @@ async def test_without_a_connection_and_a_spool_nothing_is_taken_and_reads_go_on
     cluster.lines["n1"].reconnect()
     await node.add(visits("a"))
     await cluster.shows("a", 4)
+
+
+async def test_visits_to_many_new_counters_fail_together_while_the_log_is_silent(cluster: Cluster) -> None:
+    node = await cluster.start("n1", spool_bytes_max=0)
+    cluster.lines["n1"].break_off()
+    begun_s = asyncio.get_running_loop().time()
+    new = [asyncio.create_task(node.add(visits(f"new{number}"))) for number in range(20)]
+    outcomes = await asyncio.gather(*new, return_exceptions=True)
+    assert all(isinstance(outcome, LogUnavailableError) for outcome in outcomes)
+    assert asyncio.get_running_loop().time() - begun_s < 15

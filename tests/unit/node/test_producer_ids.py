@@ -135,3 +135,15 @@ async def test_what_is_in_flight_keeps_its_id(line: Line) -> None:
     assert old.producer != new.producer
     assert (old.sequence, new.sequence) == (1, 1)
     assert counted(desk.storage, "a") == 2
+
+
+async def test_a_control_message_that_cannot_be_made_leaves_no_gap(line: Line) -> None:
+    desk = Desk(line)
+
+    def impossible(producer: str, sequence: int) -> Barrier:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await desk.producer.control(impossible)
+    await desk.producer.control(Barrier)
+    assert [message.sequence for message in controls(desk.storage)[1:]] == [1]
