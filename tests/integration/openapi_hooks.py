@@ -33,6 +33,8 @@ def map_body(context: Any, body: Any) -> Any:
 @schemathesis.hook
 def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
     """Whether what a check found is a failure."""
+    if response.status_code == 503 and response.json()["type"] == "/problems/overloaded":
+        return False  # the machine of these tests has other work as well: any request may be shed
     if not isinstance(failure, RejectedPositiveData):
         return True
     # Depends on the log: a counter on the path was defined before, in visitors; or was full.
