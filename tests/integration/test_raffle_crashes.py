@@ -12,9 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from crowd import PATIENCE_S, PEOPLE, SITE, SUM, Connection, Crowd, Visit, make_visits
 from raffles import MILESTONES, VISITS, Raffle, check, check_audit, check_winner, raffle_at, until
 
+from crowd import PATIENCE_S, PEOPLE, SITE, SUM, Connection, Crowd, Visit, make_visits
 from footfall.log.engine import running_url
 from footfall.log.streams import STREAM
 from processes import NatsCluster, NatsServer, NodeProcess, eventually, free_ports
