@@ -177,16 +177,19 @@ class Producer:
             raise OverloadedError(f"{self._outbox.visits} visits wait to be stored already; try again later")
 
     async def run(self) -> None:
-        """Flush for ever."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            self._idle.clear()
-            while self._outbox.visits or self._chunks:
-                await self._flush_gathered()
-                if self._chunks:
-                    await self._store_chunk(self._chunks.popleft())
-            self._idle.set()
+        """Flush for ever. If that ends, whoever waits is told."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                self._idle.clear()
+                while self._outbox.visits or self._chunks:
+                    await self._flush_gathered()
+                    if self._chunks:
+                        await self._store_chunk(self._chunks.popleft())
+                self._idle.set()
+        finally:
+            self._drop_all()
 
     async def drain(self, timeout_s: float) -> bool:
         """Wait until nothing is gathered or in flight; returns whether that came in time."""
@@ -270,6 +273,9 @@ class Producer:
     def _give_up(self) -> None:
         """Tell those who wait that the log is away. What is in flight goes on being tried; the rest is dropped."""
         self._timer = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_S, self._give_up)
+        self._drop_all()
+
+    def _drop_all(self) -> None:
         if flush := self._flush:
             error = LogUnavailableError("the log did not answer in time; the visit may still be counted")
             _fail(*flush.waiters(), error)

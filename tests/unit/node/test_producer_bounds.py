@@ -176,3 +176,23 @@ async def test_a_chunk_counts_whole_at_the_sequence_that_is_returned(line: Line)
     assert {section.leaf for batch in before for section in batch.sections} == {"people"}
     assert counted(desk.storage, "people") == 20
     assert desk.producer.visits == 22
+
+
+async def test_whoever_waits_is_told_if_a_producer_dies_of_what_nobody_foresaw(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(line)
+    request, single = await desk.add_in_flight("a"), desk.submit("a")
+
+    async def broken(subject: str, data: bytes, timeout_s: float = 5.0) -> int:
+        raise AttributeError("a bug")
+
+    monkeypatch.setattr(line, "publish", broken)
+    line.lost = 1  # what is held fails, and is tried again
+    line.release()
+    with pytest.raises(AttributeError, match="a bug"):
+        await desk.running
+    (error,) = await outcomes([request])
+    assert isinstance(error, LogUnavailableError)
+    assert "may still be counted" in str(error)
+    assert len(single.errors) == 1
