@@ -127,12 +127,13 @@ def drops_segments(patch: pytest.MonkeyPatch) -> None:
 
 
 def trusts_blobs(patch: pytest.MonkeyPatch) -> None:
-    """What is read of a cut is not compared with its digest."""
+    """What is read of a cut is compared with no digest: neither a blob with its own, nor a manifest with its own."""
 
     def joined(manifest: cut.Manifest, refs: Iterable[cut.Ref], fetched: Any) -> bytes:
         return b"".join(manifest.inline.get(ref.digest) or fetched.get(cut.blob_key(ref)) or b"" for ref in refs)
 
     patch.setattr(cut, "_joined", joined)
+    patch.setattr(cut, "_digest", lambda manifest: manifest[-cut.DIGEST_BYTES :])
 
 
 def redefines(patch: pytest.MonkeyPatch) -> None:
