@@ -41,7 +41,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     nats_nkey: str = ""  # file of a user's seed
     topology: Topology = Topology.REPLICATED
     partitions: int = 16
-    node: str = ""  # empty: made from the host's name and a random part
+    node: str = ""  # empty: the host's name and the port
     secret: str = ""  # keys the receipts; empty: kept in the data directory
     replicas: int = 0  # of the log; 0: 1 embedded or on a single server, 3 on a cluster
     log_bytes_max: int = 10 << 30  # the log is trimmed at every cut: minutes at 5 million visits/s

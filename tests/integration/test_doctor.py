@@ -293,7 +293,7 @@ async def test_a_gap_that_a_rogue_producer_wrote(data: Path) -> None:
         sequence = await log.publish("footfall.visits.1", encode(batch))
         await log.publish("footfall.visits.1", b"\xff")
     where = f"first at sequence {sequence}"
-    await asyncio.to_thread(check_named, data, "warn", "alarms", "gap", where, arguments=("--deep",))
+    await asyncio.to_thread(check_named, data, "bad", "alarms", "gap", where, arguments=("--deep",))
     await asyncio.to_thread(check_named, data, "warn", "alarms", "malformed", arguments=("--deep",))
     settings = ("--node", "n1", "--log-bytes-max", str(LOG_BYTES), "--partitions", "4", "--cut-interval-s", "1")
     with NodeProcess(data, *settings) as node:

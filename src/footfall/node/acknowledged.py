@@ -29,18 +29,18 @@ class Acknowledged:
         self._lock = threading.Lock()
 
     async def check(self, log: Log) -> None:
-        """Compare the log with what it had acknowledged.
+        """Compare the log with what it had acknowledged, to this node or to any other that had this directory.
+
+        A name that changed, as that of a container does at every start, must not make a node forget.
 
         Raises:
-            LogRewoundError: It was replaced, or has lost something that it had acknowledged to this node.
-            DataVersionError: The file cannot be read.
+            LogRewoundError: It was replaced, or has lost something of that.
+            DataVersionError: A file cannot be read.
         """
-        try:
-            position = msgspec.json.decode(self._path.read_bytes(), type=Position)
-        except FileNotFoundError:
-            return
-        except UNREADABLE as error:
-            raise DataVersionError(f"{self._path} is not of this version ({error}); move it away to go on") from None
+        for path in sorted(self._path.parent.glob("acknowledged-*.json")):
+            await self._check(_remembered(path), log)
+
+    async def _check(self, position: Position, log: Log) -> None:
         if position.created in log.ancestors:
             _say_lost(position, log.ancestors[position.created])
             return
@@ -58,6 +58,13 @@ class Acknowledged:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             durable.replace(self._path, msgspec.json.encode(position))
             self._written = position.sequence
+
+
+def _remembered(path: Path) -> Position:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Position)
+    except UNREADABLE as error:
+        raise DataVersionError(f"{path} is not of this version ({error}); move it away to go on") from None
 
 
 async def _checked(log: Log, position: Position) -> None:

@@ -28,6 +28,7 @@ from footfall.node.cuts import PINS
 from footfall.node.doctor import Finding, bad, ok, warn
 
 SLICE_S = 0.05  # of folding, before the connection gets its turn
+LOSSES = ("gap", "missing")  # alarms that mean that the log lacks something
 RESTORE = "see docs/recovery.md: restore a backup"
 
 
@@ -123,7 +124,8 @@ class CutsExamination:
         findings = [ok("log", "deep", f"{folding.messages:,} messages from sequence {begin} to {last} were counted")]
         for kind, times in sorted(folding.alarms.items()):
             found = f"above the newest cut: {kind} ({times} times, first at sequence {folding.first[kind]})"
-            findings.append(warn("alarms", kind, found, f"{MEANING.get(kind, 'see docs/troubleshooting.md')}"))
+            said = bad if kind in LOSSES else warn
+            findings.append(said("alarms", kind, found, f"{MEANING.get(kind, 'see docs/troubleshooting.md')}"))
         return findings
 
 

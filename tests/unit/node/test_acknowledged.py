@@ -116,14 +116,16 @@ def test_only_a_higher_position_is_written(storage: Storage, tmp_path: Path) -> 
     assert msgspec.json.decode(path.read_bytes(), type=Position) == position(storage, 7)
 
 
-async def test_every_node_of_a_directory_remembers_for_itself(
-    line: Line, tmp_path: Path, remembered: Acknowledged
+@pytest.mark.usefixtures("remembered")
+async def test_what_one_node_of_a_directory_remembers_holds_for_a_node_of_another_name(
+    line: Line, tmp_path: Path
 ) -> None:
     Acknowledged(tmp_path, "n2").write(position(line.storage, 2))
+    await Acknowledged(tmp_path, "n3").check(line)
     line.storage.truncate(3)
-    await Acknowledged(tmp_path, "n2").check(line)
-    with pytest.raises(LogRewoundError):
-        await remembered.check(line)
+    for name in ("n2", "n3"):
+        with pytest.raises(LogRewoundError):
+            await Acknowledged(tmp_path, name).check(line)
 
 
 def test_all_who_share_a_directory_share_its_secret(tmp_path: Path) -> None:
