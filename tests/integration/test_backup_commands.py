@@ -54,7 +54,7 @@ class Every(Process):
 
 def test_a_backup_is_told_in_one_line_and_listed(tmp_path: Path, node: NodeProcess) -> None:
     place = tmp_path / "backups"
-    assert "there is no backup in" in footfall("backups", str(place)).stderr
+    assert "there is no backup in" in footfall("backups", str(place), code=1).stderr
     said = footfall("backup", str(place), "--data", data_of(node)).stdout
     (name,) = complete(place)
     assert said.startswith(f"{name} in {place}: 0 visits and 200,000 visitors of 1 counter up to sequence ")

@@ -142,7 +142,7 @@ def run_list(target: str, verify: bool, json: bool) -> int:
         output.print_table(header, [_row(one) for one in listed], right=(1, 2, 3, 4, 5, 6))
     else:
         output.note(f"there is no backup in {place}")
-    return int(any(one.state == "damaged" for one in listed))
+    return int(not listed or any(one.state == "damaged" for one in listed))
 
 
 async def _listed(place: Place, verify: bool) -> list[Listed]:

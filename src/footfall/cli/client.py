@@ -240,9 +240,11 @@ class Client:
         try:
             response = self._http.request(method, path, content=body, headers=headers, params=query)
         except httpx.ConnectError as error:
-            raise UnreachableError(
-                f"no node answers at {self.url} ({cause(error)}): start one with `footfall serve`, or name it by --url"
-            ) from None
+            why = cause(error)
+            do = "start one with `footfall serve`, or name it by --url"
+            if "not trusted" in why:
+                do = "name the certificate of whoever signed it with --ca, or FOOTFALL_CA"
+            raise UnreachableError(f"no node answers at {self.url} ({why}): {do}") from None
         except httpx.TransportError as error:
             raise UnavailableError(f"{self.url} broke off {method} {path}: {cause(error)}") from None
         if response.is_success:

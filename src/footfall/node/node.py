@@ -43,7 +43,7 @@ from footfall.node.readings import (
     Stored,
 )
 from footfall.node.reads import Reads
-from footfall.node.secret import kept_secret, visitors_key
+from footfall.node.secret import SECRET_FILE, existing_secret, kept_secret, visitors_key
 from footfall.node.spool import Spool
 from footfall.node.waiting import ended
 
@@ -51,6 +51,10 @@ logger = logging.getLogger(__name__)
 
 FILL_MAX = 0.9  # of the log, for visits; the rest is for control messages, or a full log could never be trimmed
 FULL = "the log is 90 % full: it takes visits when it was trimmed or made larger"
+RECEIPTS_LOST = (
+    "a new secret was made in {path}, though the log is older: receipts from before cannot claim, and addresses from "
+    "before are other visitors; stop, and put the original back, or set FOOTFALL_SECRET"
+)
 FILL_CHECK_S = 1.0
 DRAIN_TIMEOUT_S = 5.0
 SOURCE_BYTES_MAX = 256
@@ -83,6 +87,7 @@ class Node:
         self.spool: Spool | None = None
         self.milestones: Milestones
         self.visitors_key = b""
+        self._new_secret = ""
         self._cluster = cluster
         self._acknowledged = Acknowledged(Path(config.data), self.id)
         self._tasks: list[asyncio.Task[None]] = []
@@ -100,7 +105,7 @@ class Node:
         """
         await self._acknowledged.check(self._cluster)
         states = await self.counting.load()
-        secret = self.config.secret.encode() or await asyncio.to_thread(kept_secret, Path(self.config.data))
+        secret = self.config.secret.encode() or await self._kept_secret(Path(self.config.data))
         self.visitors_key = visitors_key(secret)
         hashed = self.topology is Topology.SHARDED
         self.spool = self._spool_of(self.config)
@@ -116,6 +121,14 @@ class Node:
         self._spawn(every(FILL_CHECK_S, self._watch), "watch")
         if self.producer.storing.draining is not None:
             self._spawn(self.producer.storing.draining.run(), "spool")
+
+    async def _kept_secret(self, directory: Path) -> bytes:
+        """The directory's secret; that one had to be made for a log that is older is told."""
+        last = (await self._cluster.state()).last_sequence
+        if last and await asyncio.to_thread(existing_secret, directory) is None:
+            self._new_secret = RECEIPTS_LOST.format(path=directory / SECRET_FILE)
+            logger.error("%s", self._new_secret)
+        return await asyncio.to_thread(kept_secret, directory)
 
     def _spool_of(self, config: Config) -> Spool | None:
         if not config.spool_bytes_max:
@@ -301,6 +314,8 @@ class Node:
         aggregator = self.counting.aggregator
         counted = [folding.partition for folding in aggregator.foldings.values()]
         found = [f"{one}; run footfall doctor" for one in alarmed(counted, aggregator.control_alarms.found)]
+        if self._new_secret:
+            found.insert(0, self._new_secret)
         return found if self.spool is None else [*self.spool.warnings(self.producer.storing.away), *found]
 
     def check_answering(self) -> None:

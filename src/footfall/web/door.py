@@ -130,7 +130,9 @@ class Door:
         if public and self.public_reads:
             return
         if token is None:
-            raise UnauthorizedError("this needs a token: send the header Authorization: Bearer SECRET")
+            raise UnauthorizedError(
+                "this needs a token: send the header Authorization: Bearer SECRET (commands: --token, or FOOTFALL_TOKEN)"
+            )
         if scope not in token.scopes:
             scopes = ", ".join(sorted(token.scopes))
             raise ForbiddenError(f"the token {token.name!r} is good for {scopes}, and this needs {scope}")

@@ -74,3 +74,16 @@ async def test_nodes_that_share_a_directory_share_the_secret_of_receipts(cluster
         await cluster.start(name)
     secrets = {node.producer._secret for node in cluster.nodes.values()}
     assert secrets == {(tmp_path / "shared" / "secret").read_bytes()}
+
+
+async def test_a_secret_that_had_to_be_made_for_an_older_log_is_told(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.settings |= {"secret": "", "data": str(tmp_path / "data")}
+    first = await cluster.start("n1")
+    assert first.warnings() == []
+    await first.stop()
+    await cluster.kill("n1")
+    assert (await cluster.start("n1")).warnings() == []
+    await cluster.kill("n1")
+    (tmp_path / "data" / "secret").unlink()
+    (warning,) = (await cluster.start("n1")).warnings()
+    assert "put the original back" in warning
