@@ -131,7 +131,7 @@ class Door:
             return
         if token is None:
             raise UnauthorizedError(
-                "this needs a token: send the header Authorization: Bearer SECRET (commands: --token, or FOOTFALL_TOKEN)"
+                "this needs a token: send the header Authorization: Bearer SECRET (commands: --token or FOOTFALL_TOKEN)"
             )
         if scope not in token.scopes:
             scopes = ", ".join(sorted(token.scopes))
