@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ import httpx
 from footfall.log.engine import find_binary
 
 START_TIMEOUT_S = 30.0
+PORTS_FROM, PORTS_EACH, PORTS_APART = 10_000, 4_400, 12
 CLUSTER_PAGE = Path(__file__).parents[1] / "docs" / "cluster.md"
 
 
@@ -34,14 +35,35 @@ ALONE = documented_settings().partition("cluster {")[0]
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports of the loopback, one after the other, that nobody listens on, and the next few neither.
+
+    They are below those that the system gives to outgoing connections, and each process of tests has its own part: what
+    is free must still be free when a server that was started a second later wants it.
+    """
+    for _ in range(PORTS_EACH):
+        first = next(_ports)
+        if all(map(_can_be_had, range(first, first + count))):
+            return list(range(first, first + count))
+    raise AssertionError("no port is free")
+
+
+def _ports_of(worker: int) -> Iterator[int]:
+    start = os.getpid() * 37
+    while True:
+        yield PORTS_FROM + worker * PORTS_EACH + start % (PORTS_EACH - PORTS_APART)
+        start += PORTS_APART
+
+
+def _can_be_had(port: int) -> bool:
+    with socket.socket() as one:
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+_ports = _ports_of(int(os.environ.get("PYTEST_XDIST_WORKER", "gw4").removeprefix("gw")) % 5)
 
 
 def eventually(check: Callable[[], Any], timeout_s: float = 20.0, what: str = "it") -> Any:

@@ -4,16 +4,16 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
+import processes
 from footfall.config import Config
 from footfall.log.engine import Engine
 
@@ -33,17 +33,8 @@ def commands(after: str, before: str) -> list[str]:
 
 
 def free_ports(count: int) -> int:
-    while True:
-        with ExitStack() as stack:
-            first = stack.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                for offset in range(1, count):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
-            except (OSError, OverflowError):
-                continue
-            return port
+    """The first of some that follow each other."""
+    return processes.free_ports(count)[0]
 
 
 def settings(port: int) -> dict[str, str]:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,19 +36,6 @@ def nodes_at(tmp_path: Path, servers: str, *arguments: str, cut_interval_s: int 
             yield nodes
         finally:
             list(pool.map(NodeProcess.stop, nodes))
-
-
-def consecutive_ports(count: int) -> int:
-    """The first of some ports that follow each other."""
-    while True:
-        first, *_ = free_ports(1)
-        try:
-            with contextlib.ExitStack() as stack:
-                for port in range(first, first + count):
-                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            return first
-        except OSError:  # one of them is in use
-            continue
 
 
 @contextlib.asynccontextmanager
@@ -96,7 +82,7 @@ async def test_a_judge_that_stands_still_for_a_while_changes_no_winner(tmp_path:
 async def test_a_raffle_outlives_a_killed_engine_and_a_stop_of_everything(tmp_path: Path) -> None:
     visits, late = make_visits(VISITS, seed=3), [Visit(SITE, "late", f"a key of the late visit {n}") for n in range(90)]
     counted, data = len(visits), ["--data", str(tmp_path / "data")]
-    with NodeProcess(tmp_path / "data", "--nodes", "3", *SETTINGS, "1", port=consecutive_ports(3)) as all_nodes:
+    with NodeProcess(tmp_path / "data", "--nodes", "3", *SETTINGS, "1", port=free_ports(3)[0]) as all_nodes:
         urls = [f"http://127.0.0.1:{all_nodes.port + n}" for n in range(3)]
         async with raffle_at(urls, [engine_url(tmp_path)]) as raffle:
             async with coming(raffle, visits):
