@@ -116,6 +116,8 @@ class Node:
         self.reads = Reads(self.counting, self.producer)
         self._spawn(self.producer.run(), "producer")
         await self.counting.join(states, self.producer.control, secret)
+        if self._new_secret:
+            logger.error("%s", self._new_secret)
         self.milestones = Milestones(self.id, self.counting, self.producer.control, self._defined)
         self._target = await self.producer.control(Barrier)
         self._spawn(every(FILL_CHECK_S, self._watch), "watch")
@@ -127,7 +129,6 @@ class Node:
         last = (await self._cluster.state()).last_sequence
         if last and await asyncio.to_thread(existing_secret, directory) is None:
             self._new_secret = RECEIPTS_LOST.format(path=directory / SECRET_FILE)
-            logger.error("%s", self._new_secret)
         return await asyncio.to_thread(kept_secret, directory)
 
     def _spool_of(self, config: Config) -> Spool | None:
