@@ -14,7 +14,7 @@ import pytest
 from footfall.cli import WRONG_USE, run
 from footfall.node.secret import kept_secret, visitors_key
 from footfall.web.addresses import hashed
-from processes import NodeProcess, eventually
+from processes import NodeProcess, eventually, free_ports
 
 SECRET = "0123456789012345678901"
 
@@ -100,10 +100,9 @@ def test_a_file_that_changes_holds_within_seconds_and_a_wrong_one_changes_nothin
 
 
 def test_sighup_reads_the_file_at_once_on_all_nodes_of_a_supervisor(tmp_path: Path) -> None:
-    # Below what the system gives to outgoing connections, which could take the second one meanwhile.
-    port = next(port for port in range(10_000 + os.getpid() % 20_000, 32_000) if free(port) and free(port + 1))
+    port, other = free_ports(2)
     with Guarded(tmp_path / "nodes", "--nodes", "2", port=port) as nodes:
-        urls = [nodes.url, f"http://127.0.0.1:{port + 1}"]
+        urls = [nodes.url, f"http://127.0.0.1:{other}"]
         eventually(lambda: all(nodes.visit("writer", url=url) == 202 for url in urls), what="both nodes")
         eventually(lambda: "2 nodes are ready" in nodes.said(), what="the supervisor")
         replace(nodes.tokens, file_of(other='"write"'))
@@ -112,16 +111,6 @@ def test_sighup_reads_the_file_at_once_on_all_nodes_of_a_supervisor(tmp_path: Pa
         assert [nodes.visit("other", url=url) for url in urls] == [202, 202]
         assert nodes.said().count("1 tokens are in force") == 2
         assert nodes.running()
-
-
-def free(port: int) -> bool:
-    """Whether a port of the loopback can be had."""
-    with socket.socket() as one:
-        try:
-            one.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 @pytest.mark.parametrize("nodes", ["1", "2"])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from footfall import durable
 from footfall.errors import BackupFailedError, ConfigError
 from footfall.node.backup_format import MANIFEST, parse_name
 
@@ -88,14 +89,14 @@ class Directory:
             directory = self._path / backup
             if not directory.exists():
                 directory.mkdir(parents=True)
-                _sync(self._path)
+                durable.sync_directory(self._path)
             handle, unfinished = tempfile.mkstemp(dir=directory, prefix=".")
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             Path(unfinished).replace(directory / name)
-            _sync(directory)
+            durable.sync_directory(directory)
 
     def remove(self, backup: str) -> None:
         """See ``Place.remove``."""
@@ -112,12 +113,3 @@ class Directory:
             yield
         except OSError as error:
             raise BackupFailedError(f"the backups in {self} cannot be used: {error}") from None
-
-
-def _sync(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
