@@ -238,3 +238,24 @@ async def test_while_nobody_stores_a_subject_publishing_to_it_fails_at_once(
     with pytest.raises(LogUnavailableError, match="nobody is there to answer"):
         await log.publish(ONE, b"x", timeout_s=TIMEOUT_S)
     await log.close()
+
+
+@pytest.mark.usefixtures("client")
+async def test_a_question_that_a_cluster_without_a_leader_drops_is_asked_again_within_its_time(
+    running: NatsServer,
+) -> None:
+    log = await connect(SMALL, [running.url], name="test")
+    asked = 0
+
+    async def answer(data: bytes) -> bytes | None:
+        nonlocal asked
+        asked += 1
+        return data if asked % 3 == 0 else None
+
+    await log.subscribe("drops.two.of.three", answer)
+    assert await log._replies.ask("drops.two.of.three", b"x", TIMEOUT_S, again_s=0.05) == b"x"
+    assert asked == 3
+    with pytest.raises(LogUnavailableError, match=r"no answer within 0\.5 s"):
+        await log._replies.ask("drops.two.of.three", b"x", 0.5)
+    assert asked == 4
+    await log.close()

@@ -10,6 +10,7 @@ from footfall.log.protocol import Message
 from footfall.log.replies import Replies
 
 TIMEOUT_S = 5.0
+AGAIN_S = 1.0  # a question without a reply is asked again
 MESSAGE_NOT_FOUND = 10037
 STREAM_NOT_FOUND = 10059
 
@@ -25,10 +26,10 @@ class Api:
         self.required = ""
         self._replies = replies
 
-    async def call(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The answer, which may be an error. Raises LogUnavailableError if there is none."""
+    async def call(self, what: str, body: dict[str, Any], again_s: float | None = None) -> dict[str, Any]:
+        """The answer, which may be an error. Raises LogUnavailableError if there is none. See ``Replies.ask``."""
         try:
-            answer = await self._replies.ask(f"$JS.API.{what}", json.dumps(body).encode(), TIMEOUT_S)
+            answer = await self._replies.ask(f"$JS.API.{what}", json.dumps(body).encode(), TIMEOUT_S, again_s)
         except LogUnavailableError as error:
             raise LogUnavailableError(f"{what}: {error}") from None
         decoded: dict[str, Any] = json.loads(answer)
@@ -56,7 +57,7 @@ class Api:
 
     async def _of_stream(self, what: str, stream: str, body: dict[str, Any]) -> dict[str, Any]:
         """The answer; empty if the stream is not there, or does not hold that."""
-        answer = await self.call(f"STREAM.{what}.{stream}", body)
+        answer = await self.call(f"STREAM.{what}.{stream}", body, AGAIN_S)
         if "error" not in answer:
             return answer
         code = answer["error"].get("err_code")

@@ -24,6 +24,7 @@ from nats.aio.msg import Msg
 
 from footfall.core.position import Position, at
 from footfall.errors import LogUnavailableError
+from footfall.log.api import AGAIN_S
 from footfall.log.protocol import Delivery, Message
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class PullLoop:
     def __init__(
         self,
         client: Client,
-        call: Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]],
+        call: Callable[[str, dict[str, Any], float], Awaitable[dict[str, Any]]],
         stream: str,
         subjects: Sequence[str],
         after: Position,
@@ -135,7 +136,7 @@ class PullLoop:
             "inactive_threshold": int(INACTIVE_S * 1e9),
         }
         body = {"stream_name": self._stream, "config": config}
-        answer = await self._call(f"CONSUMER.CREATE.{self._stream}.{self._name}", body)
+        answer = await self._call(f"CONSUMER.CREATE.{self._stream}.{self._name}", body, AGAIN_S)
         if "error" in answer:
             raise _RestartError(f"no consumer: {answer['error']}")
         self._pending = answer["num_pending"]

@@ -43,24 +43,34 @@ class Replies:
             if not waiting.done():
                 waiting.set_exception(LogUnavailableError("the connection was lost"))
 
-    async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
-        """The first reply. Raises LogUnavailableError."""
+    async def ask(self, subject: str, data: bytes, timeout_s: float, again_s: float | None = None) -> bytes:
+        """The first reply. Raises LogUnavailableError.
+
+        Args:
+            subject: Of the request.
+            data: Of the request.
+            timeout_s: How long a reply is waited for.
+            again_s: After so long the request is sent once more, and so on: a cluster that has no leader just now drops
+                it without a word. None for what must not be done a second time, after its reply.
+        """
         if not self._client.is_connected:  # the client would wait for the connection, and for as long as it likes
             raise LogUnavailableError("the log cannot be reached")
         self._asked += 1
         reply = f"{self._inbox}.{self._asked}"
         loop = asyncio.get_running_loop()
-        waiting = self._waiting[reply] = loop.create_future()
+        waiting: asyncio.Future[bytes] = loop.create_future()
+        self._waiting[reply] = waiting
         timer = loop.call_later(timeout_s, _time_out, waiting, timeout_s)
         try:
-            await self._client.publish(subject, data, reply=reply)
-            answer: bytes = await waiting
+            while not waiting.done():
+                await self._client.publish(subject, data, reply=reply)
+                await asyncio.wait([waiting], timeout=again_s)
+            return waiting.result()
         except (nats.errors.Error, OSError) as error:
             raise LogUnavailableError(str(error) or type(error).__name__) from None
         finally:
             timer.cancel()
             del self._waiting[reply]
-        return answer
 
 
 def _time_out(waiting: asyncio.Future[bytes], timeout_s: float) -> None:

@@ -173,7 +173,7 @@ class Milestones:
 
     async def _claim(self, counter: str, n: int, receipt: str, key: str | None) -> Outcome:
         check_text("receipt", receipt, RECEIPT_LENGTH_MAX)
-        standing = self.find(counter, n)
+        standing = await self._latest(counter, n)
         if standing.winner is None:
             raise NotReachedError(f"the {n}-th of {counter} has not come yet")
         if not opens(receipt, standing.winner.receipt_sha256):
@@ -190,6 +190,17 @@ class Milestones:
         if standing.claim != claim:
             raise AlreadyClaimedError(f"the {n}-th of {counter} was claimed before")
         return Outcome(standing, made)
+
+    async def _latest(self, counter: str, n: int) -> Standing:
+        """A milestone as of now: before it is said not to be, all is read that any node has answered for.
+
+        Raises as ``find``, and as ``ExactReads.read``.
+        """
+        found = self._counting.definitions.milestones.find(counter, n)
+        if found is None or found.winner is None:
+            exact = await self._counting.exact.read(check_name(counter))
+            await self._noticed(exact.sequence)
+        return self.find(counter, n)
 
     async def take_over(self, counter: str, value: int, source: str, note: str) -> tuple[Imported, bool]:
         """Import a prior count, once per source; returns it, and whether this request did it.

@@ -9,6 +9,7 @@ from node_visitors import come, crowd, known, reached
 
 from footfall.config import Topology
 from footfall.core.control import Claimed
+from footfall.core.names import Unit
 from footfall.core.visit import Visit
 from footfall.errors import (
     AlreadyClaimedError,
@@ -70,6 +71,34 @@ async def test_before_a_winner_is_known_nobody_can_claim(cluster: Cluster, node:
         await node.milestones.claim("a..b", N, receipts[0], None)
     assert not claims(cluster)
     assert node.milestones.claims == node.milestones.claims_refused == N - 1 + 3
+
+
+async def test_a_node_that_is_behind_reads_on_before_it_says_that_there_is_no_milestone_or_no_winner(
+    cluster: Cluster, node: Node
+) -> None:
+    await cluster.start("n8")  # counts everything, so that nobody waits for the one that is behind
+    await until(lambda: cluster.owned()["n8"] == [0, 1, 2, 3] and cluster.settled())
+    await node.define("a", Unit.VISITORS)
+    await soon()
+    n4 = cluster.nodes["n4"]
+    cluster.lines["n4"].hold_definitions()
+    await node.milestones.add("a", N)
+    with pytest.raises(UnknownMilestoneError):
+        n4.milestones.find("a", N)
+    early = asyncio.create_task(n4.milestones.claim("a", N, "x", None))
+    await soon()
+    assert not early.done()
+    cluster.lines["n4"].release()
+    with pytest.raises(NotReachedError):
+        await early
+    cluster.lines["n4"].hold_definitions()
+    winning = (await come(node, "a", *crowd(N)))[-1]
+    await until(lambda: node.milestones.find("a", N).winner)
+    assert n4.milestones.find("a", N).winner is None
+    late = asyncio.create_task(n4.milestones.claim("a", N, winning, None))
+    await soon()
+    cluster.lines["n4"].release()
+    assert (await late).made
 
 
 async def test_a_claim_may_be_made_again_under_its_own_key_and_under_no_other(cluster: Cluster, node: Node) -> None:
