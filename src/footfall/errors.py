@@ -62,6 +62,8 @@ FootfallError
      └─ ConnectError
 """
 
+from footfall.ordinals import ordinal
+
 
 class FootfallError(Exception):
     """Base of all errors that Footfall raises on purpose."""
@@ -181,7 +183,9 @@ class MilestonePassedError(CallerError):
     """
 
     def __init__(self, counter: str, n: int, value: int) -> None:
-        super().__init__(f"{counter} has {value} already, so it cannot be told who the {n}-th was; choose a larger N")
+        super().__init__(
+            f"{counter} has {value} already, so it cannot be told who the {ordinal(n)} was; choose a larger N"
+        )
         self.value = value
 
 

@@ -101,7 +101,7 @@ def test_an_audit_agrees_while_a_node_runs_before_and_after_the_trim_and_writes_
         visit(node.url, 5, 1)
         httpx.put(f"{node.url}/v1/counters/raffle/milestones/{N}").raise_for_status()
         early = footfall("audit", "raffle", str(N), "--data", str(tmp_path / "data"), code=1)
-        assert "the 12-th of raffle has not come yet" in early.stderr
+        assert "the 12th of raffle has not come yet" in early.stderr
         visit(node.url, 10, 6)
         eventually(lambda: "reached" in httpx.get(f"{node.url}/v1/counters/raffle/milestones/{N}").text, what="winner")
         sequence = settled(node.url)

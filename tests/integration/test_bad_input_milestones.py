@@ -109,7 +109,7 @@ def test_a_milestone_that_was_passed_is_refused_with_the_exact_count(http: httpx
         (b'{"receipt":""}', 422, "the receipt is empty"),
         (b'{"receipt":"\\u0000"}', 422, "cannot be shown: '\\x00'"),
         (b'{"receipt":"' + b"r" * 514 + b'"}', 422, "the receipt has 514 bytes; at most 513"),
-        (b'{"receipt":"r"}', 409, "the 1000-th of shop has not come yet"),
+        (b'{"receipt":"r"}', 409, "the 1,000th of shop has not come yet"),
     ],
 )
 def test_a_claim_that_cannot_be_one_says_why(http: httpx.Client, body: bytes, status: int, says: str) -> None:
@@ -140,7 +140,7 @@ def test_a_claim_takes_one_key(http: httpx.Client) -> None:
         ('{"value":5,"note":""}', 422, "the note is empty"),
         ('{"value":5,"note":"a\\u0000"}', 422, "cannot be shown"),
         ('{"value":5,"note":"%s"}' % ("n" * 1001), 422, "the note has 1001 bytes; at most 1000"),
-        ('{"value":990,"note":"n"}', 409, "would bring its 1000-th near or past"),
+        ('{"value":990,"note":"n"}', 409, "would bring its 1,000th near or past"),
     ],
 )
 def test_an_import_that_cannot_be_one_says_why(http: httpx.Client, body: str, status: int, says: str) -> None:

@@ -102,7 +102,7 @@ def test_what_people_read_is_a_line_for_each_finding(data: Path) -> None:
         "none missing",
         "writes to the disk before",
         "would go on from",
-        "the proof of the 10-th of a is whole",
+        "the proof of the 10th of a is whole",
         "holds what node n1 knows",
         "no visits wait",
     ):
@@ -283,7 +283,7 @@ async def test_a_proof_that_is_damaged(data: Path, how: str) -> None:
     async with opened(data) as log:
         (chunk, *_) = await log.keys("proof.log")
         await spoil(log, chunk, how)
-    await asyncio.to_thread(check_named, data, "bad", "proofs", "the 10-th of a", chunk)
+    await asyncio.to_thread(check_named, data, "bad", "proofs", "the 10th of a", chunk)
 
 
 async def test_a_gap_that_a_rogue_producer_wrote(data: Path) -> None:

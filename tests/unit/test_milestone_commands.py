@@ -10,7 +10,7 @@ import pytest
 from footfall import cli
 from footfall.cli import delivery
 from footfall.cli.client import Client
-from footfall.cli.output import ordinal
+from footfall.ordinals import ordinal
 
 PROOF = {"log": "2026-01-31T12:00:00Z", "sequence": 5, "epoch": 1, "value": 90, "messages": 12, "digest": "0" * 64}
 WINNER = {

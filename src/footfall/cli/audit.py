@@ -17,6 +17,7 @@ from footfall.log.access import Access
 from footfall.node.audit import audit
 from footfall.node.audit_report import Report, StartReading
 from footfall.node.secret import existing_secret
+from footfall.ordinals import ordinal
 
 
 def run(counter: str, n: int, data: str | None, named: Servers, secret: str | None, json: bool) -> int:
@@ -48,9 +49,7 @@ async def _audit(
 
 def _show(report: Report) -> None:
     winner = report.winner
-    print(
-        f"The {output.ordinal(report.n)} of {report.counter}, as the log tells: {winner.visitor or 'nobody said who'}"
-    )
+    print(f"The {ordinal(report.n)} of {report.counter}, as the log tells: {winner.visitor or 'nobody said who'}")
     print(f"  entry {winner.index} of sequence {winner.sequence}, stored {winner.time}")
     for start in report.starts:
         checked = [one.what for one in report.comparisons if one.epoch == start.epoch and one.agrees]

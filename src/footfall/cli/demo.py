@@ -25,6 +25,7 @@ from footfall.config import Config, Topology
 from footfall.core.routing import ranking
 from footfall.core.vector import ENTRY_MAX
 from footfall.errors import ConfigError, FootfallError
+from footfall.ordinals import ordinal
 from footfall.web.supervisor import Supervisor
 
 NODES = 3
@@ -121,8 +122,8 @@ class _Demo:
         wishes = self._wishes
         if wishes.start:
             print(f"imported into {SUM}: {wishes.start:,}, a count from before; none of these visits came here")
-        print(f"a prize for the {output.ordinal(wishes.to)} visitor of {SUM}, all sites together,")
-        print(f"and one for the {output.ordinal(raffle.site_n)} of google.gmail alone\n", flush=True)
+        print(f"a prize for the {ordinal(wishes.to)} visitor of {SUM}, all sites together,")
+        print(f"and one for the {ordinal(raffle.site_n)} of google.gmail alone\n", flush=True)
 
     async def _count(
         self, http: httpx.AsyncClient, urls: Sequence[str], traffic: Traffic, raffle: Raffle, shown: View

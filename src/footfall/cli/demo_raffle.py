@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import httpx
 import msgspec
 
-from footfall.cli import output
 from footfall.cli.demo_traffic import COUNTERS, SITES, SUM, Traffic
 from footfall.errors import ConfigError, FootfallError
+from footfall.ordinals import ordinal
 
 SITE = "google.gmail"
 SITE_SHARE = 0.5  # of what the site will have when the sum is reached: its milestone comes half-way
@@ -110,7 +110,7 @@ class Raffle:
             winner = milestone.winner
             assert winner is not None
             by = f"visitor {winner.visitor}"
-            print(f"\nthe {output.ordinal(milestone.n)} visitor of {counter} is {by}")
+            print(f"\nthe {ordinal(milestone.n)} visitor of {counter} is {by}")
             print(f"  entry {winner.index} of sequence {winner.sequence} of the log, stored at {winner.time}")
             if counter == SUM:
                 fine &= await self._claims(http, milestone, winner, traffic)

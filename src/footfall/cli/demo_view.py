@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
-from footfall.cli import output
 from footfall.cli.demo_raffle import Milestone
 from footfall.cli.demo_traffic import COUNTERS, SUM
+from footfall.ordinals import ordinal
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -85,7 +85,7 @@ class LineView:
         if self._states.get(milestone.counter, "open") == milestone.state:
             return ""
         self._states[milestone.counter] = milestone.state
-        name = f"the {output.ordinal(milestone.n)} visitor of {milestone.counter}"
+        name = f"the {ordinal(milestone.n)} visitor of {milestone.counter}"
         return f"{name} is {milestone.winner.visitor}" if milestone.winner else f"{name} is near: a judge counts"
 
 
@@ -149,7 +149,7 @@ class LiveView:
         line.add_column(width=34)
         line.add_column(width=BAR_WIDTH)
         line.add_column()
-        name = f"{output.ordinal(milestone.n)} of {milestone.counter}"
+        name = f"{ordinal(milestone.n)} of {milestone.counter}"
         if milestone.winner is not None:
             won = Text.assemble(("★ ", "yellow"), (f"visitor {milestone.winner.visitor}", "bold yellow"))
             line.add_row(Text(name, style="bold"), won, "")

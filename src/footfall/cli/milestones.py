@@ -14,6 +14,7 @@ from footfall.core.names import check_name
 from footfall.core.vector import ENTRY_MAX
 from footfall.core.visit import check_text
 from footfall.errors import ConfigError, InvalidRequestError, NotReachedError
+from footfall.ordinals import ordinal
 from footfall.web.requests import KEY_HEADER_BYTES_MAX, parse_source
 from footfall.web.wire import NOTE_BYTES_MAX, RECEIPT_BYTES_MAX, Milestone
 
@@ -34,7 +35,7 @@ def add(where: Where, counter: str, n: int, json: bool) -> None:
     elif found.winner is not None and not made:
         print("\n".join(lines(found)))
     else:
-        print(f"the {output.ordinal(n)} of {counter} is set{'' if made else ' already'}: {progress(found)}")
+        print(f"the {ordinal(n)} of {counter} is set{'' if made else ' already'}: {progress(found)}")
 
 
 def show(where: Where, counter: str, n: int, wait: bool, timeout_s: float | None, json: bool) -> None:
@@ -56,7 +57,7 @@ def show(where: Where, counter: str, n: int, wait: bool, timeout_s: float | None
     else:
         print("\n".join(lines(found)))
     if wait and found.winner is None:
-        raise NotReachedError(f"the {output.ordinal(n)} of {counter} did not come in {timeout_s:g} s")
+        raise NotReachedError(f"the {ordinal(n)} of {counter} did not come in {timeout_s:g} s")
 
 
 def list_milestones(where: Where, counter: str | None, json: bool) -> None:
@@ -90,7 +91,7 @@ def claim(where: Where, counter: str, n: int, receipt: str, key: str | None, jso
     if json:
         output.print_json(found)
     else:
-        print(f"the {output.ordinal(n)} of {counter} is claimed: {_who(found)}")
+        print(f"the {ordinal(n)} of {counter} is claimed: {_who(found)}")
 
 
 def import_count(where: Where, counter: str, value: int, note: str, source: str, json: bool) -> None:
@@ -127,9 +128,9 @@ def lines(milestone: Milestone) -> Iterator[str]:
     winner = milestone.winner
     state = f"\x1b[1m{milestone.state}\x1b[0m" if sys.stdout.isatty() else milestone.state
     if winner is None:
-        yield f"the {output.ordinal(milestone.n)} of {milestone.counter}: {state}, {progress(milestone)}"
+        yield f"the {ordinal(milestone.n)} of {milestone.counter}: {state}, {progress(milestone)}"
         return
-    yield f"the {output.ordinal(milestone.n)} of {milestone.counter}: {state}, {milestone.value:,} now"
+    yield f"the {ordinal(milestone.n)} of {milestone.counter}: {state}, {milestone.value:,} now"
     yield f"  winner   {_who(milestone)}"
     yield f"  time     {winner.time}"
     yield f"  place    sequence {winner.sequence}, entry {winner.index}"
@@ -172,7 +173,7 @@ def _reached(readings: Iterator[Milestone], live: bool) -> Milestone:
 
         with Live(auto_refresh=False, transient=True) as view:
             for found in readings:
-                view.update(Text(f"{output.ordinal(found.n)} of {found.counter}  {progress(found)}"), refresh=True)
+                view.update(Text(f"{ordinal(found.n)} of {found.counter}  {progress(found)}"), refresh=True)
     else:
         *_, found = readings
     assert found is not None, "there is one at least"

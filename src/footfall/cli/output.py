@@ -55,12 +55,6 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def ordinal(n: int) -> str:
-    """``1st``, ``1,000,000th``."""
-    suffix = "th" if n // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-    return f"{n:,}{suffix}"
-
-
 class Rate:
     """How fast something grew lately."""
 

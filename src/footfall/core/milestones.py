@@ -10,6 +10,7 @@ import msgspec
 from footfall.core.control import Announced, Claimed, Milestone, Proof, Reached, Verdict, Winner
 from footfall.core.names import lineage
 from footfall.core.vector import ENTRY_MAX
+from footfall.ordinals import ordinal
 
 MILESTONES_MAX = 10_000  # of a log, the reached ones too: about 400 bytes each
 
@@ -124,7 +125,7 @@ class Milestones:
 
     def _set(self, sequence: int, message: Milestone) -> Contradiction | None:
         if not 1 <= message.n <= ENTRY_MAX:
-            return Contradiction("malformed", f"{message.counter} cannot have a {message.n}-th")
+            return Contradiction("malformed", f"{message.counter} cannot have a {ordinal(message.n)}")
         if len(self) >= MILESTONES_MAX:
             return Contradiction(
                 "milestones",

@@ -19,6 +19,7 @@ from footfall.node.exact import Write
 from footfall.node.members import Members
 from footfall.node.readings import MilestoneReading, MilestoneState, winner_reading
 from footfall.node.waiting import Reached, ended
+from footfall.ordinals import ordinal
 
 if TYPE_CHECKING:
     import httpx
@@ -145,12 +146,12 @@ class Announcing:
             logger.warning("the log cannot be told yet that the webhook is done: %s", error or "no answer")
         except Exception:  # nobody foresaw it: it must not end the node, and must be seen
             self._due_s[standing.since] = time.monotonic() + BACKOFF_MAX_S
-            logger.exception("the webhook cannot be told of the %d-th of %s", standing.n, standing.counter)
+            logger.exception("the webhook cannot be told of the %s of %s", ordinal(standing.n), standing.counter)
 
     async def _attempt(self, standing: Standing) -> bool:
         """Whether the webhook has taken it, or is given up."""
         assert standing.winner is not None
-        name = f"the {standing.n}-th of {standing.counter}"
+        name = f"the {ordinal(standing.n)} of {standing.counter}"
         if time.time() - standing.winner.time_ns / 1e9 > GIVE_UP_S:
             self.given_up += 1
             logger.error("the webhook is not told of %s any more: it has not taken it in three days", name)

@@ -29,6 +29,7 @@ from footfall.node.bundles import Head, LogAndStore, bundle, heads, log_between
 from footfall.node.cuts import Cuts
 from footfall.node.judge_begin import at_cut, beginning, judge_subjects
 from footfall.node.readings import WinnerReading, winner_reading
+from footfall.ordinals import ordinal
 
 SLICE_S = 0.05  # of folding, before the connection gets its turn
 CONTRADICTIONS = ("winner", "verdict")  # kinds of alarms
@@ -79,7 +80,7 @@ async def audit(cluster: LogAndStore, counter: str, n: int, secret: bytes | None
         raise UnknownMilestoneError(f"{counter} has no milestone {n}: the log tells of none")
     told = winner_reading(standing)
     if standing.winner is None or standing.proof is None or told is None:
-        raise NotReachedError(f"the {n}-th of {counter} has not come yet, so there is nothing to audit")
+        raise NotReachedError(f"the {ordinal(n)} of {counter} has not come yet, so there is nothing to audit")
     one = _Audit(cluster, cuts, standing, standing.winner, standing.proof, secret, last)
     one.problems += problems
     await one.run()
@@ -202,7 +203,7 @@ class _Audit:
         judge = await self._judge(start)
         value, n = judge.value, self._standing.n
         if value >= n:
-            raise CheckpointError(f"{judge.counter} counts {value} there already, so the {n}-th came before")
+            raise CheckpointError(f"{judge.counter} counts {value} there already, so the {ordinal(n)} came before")
         slice_end_s = time.monotonic() + SLICE_S
         messages = 0
         async with contextlib.aclosing(self._log(start)) as log:

@@ -25,6 +25,7 @@ from footfall.node.backup_places import Place
 from footfall.node.bundles import Head, LogAndStore, chunk_key, head_key, heads
 from footfall.node.cut_reader import Found
 from footfall.node.cuts import Cuts, pin_key
+from footfall.ordinals import ordinal
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ async def _unfit(cuts: Cuts, found: Found, definitions: Definitions) -> str:
     milestones = definitions.milestones
     for standing in milestones:
         if standing.undecided:
-            return f"the {standing.n}-th of {standing.counter} is set, and not yet decided"
+            return f"the {ordinal(standing.n)} of {standing.counter} is set, and not yet decided"
     if not milestones.open():
         return ""
     sums = dict.fromkeys(milestones.open(), 0)
@@ -108,7 +109,7 @@ async def _unfit(cuts: Cuts, found: Found, definitions: Definitions) -> str:
     for counter, value in sums.items():
         n = milestones.open_of(counter)[0].n
         if value >= n:
-            return f"the {n}-th of {counter} has come, and is being judged"
+            return f"the {ordinal(n)} of {counter} has come, and is being judged"
     return ""
 
 
@@ -243,7 +244,7 @@ class _Copying:
             why = str(error)
         self.proofs += proven
         if not proven:
-            self.unproven.append(f"the {standing.n}-th of {standing.counter}: {why}")
+            self.unproven.append(f"the {ordinal(standing.n)} of {standing.counter}: {why}")
 
     async def _bundle(self, head: Head) -> AsyncGenerator[Record, None]:
         source = self._source

@@ -16,6 +16,7 @@ from footfall.core.position import Position
 from footfall.errors import CheckpointError
 from footfall.log.protocol import CONTROL_SUBJECT, MESSAGE_BYTES_MAX, VISITS_SUBJECT, Delivery, Log, Message, Store
 from footfall.node.cuts import PINS
+from footfall.ordinals import ordinal
 
 CHUNK_BYTES = 880_000  # of the stream: also one that does not compress is below the store's limit
 LENGTH_BYTES = 4
@@ -124,7 +125,7 @@ async def bundle(store: Store, head: Head) -> AsyncGenerator[Message, None]:
             yield _message(key, bytes(buffer[begin:start]))
         del buffer[:start]
     if buffer:
-        raise CheckpointError(f"the log kept for the {head.n}-th of {head.counter} ends amid a message")
+        raise CheckpointError(f"the log kept for the {ordinal(head.n)} of {head.counter} ends amid a message")
 
 
 def _message(key: str, data: bytes) -> Message:

@@ -26,6 +26,7 @@ from footfall.node.bundles import Head, bundle, log_between
 from footfall.node.cut_reader import CutReader, LogAndStore
 from footfall.node.cuts import PINS
 from footfall.node.doctor import Finding, bad, ok, warn
+from footfall.ordinals import ordinal
 
 SLICE_S = 0.05  # of folding, before the connection gets its turn
 LOSSES = ("gap", "missing")  # alarms that mean that the log lacks something
@@ -191,7 +192,7 @@ async def examine_proofs(log: LogAndStore) -> list[Finding]:
         name = f"milestone {key.split('.')[2]}"
         try:
             head = msgspec.msgpack.decode(await log.get(key) or b"", type=Head)
-            name = f"the {head.n}-th of {head.counter}"
+            name = f"the {ordinal(head.n)} of {head.counter}"
             findings.append(await _proof(log, name, head))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             findings.append(_proof_damaged(name, f"{key} was changed"))

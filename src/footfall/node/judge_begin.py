@@ -13,6 +13,7 @@ from footfall.errors import CheckpointError
 from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Log
 from footfall.node.cut_reader import Found
 from footfall.node.cuts import Cuts
+from footfall.ordinals import ordinal
 
 
 def judge_subjects(partitions: int) -> list[str]:
@@ -52,7 +53,9 @@ async def newest_below(cuts: Cuts, log: Log, counter: str, milestones: Milestone
             raise CheckpointError(f"cut {found.epoch} was taken after a milestone of {counter} that is not decided")
         judge = await at_cut(cuts, found, counter)
         if lowest is not None and judge.value >= lowest:
-            raise CheckpointError(f"cut {found.epoch} counts {judge.value} of {counter}, and the {lowest}-th is sought")
+            raise CheckpointError(
+                f"cut {found.epoch} counts {judge.value} of {counter}, and the {ordinal(lowest)} is sought"
+            )
         return judge
 
     position, judge = await cuts.from_newest(read)

@@ -26,6 +26,7 @@ from footfall.node.nearness import Due, Nearness
 from footfall.node.showing import Showing
 from footfall.node.waiting import Reached as ReachedSequence
 from footfall.node.waiting import ended
+from footfall.ordinals import ordinal
 
 logger = logging.getLogger(__name__)
 
@@ -167,9 +168,9 @@ class Judging:
     async def _reached(self, counter: str, crossing: Crossing, message: Message) -> None:
         winner = crossing.winner(self._secret, message.time_ns)
         logger.info(
-            "visitor %s is the %d-th of %s: sequence %d, entry %d",
+            "visitor %s is the %s of %s: sequence %d, entry %d",
             winner.visitor,
-            crossing.n,
+            ordinal(crossing.n),
             counter,
             winner.sequence,
             winner.index,
@@ -235,7 +236,7 @@ class Judging:
             number = self._definitions.number(counter)
             for standing in milestones.open_of(counter):
                 if standing.undecided or number is None or self._table.value(number) >= standing.n:
-                    return f"the {standing.n}-th of {counter} is not known yet"
+                    return f"the {ordinal(standing.n)} of {counter} is not known yet"
         return ""
 
     async def stop(self) -> None:

@@ -29,6 +29,7 @@ from footfall.errors import (
 )
 from footfall.node.counting import Counting
 from footfall.node.exact import Write
+from footfall.ordinals import ordinal
 
 DECIDED_S_MAX = 15.0  # for the verdict on a milestone that someone else has set
 NOTICED_S_MAX = 10.0  # for what is stored to come back
@@ -146,7 +147,7 @@ class Milestones:
             if not standing.undecided:
                 return standing
             await asyncio.sleep(0.05)
-        raise LogUnavailableError(f"the {n}-th of {counter} is stored, and not decided yet; ask again")
+        raise LogUnavailableError(f"the {ordinal(n)} of {counter} is stored, and not decided yet; ask again")
 
     async def claim(self, counter: str, n: int, receipt: str, key: str | None) -> Outcome:
         """Show the winner's receipt, once.
@@ -175,11 +176,11 @@ class Milestones:
         check_text("receipt", receipt, RECEIPT_LENGTH_MAX)
         standing = await self._latest(counter, n)
         if standing.winner is None:
-            raise NotReachedError(f"the {n}-th of {counter} has not come yet")
+            raise NotReachedError(f"the {ordinal(n)} of {counter} has not come yet")
         if not opens(receipt, standing.winner.receipt_sha256):
             if not self._wrong.take():
                 raise TooManyClaimsError(f"this node looks at {CLAIMS_PER_S:g} wrong receipts a second; try later")
-            raise WrongReceiptError(f"this is not the receipt of the {n}-th of {counter}")
+            raise WrongReceiptError(f"this is not the receipt of the {ordinal(n)} of {counter}")
         claim = secrets.token_bytes(32) if key is None else sha256(key.encode()).digest()
         if standing.claim is None:
             await self._store(lambda name, at: Claimed(name, at, counter, n, claim))
@@ -188,7 +189,7 @@ class Milestones:
             made = False
         standing = self.find(counter, n)
         if standing.claim != claim:
-            raise AlreadyClaimedError(f"the {n}-th of {counter} was claimed before")
+            raise AlreadyClaimedError(f"the {ordinal(n)} of {counter} was claimed before")
         return Outcome(standing, made)
 
     async def _latest(self, counter: str, n: int) -> Standing:
@@ -253,7 +254,7 @@ class Milestones:
             for standing in open_:
                 if self._counting.judging.nearness.is_near(standing, now + value):
                     raise ImportConflictError(
-                        f"{name} has {now}, and {value} more would bring its {standing.n}-th near or past: "
+                        f"{name} has {now}, and {value} more would bring its {ordinal(standing.n)} near or past: "
                         "import before the milestone is set, or after it was reached"
                     )
 

@@ -10,6 +10,7 @@ from footfall.core.definitions import Definitions
 from footfall.core.milestones import Standing
 from footfall.core.table import Table
 from footfall.node.showing import Closing, Showing
+from footfall.ordinals import ordinal
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ class Nearness:
                 closing = None
         if near:
             if closing is None:
-                logger.info("%s is near its %d-th", counter, standing.n)
+                logger.info("%s is near its %s", counter, ordinal(standing.n))
                 closing = self._showing.open(number, standing.n)
             closing.near_s = now_s
             if value >= standing.n:

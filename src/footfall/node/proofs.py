@@ -16,6 +16,7 @@ from footfall.node.bundles import CHUNK_BYTES, Head, LogAndStore, chunk_key, fra
 from footfall.node.cuts import PINS, Cuts
 from footfall.node.members import Members
 from footfall.node.waiting import ended
+from footfall.ordinals import ordinal
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Proofs:
     def holds(self) -> str:
         """Why neither cuts nor the log may be dropped now; or nothing."""
         for standing in self._waiting():
-            return f"the proof of the {standing.n}-th of {standing.counter} is not kept yet"
+            return f"the proof of the {ordinal(standing.n)} of {standing.counter} is not kept yet"
         return ""
 
     def look(self) -> None:
@@ -79,7 +80,7 @@ class Proofs:
             logger.warning("no proof can be kept now: %s", error)
 
     async def _keep_one(self, standing: Standing) -> None:
-        name = f"the {standing.n}-th of {standing.counter}"
+        name = f"the {ordinal(standing.n)} of {standing.counter}"
         try:
             head = await self._made(standing)
         except LogUnavailableError:

@@ -13,6 +13,7 @@ from footfall.core import milestones as module
 from footfall.core.control import Announced, Claimed, Milestone, Proof, Reached, Verdict, Winner
 from footfall.core.milestones import Contradiction, Milestones, Standing, Told
 from footfall.core.position import Position
+from footfall.ordinals import ordinal
 
 ENTRY_MAX = 2**63 - 1
 PROOF = Proof(Position("monday"), 0, 0, 1, b"digest")
@@ -235,7 +236,7 @@ def test_a_count_below_nothing_is_no_verdict() -> None:
 @pytest.mark.parametrize("n", [0, -1, ENTRY_MAX + 1])
 def test_there_is_no_such_visitor(n: int) -> None:
     milestones, (contradiction,) = folded(milestone("a", n))
-    assert contradiction == Contradiction("malformed", f"a cannot have a {n}-th")
+    assert contradiction == Contradiction("malformed", f"a cannot have a {ordinal(n)}")
     assert len(milestones) == 0
 
 

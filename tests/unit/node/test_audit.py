@@ -15,6 +15,7 @@ from footfall.log.protocol import CONTROL_SUBJECT, LogState
 from footfall.node.audit import audit
 from footfall.node.audit_report import Report
 from footfall.node.bundles import chunk_key
+from footfall.ordinals import ordinal
 
 
 @pytest.fixture
@@ -309,7 +310,7 @@ async def test_a_cut_that_counts_n_already_cannot_be_the_judges(raffle: Raffle) 
     await raffle.reach(0, cut=raffle.cutter.positions[1], epoch=1)
     report = await audited(raffle)
     assert not report.agrees
-    assert f"counts 12 there already, so the {N}-th came before" in report.problems[0]
+    assert f"counts 12 there already, so the {ordinal(N)} came before" in report.problems[0]
 
 
 async def test_a_cut_at_another_place_than_the_log_tells_is_named(raffle: Raffle) -> None:
@@ -342,5 +343,5 @@ async def test_what_is_not_there_or_not_reached_is_told_apart(raffle: Raffle) ->
         await audited(raffle)
     raffle.set()
     raffle.barrier()
-    with pytest.raises(NotReachedError, match="10-th of a has not come"):
+    with pytest.raises(NotReachedError, match="10th of a has not come"):
         await audited(raffle)

@@ -169,7 +169,7 @@ async def test_if_no_cut_can_be_gone_on_from_it_is_said_why(raffle: Raffle, shel
     raffle.set()
     raffle.visit(8)
     await raffle.cutter.cut()
-    with pytest.raises(BackupFailedError, match="cut 1 cannot be gone on from alone: the 10-th of a has come"):
+    with pytest.raises(BackupFailedError, match="cut 1 cannot be gone on from alone: the 10th of a has come"):
         await back_up(raffle.line, shelf)
 
 
@@ -177,7 +177,7 @@ async def test_a_backup_waits_for_a_winners_proof_and_says_if_it_has_none(raffle
     await raffle.whole()
     await raffle.cutter.cut()
     backup = await backed_up(raffle, shelf)
-    assert (backup.proofs, backup.unproven) == (0, ["the 10-th of a: it is not kept yet"])
+    assert (backup.proofs, backup.unproven) == (0, ["the 10th of a: it is not kept yet"])
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -186,7 +186,7 @@ async def test_that_nothing_is_kept_of_a_winner_is_backed_up_too(raffle: Raffle,
     await raffle.keep(raffle.proofs(keep=keep))
     await raffle.cutter.cut()
     backup = await backed_up(raffle, shelf)
-    assert (backup.proofs, backup.unproven) == ((1, []) if keep else (0, ["the 10-th of a: not kept"]))
+    assert (backup.proofs, backup.unproven) == ((1, []) if keep else (0, ["the 10th of a: not kept"]))
     line = await restored(shelf)
     heads = [key for key in line.storage.blobs if key.startswith("proof.head")]
     assert heads == raffle.cutter.keys("proof.head")
@@ -199,7 +199,7 @@ async def test_a_damaged_proof_costs_the_proof_and_not_the_backup(raffle: Raffle
     (chunk,) = raffle.cutter.keys("proof.log")
     raffle.cutter.damage(chunk, "missing")
     backup = await backed_up(raffle, shelf)
-    assert (backup.proofs, backup.unproven) == (0, [f"the 10-th of a: {chunk} is missing"])
+    assert (backup.proofs, backup.unproven) == (0, [f"the 10th of a: {chunk} is missing"])
     assert await states_of(shelf) == raffle.cutter.states[4]
 
 

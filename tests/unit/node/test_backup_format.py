@@ -19,7 +19,7 @@ NAME = backup_format.name_of(MADE, Position(LOG, 42, b"x"), "0badcafe")
 BACKUP = Backup(
     format=backup_format.FORMAT, name=NAME, made="2026-03-04T05:06:07Z", log=LOG, sequence=42, epoch=3, partitions=2,
     ancestors={"2025-01-01T00:00:00Z": 7}, barrier=Barrier("footfall.control", b"\x00\xff"), counters=2, visits=9,
-    visitors=4, milestones=1, proofs=1, unproven=["the 3-th of b: gone"], states={"definitions": "ab", "0": "cd"},
+    visitors=4, milestones=1, proofs=1, unproven=["the 3rd of b: gone"], states={"definitions": "ab", "0": "cd"},
     parts=[Part("part-00000", 3, sha256(b"abc").hexdigest())],
 )  # fmt: skip
 

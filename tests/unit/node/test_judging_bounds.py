@@ -96,12 +96,12 @@ async def test_nothing_may_be_dropped_while_a_milestone_is_undecided_or_passed_a
     await node.milestones.add("b", 5)
     assert holds(cut) == ""
     set_by_nobody(cluster, "a", 7)
-    await until(lambda: holds(cut) == "the 7-th of a is not known yet")
+    await until(lambda: holds(cut) == "the 7th of a is not known yet")
     await come(node, "b", *crowd(5))
     await until(lambda: node.table.value(1) == 5)
-    assert holds(cut) == "the 7-th of a is not known yet"
+    assert holds(cut) == "the 7th of a is not known yet"
     await node.producer.control(lambda name, at: Verdict(name, at, "a", 7, standing(node, "a", 7).since, 3))
-    await until(lambda: holds(cut) == "the 5-th of b is not known yet")
+    await until(lambda: holds(cut) == "the 5th of b is not known yet")
 
 
 async def test_while_a_winner_is_sought_cuts_and_log_are_kept_and_afterwards_dropped(
@@ -119,7 +119,7 @@ async def test_while_a_winner_is_sought_cuts_and_log_are_kept_and_afterwards_dro
     await come(node, "a", *crowd(3))
     passed, first = cluster.storage.last, cluster.storage.first
     await cluster.shows("a", 7)
-    assert node.counting.judging.holds(Position("log", first)) == "the 5-th of a is not known yet"
+    assert node.counting.judging.holds(Position("log", first)) == "the 5th of a is not known yet"
     kept = set(cluster.storage.keys("cut"))
     for _ in range(10):
         await node.add(visits("b"))

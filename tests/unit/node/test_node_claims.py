@@ -41,7 +41,7 @@ async def test_the_winners_receipt_claims_once_at_whichever_node(cluster: Cluste
     *others, winning = await reached(cluster, "a", N)
     for receipt in (*others, winning[::-1], winning.upper(), winning[:-1], f"{winning}0", "x"):
         for each in (n1, n4):
-            with pytest.raises(WrongReceiptError, match="not the receipt of the 5-th of a"):
+            with pytest.raises(WrongReceiptError, match="not the receipt of the 5th of a"):
                 await each.milestones.claim("a", N, receipt, None)
     assert not claims(cluster)
     assert n1.milestones.find("a", N).claim is None
@@ -62,7 +62,7 @@ async def test_before_a_winner_is_known_nobody_can_claim(cluster: Cluster, node:
     await node.milestones.add("a", N)
     receipts = await come(node, "a", *crowd(N - 1))
     for receipt in receipts:
-        with pytest.raises(NotReachedError, match="the 5-th of a has not come yet"):
+        with pytest.raises(NotReachedError, match="the 5th of a has not come yet"):
             await node.milestones.claim("a", N, receipt, None)
     for counter, n in (("a", N + 1), ("b", N)):
         with pytest.raises(UnknownMilestoneError):

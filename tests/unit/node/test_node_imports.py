@@ -108,7 +108,7 @@ async def test_an_import_that_would_bring_an_open_milestone_near_or_past_is_refu
     await soon()
     for each in cluster.nodes.values():
         for value in (9_980, 9_989, 9_990, 20_000, ENTRY_MAX - 10):
-            with pytest.raises(ImportConflictError, match=f"{on} has 10, and {value} more would bring its 10000-th"):
+            with pytest.raises(ImportConflictError, match=f"{on} has 10, and {value} more would bring its 10,000th"):
                 await each.milestones.take_over("a.b", value, "2019", NOTE)
     assert not imports(cluster)
     assert (await node.milestones.take_over("a.b", 9_000, "2019", NOTE))[1]

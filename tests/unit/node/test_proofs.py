@@ -16,6 +16,7 @@ from footfall.node import bundles, proofs
 from footfall.node.audit import audit
 from footfall.node.bundles import CHUNK_BYTES, bundle, chunk_key, head_key, heads
 from footfall.node.proofs import FAILURES_MAX, Proofs
+from footfall.ordinals import ordinal
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ async def test_nothing_is_dropped_until_the_proof_is_kept(raffle: Raffle) -> Non
     keeper = raffle.proofs()
     assert not keeper.holds()
     await raffle.whole()
-    assert keeper.holds() == f"the proof of the {N}-th of a is not kept yet"
+    assert keeper.holds() == f"the proof of the {ordinal(N)} of a is not kept yet"
     await raffle.keep(keeper)
     assert not keeper.holds()
     assert (keeper.kept, keeper.given_up) == (1, 0)

@@ -1,0 +1,7 @@
+"""Says numbers in order as people do; a word that every layer needs."""
+
+
+def ordinal(n: int) -> str:
+    """``1st``, ``12th``, ``1,000,003rd``."""
+    suffix = "th" if n // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n:,}{suffix}"
