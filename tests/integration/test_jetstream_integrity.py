@@ -150,10 +150,10 @@ async def test_a_message_that_the_stream_lost_in_the_middle_is_not_taken_for_tri
     assert message is not None
     asking = log._api.call
 
-    async def lost(what: str, body: dict[str, object]) -> dict[str, object]:
+    async def lost(what: str, body: dict[str, object], again_s: float | None = None) -> dict[str, object]:
         if what.startswith("STREAM.MSG.GET") and body == {"seq": 5}:
             return json.loads('{"error": {"code": 404, "err_code": 10037, "description": "no message found"}}')
-        return await asking(what, body)
+        return await asking(what, body, again_s)
 
     monkeypatch.setattr(log._api, "call", lost)
     async with reading(log, [ONE], at(log.created, message)) as deliveries:
