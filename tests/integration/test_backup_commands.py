@@ -164,7 +164,7 @@ def test_backups_are_made_every_so_often_a_failure_is_said_and_sigterm_ends_it(
         (["backups", "ftp://x/y"], "'ftp://x/y' cannot keep backups"),
         (["restore", "gs://"], "'gs://' cannot keep backups"),
         (["restore", "x", "--replicas", "2"], "replicas is 2"),
-        (["restore", "x", "--log-bytes-max", "5"], "log_bytes_max is 5"),
+        (["restore", "x", "--log-bytes-max", "5"], "--log-bytes-max is 5"),
     ],
 )
 def test_wrong_use_is_told_in_one_line(arguments: list[str], said: str, tmp_path: Path) -> None:

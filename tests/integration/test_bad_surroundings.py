@@ -201,7 +201,7 @@ def test_the_other_topology_is_refused_where_nodes_run(tmp_path: Path) -> None:
         ("--partitions", "1_6", "'1_6' is not a whole number"),
         ("--replicas", "2", "1, 3 or 5"),
         ("--log-bytes-max", "1e9", "1e9"),
-        ("--cut-interval-s", "nan", "cut_interval_s is nan"),
+        ("--cut-interval-s", "nan", "--cut-interval-s is nan"),
         ("--topology", "star", '"replicated", "sharded"'),
     ],
 )

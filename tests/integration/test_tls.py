@@ -151,7 +151,7 @@ def test_files_that_cannot_serve_are_told_in_one_line(authority: Authority, pair
     done = footfall(*arguments, "--tls-cert", pair.cert, "--tls-key", other.key, code=2)
     assert done.stderr.count("\n") == 1
     done = footfall(*arguments, "--tls-cert", pair.cert, code=2)
-    assert "tls_cert and tls_key" in done.stderr
+    assert "--tls-cert and --tls-key" in done.stderr
     assert not (tmp_path / "data").exists()
 
 

@@ -179,6 +179,10 @@ async def test_of_a_batch_every_counter_must_be_covered_or_nothing_counts(both: 
     assert (answer.status, problem["index"]) == (403, 1)
     assert "visit 1: the token 'shop' is good for shop and what is below, not for shopping" in problem["detail"]
     assert both.nodes[0].counts["shop"] == 0
+    answer = await both.ask(request("/v1/visits", b'{"visits":[{"counter":"shopping"}]}', shows("shop")))
+    problem = msgspec.json.decode(answer.body)
+    assert (answer.status, problem.get("index")) == (403, None)
+    assert problem["detail"].startswith("the token 'shop' is good for")
     assert (
         await both.ask(request("/v1/visits", body.replace(b"shopping", b"shop.books"), shows("shop")))
     ).status == 202

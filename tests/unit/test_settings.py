@@ -79,8 +79,8 @@ def test_the_settings_of_judges_webhooks_proofs_and_backups_come_from_anywhere(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--closing-share", "1.1"], "closing_share is 1.1; it must be from 0 to 1"),
-        (["--closing-share", "nan"], "closing_share is nan"),
+        (["--closing-share", "1.1"], "--closing-share is 1.1; it must be from 0 to 1"),
+        (["--closing-share", "nan"], "--closing-share is nan"),
         (["--closing-share", "most"], "most"),
         (["--webhook", "example.org"], "the webhook is not a URL: write something like https://"),
         (["--webhook", "ftp://example.org/"], "the webhook is not a URL"),
@@ -91,9 +91,9 @@ def test_the_settings_of_judges_webhooks_proofs_and_backups_come_from_anywhere(
         (["--webhook-secret="], "the webhook's secret is empty"),
         (["--webhook-secret", "a\x01private"], "the webhook's secret is empty, or not of characters"),
         (["--keep-proofs=often"], "often"),
-        (["--proof-bytes-max", "-1"], "proof_bytes_max is -1"),
-        (["--backup-interval-s", "0.5"], "backup_interval_s is 0.5"),
-        (["--backup-keep", "-1"], "backup_keep is -1"),
+        (["--proof-bytes-max", "-1"], "--proof-bytes-max is -1"),
+        (["--backup-interval-s", "0.5"], "--backup-interval-s is 0.5"),
+        (["--backup-keep", "-1"], "--backup-keep is -1"),
         (["--proof-bytes-max", "1.5"], "'1.5' is not a whole number"),
         (["--log-bytes-max", "1e9"], "'1e9' is not a whole number"),
     ],
@@ -124,7 +124,9 @@ def test_the_file_may_be_named_by_a_variable(
         ("dta = 'x'", "dta"),
         ("nodes = 1.5", "'1.5' is not a whole number"),
         ("cut_interval_s = 'often'", "often"),
-        ("nodes =", "TOML"),
+        ("nodes =", "footfall.toml cannot be read as TOML: Invalid value"),
+        ("replicas = 2", "replicas in {file} is 2; it must be 1, 3 or 5"),
+        ("nodes = 1.5", "(in {file})"),
         ("topology = 'star'", "star"),
         ("partitions = 1000", "1000"),
         ("webhook_secret = ['private', 'b']", "--webhook-secret is not one text"),
@@ -135,12 +137,25 @@ def test_the_file_may_be_named_by_a_variable(
 def test_a_wrong_file_is_told_in_one_line(
     served: list[tuple[Config, int]], tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, said: str
 ) -> None:
-    (tmp_path / "footfall.toml").write_text(content)
-    assert cli.run(["serve", "--config", str(tmp_path / "footfall.toml")]) == cli.WRONG_USE
+    file = tmp_path / "footfall.toml"
+    file.write_text(content)
+    assert cli.run(["serve", "--config", str(file)]) == cli.WRONG_USE
     error = capsys.readouterr().err
-    assert said in error
+    assert said.format(file=file) in error
     assert "private" not in error
     assert error.count("\n") == 1
+    assert served == []
+
+
+def test_a_setting_is_named_as_it_was_given(
+    served: list[tuple[Config, int]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FOOTFALL_TLS_CERT", "cert.pem")
+    monkeypatch.setenv("FOOTFALL_PARTITIONS", "0")
+    assert cli.run(["serve"]) == cli.WRONG_USE
+    assert "FOOTFALL_PARTITIONS is 0; it must be" in capsys.readouterr().err
+    assert cli.run(["serve", "--partitions", "4"]) == cli.WRONG_USE
+    assert "FOOTFALL_TLS_CERT and --tls-key are a certificate and its key" in capsys.readouterr().err
     assert served == []
 
 
@@ -223,15 +238,15 @@ def test_settings_of_access_come_from_anywhere(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--trusted-proxies", "proxy.example"], "'proxy.example' in trusted_proxies is no address"),
-        (["--trusted-proxies", "10.0.0.1/8"], "'10.0.0.1/8' in trusted_proxies is no address"),
-        (["--rate-per-address", "-1"], "rate_per_address is -1"),
-        (["--rate-per-token", "nan"], "rate_per_token is nan"),
-        (["--rate-burst-s", "0"], "rate_burst_s is 0"),
-        (["--counters-max", "4000001"], "counters_max is 4000001"),
-        (["--connections-max", "0"], "connections_max is 0"),
-        (["--connections-per-address-max", "-1"], "connections_per_address_max is -1"),
-        (["--request-timeout-s", "0"], "request_timeout_s is 0"),
+        (["--trusted-proxies", "proxy.example"], "'proxy.example' in --trusted-proxies is no address"),
+        (["--trusted-proxies", "10.0.0.1/8"], "'10.0.0.1/8' in --trusted-proxies is no address"),
+        (["--rate-per-address", "-1"], "--rate-per-address is -1"),
+        (["--rate-per-token", "nan"], "--rate-per-token is nan"),
+        (["--rate-burst-s", "0"], "--rate-burst-s is 0"),
+        (["--counters-max", "4000001"], "--counters-max is 4000001"),
+        (["--connections-max", "0"], "--connections-max is 0"),
+        (["--connections-per-address-max", "-1"], "--connections-per-address-max is -1"),
+        (["--request-timeout-s", "0"], "--request-timeout-s is 0"),
         (["--tokens-file="], "--tokens-file is empty"),
     ],
 )

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from cyclopts import CoercionError, CycloptsError
 
 from footfall.cli import output
+from footfall.cli.naming import NAMES
 from footfall.errors import (
+    ConfigError,
     ConnectError,
     EngineFailedError,
     FootfallError,
@@ -48,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
         output.error(f"{_plain(error)} (see footfall --help)")
         return WRONG_USE
     except FootfallError as error:
-        output.error(error)
+        output.error(NAMES.put_into(str(error)) if isinstance(error, ConfigError) else error)
         return WRONG_USE if isinstance(error, _WRONG_USE_ERRORS) and not isinstance(error, _FAILURES) else FAILED
     except BrokenPipeError:
         # Whoever read our output has enough. Python would flush, and fail, once more at exit.
@@ -69,4 +71,6 @@ def _plain(error: CycloptsError) -> str:
         and error.argument.name.endswith(("secret", "tokens", "token"))
     ):
         return f"the value of {error.argument.name} is not one text"  # and is not shown
-    return str(error).strip().rstrip(".")
+    text = str(error).strip().rstrip(".")
+    source = error.token.source if isinstance(error, CoercionError) and error.token is not None else ""
+    return text if source in ("", "cli", "env") or source in text else f"{text} (in {source})"

@@ -1,5 +1,6 @@
 """Speaks to one node over HTTP and turns its answers into values and errors; decides nothing, prints nothing."""
 
+import os
 import ssl
 from collections.abc import Iterator, Sequence
 from typing import Self, TypeVar
@@ -267,8 +268,10 @@ def _authorization(token: str | None) -> dict[str, str]:
 def _verification(url: str, ca: str | None) -> ssl.SSLContext | bool:
     """How the node's certificate is checked; whether it has one, where none needs to be read for that."""
     if not url.startswith("https:"):
-        if ca is not None:
-            raise ConfigError(f"--ca and FOOTFALL_CA are for https://, and the node is named {url}")
+        if ca is not None and ca != os.environ.get(
+            "FOOTFALL_CA"
+        ):  # the variable is for all nodes, the flag for this one
+            raise ConfigError(f"--ca is for https://, and the node is named {url}")
         return False
     return client_context(ca or "")
 

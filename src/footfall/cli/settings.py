@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-from cyclopts import App, ArgumentCollection, Group, Parameter
+from cyclopts import App, ArgumentCollection, CycloptsError, Group, Parameter
 
 from footfall.cli.arguments import whole
+from footfall.cli.naming import NAMES
 from footfall.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def config_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollecti
 
     from cyclopts.config import Toml
 
+    NAMES.take(arguments)
     named = [argument for argument in arguments if argument.name == "--config" and argument.tokens]
     if not named:
         return
@@ -114,8 +116,11 @@ def config_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollecti
     try:
         # No commands: the file is one flat table, in which "nodes" is the setting and not the command.
         Toml(path, must_exist=True)(app, (), arguments)
-    except (ValueError, OSError) as error:  # tomllib's errors are ValueErrors
-        raise InputError(f"{path} cannot be read as TOML: {error}") from None
+    except (CycloptsError, OSError) as error:
+        if isinstance(error, CycloptsError) and error.__cause__ is None:  # what the file says, and not how it says it
+            raise
+        raise InputError(f"{path} cannot be read as TOML: {error.__cause__ or error}") from None
+    NAMES.take(arguments)
 
 
 def to_config(

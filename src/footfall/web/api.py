@@ -89,8 +89,9 @@ class Api:
         key = requests.parse_key(values_of(request, b"idempotency-key"))
         asked = requests.parse_batch(await body_of(request), key)
         token = asking.caller_of(request).token
+        several = len(asked.visits) > 1
         for index, visit in enumerate(asked.visits):
-            self._door.check_counter(token, visit.counter, index)
+            self._door.check_counter(token, visit.counter, index if several else None)
         if asked.chunk is None:
             added = await self._node.add(self._taken(request, asked.visits), durable)
             return in_json(_accepted(added, single=False), 202)
