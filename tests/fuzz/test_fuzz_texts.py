@@ -4,11 +4,12 @@ import corpora
 import pytest
 from mutating import INPUTS, bombard
 
+from footfall import addresses
 from footfall.cli.formats import Format, parser, sniff
 from footfall.cli.settings import parse_address, parse_servers
 from footfall.core.names import check_name
 from footfall.errors import CallerError, ConfigError
-from footfall.web import addresses, milestone_requests, requests
+from footfall.web import milestone_requests, requests
 from footfall.web.tokens import bearer, parse_tokens
 
 LINES = [

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from footfall.addresses import hashed
 from footfall.cli import WRONG_USE, run
 from footfall.node.secret import kept_secret, visitors_key
-from footfall.web.addresses import hashed
 from processes import NodeProcess, eventually, free_ports
 
 SECRET = "0123456789012345678901"

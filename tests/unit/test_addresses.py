@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from footfall.web.addresses import Proxies, hashed, household, parse_address
+from footfall.addresses import Proxies, hashed, household, parse_address
 
 PROXIES = Proxies(["10.0.0.0/8", "192.0.2.1", "2001:db8:ffff::/48"])
 

@@ -10,7 +10,7 @@ from fake_node import FakeNode
 from raw_http import Answer, at_end, closes, get, read_answer, request, talk
 from test_hot import until
 
-from footfall.web.addresses import Proxies
+from footfall.addresses import Proxies
 from footfall.web.connection import Limits
 from footfall.web.descriptors import RESERVE, room_for
 from footfall.web.server import HttpServer

@@ -2,9 +2,9 @@
 
 import pytest
 
+from footfall.addresses import hashed
 from footfall.config import Config
 from footfall.errors import RateLimitedError, TooLargeError
-from footfall.web.addresses import hashed
 from footfall.web.door import ANYONE, NOBODY, Door, Sender
 from footfall.web.problems import problem
 from footfall.web.tokens import Tokens, parse_tokens

@@ -9,8 +9,8 @@ import pytest
 from fake_node import FakeNode
 from raw_http import Answer, get, read_answer, request, talk
 
+from footfall.addresses import hashed
 from footfall.config import Config
-from footfall.web.addresses import hashed
 from footfall.web.door import Door
 from footfall.web.server import HttpServer
 from footfall.web.tokens import parse_tokens

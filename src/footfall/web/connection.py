@@ -12,8 +12,8 @@ from typing import Any, ClassVar, NamedTuple
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from footfall.addresses import Proxies, household, parse_address
 from footfall.errors import OverloadedError
-from footfall.web.addresses import Proxies, household, parse_address
 from footfall.web.answers import Answers
 from footfall.web.problems import plain_problem, problem
 from footfall.web.traffic import Traffic

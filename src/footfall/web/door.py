@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from math import ceil, inf
 from typing import NamedTuple
 
+from footfall.addresses import Proxies, hashed, household, parse_address
 from footfall.config import Config
 from footfall.errors import ForbiddenError, RateLimitedError, TooLargeError, UnauthorizedError
-from footfall.web.addresses import Proxies, hashed, household, parse_address
 from footfall.web.buckets import Buckets, Limit
 from footfall.web.tokens import TOKENS_MAX, Scope, Token, Tokens, bearer
 
