@@ -91,7 +91,7 @@ class Names:
         return len(self._known) >= self._names_max
 
     def name(self, parts: Iterable[str]) -> str:
-        """The counter that a visit counts in: ``below`` the prefix, or the nearest one above that if it may not be made."""
+        """The counter that a visit counts in: ``below`` the prefix, or the nearest one above if none may be made."""
         wanted = below(self._prefix, parts)
         if wanted in self._known:
             return wanted
