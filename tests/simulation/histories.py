@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -33,7 +33,7 @@ def failures(kind: str, seeds: range) -> list[str]:
     return [failure for seed in seeds if (failure := failure_of(kind, seed))]
 
 
-def first_failure_with(kind: str, bug: str, seeds: range) -> str | None:
+def first_failure_with(kind: str, bug: str, seeds: Sequence[int]) -> str | None:
     """The first failure after a bug was put in."""
     with pytest.MonkeyPatch.context() as patch:
         {**BUGS, **SHELL_BUGS}[bug](patch)

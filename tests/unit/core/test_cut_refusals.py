@@ -231,3 +231,11 @@ def test_a_manifest_is_read_as_it_was_written(store: Store, manifests: list[Mani
     for manifest in manifests:
         data = store.values[cut.manifest_key(1, manifest.part)]
         assert msgspec.msgpack.encode(manifest) == data
+
+
+def test_a_manifest_that_moved_into_another_log_is_read_there_and_is_else_the_same(store: Store) -> None:
+    elsewhere = Position("tuesday", 7, bytes(16))
+    for manifest in write_all(store, folds_of()):
+        found = read_manifest(cut.moved(manifest, elsewhere))
+        assert (found.position, found.digest) != (manifest.position, manifest.digest)
+        assert changed(found, position=manifest.position, digest=manifest.digest) == manifest

@@ -105,6 +105,7 @@ def test_the_judge_knows_the_count_at_every_message_and_where_milestones_were_se
         for message in stored(log):
             judge.fold(message)
             assert judge.value == sum(judge.entries) == model.values[message.sequence].get(name, 0)
+            assert max(judge.reached) == message.sequence
         for (counter, _), wish in model.wishes.found.items():
             if counter == name:
                 assert judge.sums[wish["since"]] == min(model.values[wish["since"]][name], 2**63 - 1)
