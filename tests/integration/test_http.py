@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from footfall.config import Config
 from footfall.core.visit import BATCH_VISITS_MAX
 from footfall.errors import PortInUseError
-from footfall.web import wire
+from footfall.web import wire, wire_live
 from footfall.web.process import Running, running
 from footfall.web.server import HttpServer
 
@@ -165,7 +165,7 @@ async def test_a_counter_that_nobody_visited_reads_0(http: httpx.AsyncClient) ->
 async def test_counters_are_listed_in_pages_by_name(http: httpx.AsyncClient) -> None:
     names = ["a", "a.b", "a.b.c", "a-b", "b", "c"]
     await http.post("/v1/visits", json={"visits": [{"counter": name} for name in names]})
-    page = msgspec.json.decode((await http.get("/v1/counters")).content, type=wire.CounterPage)
+    page = msgspec.json.decode((await http.get("/v1/counters")).content, type=wire_live.CounterPage)
     assert ([one.counter for one in page.counters], page.next) == (sorted(names), None)
     found, after = [], ""
     for _ in names:

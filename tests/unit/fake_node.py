@@ -165,9 +165,10 @@ class FakeNode:
         value = self.read(standing.counter).value
         return MilestoneReading(standing.counter, standing.n, MilestoneState.OPEN, value, winner_reading(standing))
 
-    def list(self, prefix: str, after: str, limit: int) -> list[Reading]:
+    async def list(self, prefix: str, after: str, limit: int) -> Any:
         found = sorted(n for n in self.definitions if n > after and (not prefix or f"{n}.".startswith(f"{prefix}.")))
-        return [self.read(name) for name in found[:limit]]
+        following = found[limit - 1] if len(found) > limit else None
+        return {"counters": [self.read(name) for name in found[:limit]], "next": following}
 
     def nodes(self) -> Sequence[Any]:
         return []

@@ -21,6 +21,8 @@ class Rate:
     @property
     def per_s(self) -> float:
         """Visits a second; 0 as long as it was not seen for a second."""
+        if not self._seen:
+            return 0.0
         (first_s, first), (last_s, last) = self._seen[0], self._seen[-1]
         return (last - first) / (last_s - first_s) if last_s - first_s >= RATE_OVER_MIN_S else 0.0
 

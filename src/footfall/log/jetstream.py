@@ -183,7 +183,8 @@ class JetStreamLog:
         info = await self._api.info(STREAM)
         state = info["state"]
         first = max(1, state["first_seq"])  # 0 before the first message
-        return LogState(first, state["last_seq"], state["bytes"], info["config"]["max_bytes"])
+        config = info["config"]
+        return LogState(first, state["last_seq"], state["bytes"], config["max_bytes"], config["num_replicas"])
 
     async def trim(self, before_sequence: int) -> None:
         """See ``Log.trim``."""

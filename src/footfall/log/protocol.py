@@ -39,6 +39,7 @@ class LogState(NamedTuple):
     last_sequence: int
     bytes: int
     bytes_max: int  # -1: unlimited
+    replicas: int = 1  # how many servers hold it
 
 
 class Log(Protocol):

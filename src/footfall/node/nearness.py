@@ -81,6 +81,14 @@ class Nearness:
         rate = self._rates.get(standing.counter)
         return is_near(standing.n, value, rate.per_s if rate is not None else 0.0, self._share, self._soon_s)
 
+    def per_s(self, counter: str, now_s: float) -> float:
+        """How fast a counter that has an open milestone grows; 0 for others."""
+        rate, number = self._rates.get(counter), self._definitions.number(counter)
+        if rate is None or number is None:
+            return 0.0
+        rate.see(now_s, self._table.value(number))  # nobody looks at one that does not grow
+        return rate.per_s
+
     def was_noticed(self, standing: Standing) -> bool:
         """Whether a milestone was seen to wait for its verdict."""
         return (standing.counter, standing.since) in self._undecided_s

@@ -25,22 +25,27 @@ from footfall.errors import (
     NotReadyError,
     SourcePositionError,
 )
+from footfall.log.protocol import LogState
 from footfall.node.acknowledged import Acknowledged
 from footfall.node.alarms import alarmed
+from footfall.node.catalogue import Catalogue
 from footfall.node.checks import check_visits
 from footfall.node.counting import Cluster, Counting
 from footfall.node.defining import Defining
 from footfall.node.members import every
 from footfall.node.metrics import metrics_of
 from footfall.node.milestones import Milestones
+from footfall.node.overview import LOOK_S, Overview
 from footfall.node.producer import Producer, Waiter
 from footfall.node.readings import (
     Added,
     Metric,
     MilestoneReading,
     NodeInfo,
+    Page,
     Reading,
     Stored,
+    VectorReading,
 )
 from footfall.node.reads import Reads
 from footfall.node.secret import SECRET_FILE, existing_secret, kept_secret, visitors_key
@@ -84,6 +89,8 @@ class Node:
         self.producer: Producer
         self.defining: Defining
         self.reads: Reads
+        self.overview: Overview
+        self.log_state: LogState | None = None  # as it was last heard
         self.spool: Spool | None = None
         self.milestones: Milestones
         self.visitors_key = b""
@@ -113,7 +120,9 @@ class Node:
             self._cluster, self.counting.definitions, secret, hashed, self._local_partition, self.spool
         )
         self.defining = Defining(self.counting, self.producer, self.config)
-        self.reads = Reads(self.counting, self.producer)
+        catalogue = Catalogue(self.counting.definitions)
+        self.reads = Reads(self.counting, self.producer, catalogue)
+        self.overview = Overview(self, catalogue)
         self._spawn(self.producer.run(), "producer")
         await self.counting.join(states, self.producer.control, secret)
         if self._new_secret:
@@ -121,6 +130,7 @@ class Node:
         self.milestones = Milestones(self.id, self.counting, self.producer.control, self._defined)
         self._target = await self.producer.control(Barrier)
         self._spawn(every(FILL_CHECK_S, self._watch), "watch")
+        self._spawn(every(LOOK_S, self.overview.look), "rates")
         if self.producer.storing.draining is not None:
             self._spawn(self.producer.storing.draining.run(), "spool")
 
@@ -167,7 +177,7 @@ class Node:
         """Note now and then how full the log is, and how far it is known."""
         await asyncio.to_thread(self._remember)
         with contextlib.suppress(LogUnavailableError):
-            state = await self._cluster.state()
+            state = self.log_state = await self._cluster.state()
             full = 0 <= state.bytes_max * FILL_MAX < state.bytes
             failure = self.counting.aggregator.failure
             self.producer.storing.hold = str(failure) if failure else FULL if full else ""
@@ -348,10 +358,30 @@ class Node:
         self.check_answering()
         return self.reads.milestone(standing)
 
-    def list(self, prefix: str, after: str, limit: int) -> Sequence[Reading]:
+    async def list(self, prefix: str, after: str, limit: int) -> Page:
         """A counter and its descendants: see ``Reads.list``. Raises NotReadyError too."""
         self.check_answering()
-        return self.reads.list(prefix, after, limit)
+        return await self.reads.list(prefix, after, limit)
+
+    async def children(self, parent: str, after: str, limit: int) -> Page:
+        """The counters directly below one: see ``Reads.children``. Raises NotReadyError too."""
+        self.check_answering()
+        return await self.reads.children(parent, after, limit)
+
+    async def search(self, text: str, after: str, limit: int) -> Page:
+        """Counters whose names contain a text: see ``Reads.search``. Raises NotReadyError too."""
+        self.check_answering()
+        return await self.reads.search(text, after, limit)
+
+    def vector(self, name: str) -> VectorReading:
+        """A counter's entries: see ``Reads.vector``. Raises NotReadyError too."""
+        self.check_answering()
+        return self.reads.vector(name)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the log can be reached, as far as is known without asking it."""
+        return self._cluster.connected
 
     def nodes(self) -> Sequence[NodeInfo]:
         """The nodes that are there, this one first."""

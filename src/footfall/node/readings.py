@@ -1,6 +1,7 @@
 """What a node answers: values, as data."""
 
 import enum
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -38,6 +39,47 @@ class Reading(msgspec.Struct, frozen=True):
     consistency: str
     sequence: int
     staleness_ms: int
+
+
+class Listed(Reading, frozen=True):
+    """A counter in a list.
+
+    Attributes:
+        children: How many counters are directly below it.
+    """
+
+    children: int
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A part of a list of counters; ``next``: behind which name it goes on, None at its end."""
+
+    counters: Sequence[Listed]
+    next: str | None
+
+
+class EntryReading(msgspec.Struct, frozen=True):
+    """One entry of a counter's vector.
+
+    Attributes:
+        partition: Which.
+        value: What it has counted.
+        owner: The node that counts it, if one is known that does.
+        sequence: All of its messages up to this one are in ``value``.
+    """
+
+    partition: int
+    value: int
+    owner: str | None
+    sequence: int
+
+
+class VectorReading(msgspec.Struct, frozen=True):
+    """A counter's vector as one node knows it; ``value`` is the sum of the entries."""
+
+    counter: str
+    value: int
+    entries: list[EntryReading]
 
 
 class ProofReading(msgspec.Struct, frozen=True):
@@ -171,6 +213,94 @@ class NodeInfo(msgspec.Struct, frozen=True):
     lag_ms: int
     heard_ms_ago: int
     self: bool
+
+
+class LogReading(msgspec.Struct, frozen=True):
+    """The log, as a node last heard of it.
+
+    Attributes:
+        connected: Whether it can be reached.
+        embedded: Whether the node brings it itself.
+        messages: How many it holds.
+        bytes: How large they are.
+        bytes_max: How large they may be; -1: there is no limit.
+        replicas: How many servers hold it.
+        servers: Where they are, as the settings say; none if it is embedded.
+    """
+
+    connected: bool
+    embedded: bool
+    messages: int
+    bytes: int
+    bytes_max: int
+    replicas: int
+    servers: list[str]
+
+
+class SpoolReading(msgspec.Struct, frozen=True):
+    """Visits that wait on a node while the log is away; ``spooling`` says that it is.
+
+    Attributes:
+        visits: How many.
+        bytes: How large they are.
+        bytes_max: How large they may be.
+        age_s: How long the oldest has waited.
+        spooling: Whether visits go there now.
+    """
+
+    visits: int
+    bytes: int
+    bytes_max: int
+    age_s: float
+    spooling: bool
+
+
+class PacedMilestone(MilestoneReading, frozen=True):
+    """A milestone, and when it will be reached.
+
+    Attributes:
+        rate_per_s: How fast its counter grows, over the last ten seconds.
+        projected_s: In how many seconds it is reached at this rate; None if it is reached, or the counter stands.
+    """
+
+    rate_per_s: float
+    projected_s: float | None
+
+
+class OverviewReading(msgspec.Struct, frozen=True):
+    """All that one node knows of the whole.
+
+    Attributes:
+        node: Its id.
+        version: Of Footfall.
+        started: When it was started, in Unix time.
+        topology: ``replicated`` or ``sharded``.
+        partitions: How many there are.
+        counters: How many there are.
+        visits_per_s: How fast the counters at the top of the tree grow together, over the last ten seconds.
+        sequence: All messages of the log up to this one are in what it shows.
+        log: The log.
+        spool: What waits for it; None if the node has no spool.
+        nodes: The nodes that are there, this one first.
+        milestones: The open ones, the nearest first, and then those that were reached, the last first; 100 at most.
+        problems: Why it is not ready; empty if it is.
+        warnings: What a person should look at anyway.
+    """
+
+    node: str
+    version: str
+    started: float
+    topology: str
+    partitions: int
+    counters: int
+    visits_per_s: float
+    sequence: int
+    log: LogReading
+    spool: SpoolReading | None
+    nodes: Sequence[NodeInfo]
+    milestones: Sequence[PacedMilestone]
+    problems: Sequence[str]
+    warnings: Sequence[str]
 
 
 class Metric(msgspec.Struct, frozen=True):

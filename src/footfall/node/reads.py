@@ -2,17 +2,29 @@
 
 import asyncio
 import time
-from bisect import bisect_left
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Iterable, Sequence
 
+import msgspec
 import numpy as np
 
 from footfall.core.milestones import Standing
 from footfall.core.names import Unit, check_name
+from footfall.core.vector import Vector
 from footfall.errors import LogUnavailableError
+from footfall.node.catalogue import Catalogue
 from footfall.node.counting import Counting
 from footfall.node.producer import Producer
-from footfall.node.readings import MilestoneReading, MilestoneState, Phase, Reading, winner_reading
+from footfall.node.readings import (
+    EntryReading,
+    Listed,
+    MilestoneReading,
+    MilestoneState,
+    Page,
+    Phase,
+    Reading,
+    VectorReading,
+    winner_reading,
+)
 
 DEFINED_TIMEOUT_S = 10.0  # for the definitions to be read as far as an exact count
 FRESHNESS_S = 0.005  # for how long a sequence and a staleness once worked out serve other reads
@@ -21,11 +33,11 @@ FRESHNESS_S = 0.005  # for how long a sequence and a staleness once worked out s
 class Reads:
     """The reads of one node. Whether it may answer is its own business."""
 
-    def __init__(self, counting: Counting, producer: Producer) -> None:
+    def __init__(self, counting: Counting, producer: Producer, catalogue: Catalogue) -> None:
         self._counting = counting
         self._producer = producer
+        self._catalogue = catalogue
         self._table = counting.table
-        self._sorted: list[str] = []
         self._fresh: tuple[float, int, int] = (0.0, 0, 0)
 
     def read(self, name: str) -> Reading:
@@ -80,27 +92,60 @@ class Reads:
         value = self.read(standing.counter).value
         return MilestoneReading(standing.counter, standing.n, state, value, winner_reading(standing))
 
-    def list(self, prefix: str, after: str, limit: int) -> Sequence[Reading]:
+    async def list(self, prefix: str, after: str, limit: int) -> Page:
         """A counter and its descendants (all, for an empty prefix) whose names come after ``after``, in order."""
         if prefix:
             check_name(prefix)
-        names = self._names()
-        found: MutableSequence[Reading] = []
-        ranges = [(prefix, prefix + "\0"), (prefix + ".", prefix + "/")] if prefix else [("", "~")]
-        for low, high in ranges:
-            at = bisect_left(names, max(low, after + "\0" if after else ""))
-            while at < len(names) and names[at] < high and len(found) < limit:
-                found.append(self.read(names[at]))
-                at += 1
+        await self._catalogue.catch_up()
+        found: list[str] = []
+        for low, high in [(prefix, prefix + "\0"), (prefix + ".", prefix + "/")] if prefix else [("", "~")]:
+            low = max(low, f"{after}\0" if after else "")
+            found += self._catalogue.between(low, high, limit + 1 - len(found))
+        return self._page(found, limit)
+
+    async def children(self, parent: str, after: str, limit: int) -> Page:
+        """The counters directly below one, or at the top for an empty ``parent``, in order."""
+        if parent:
+            check_name(parent)
+        await self._catalogue.catch_up()
+        return self._page(self._catalogue.below(parent, after, limit + 1), limit)
+
+    async def search(self, text: str, after: str, limit: int) -> Page:
+        """Counters whose names contain a text, in order; a page may hold fewer than there are, and say how it goes on.
+
+        See ``Catalogue.search``: a request looks at a million names at most.
+        """
+        await self._catalogue.catch_up()
+        found = await self._catalogue.search(text, after, limit)
+        return Page(self._listed(found.names), found.after or None)
+
+    def _page(self, names: Sequence[str], limit: int) -> Page:
+        """A page, of ``limit`` + 1 names if it goes on."""
+        return Page(self._listed(names[:limit]), names[limit - 1] if len(names) > limit else None)
+
+    def _listed(self, names: Iterable[str]) -> Sequence[Listed]:
+        found = []
+        for name in names:
+            number = self._counting.definitions.number(name)
+            assert number is not None, "the catalogue holds what is defined"
+            found.append(Listed(**msgspec.structs.asdict(self.read(name)), children=self._catalogue.children[number]))
         return found
 
-    def _names(self) -> Sequence[str]:
-        """All names, sorted; sorting a nearly sorted list costs little."""
-        names = self._counting.definitions.names
-        if len(self._sorted) < len(names):
-            self._sorted += names[len(self._sorted) :]
-            self._sorted.sort()
-        return self._sorted
+    def vector(self, name: str) -> VectorReading:
+        """A counter's entries, and who counts each partition, as this node hears it. Raises InvalidNameError."""
+        check_name(name)
+        number = self._counting.definitions.number(name)
+        members, owned = self._counting.members, self._counting.aggregator.owned()
+        owners: dict[int, str] = {}
+        for peer in members.alive():
+            owners.update(dict.fromkeys(peer.folded, peer.id))
+        owners.update(dict.fromkeys(owned, members.node))
+        vector = self._table.vector(number) if number is not None else Vector((0,) * self._table.partitions)
+        entries = [
+            EntryReading(partition, value, owners.get(partition), self._table.reached[partition])
+            for partition, value in enumerate(vector.entries)
+        ]
+        return VectorReading(name, vector.value, entries)
 
     def _freshness(self) -> tuple[int, int]:
         """(sequence, staleness_ms) of the table."""

@@ -24,6 +24,7 @@ from footfall.web.exposition import exposition
 from footfall.web.headers import with_common
 from footfall.web.milestones import MilestonesApi
 from footfall.web.openapi import document
+from footfall.web.overview import OverviewApi
 from footfall.web.pulse import Pulse
 from footfall.web.tokens import Scope
 from footfall.web.traffic import Traffic
@@ -46,6 +47,7 @@ class Api:
                     "counters": "/v1/counters",
                     "milestones": "/v1/milestones",
                     "nodes": "/v1/nodes",
+                    "overview": "/v1/overview",
                     "health": "/healthz",
                     "readiness": "/readyz",
                     "metrics": "/metrics",
@@ -57,12 +59,11 @@ class Api:
         """One route for each path, so that a 405 names all its methods. What is open says nothing of any counter."""
         asks = partial(asking.asks, self._door)
         counter = asks(self.counter, Scope.READ, put=Scope.ADMIN, public=True)
-        listing = asks(self.list_counters, Scope.READ, public=True, many=True)
         return [
             Route("/v1/counters/{name}/visits", asks(self.post_counter_visits, Scope.WRITE), methods=["POST"]),
             *MilestonesApi(self._node, self._door).routes(),
+            *OverviewApi(self._node, self._door).routes(),
             Route("/v1/counters/{name}", counter, methods=["GET", "PUT"]),
-            Route("/v1/counters", listing, methods=["GET"]),
             Route("/v1/visits", asks(self.post_visits, Scope.WRITE, many=True), methods=["POST"]),
             Route("/v1/sources/{id}", asks(self.get_source, Scope.WRITE), methods=["GET"]),
             Route("/v1/nodes", asks(self.get_nodes, Scope.READ), methods=["GET"]),
@@ -124,19 +125,6 @@ class Api:
         query_of(request)
         definition, made = await self._node.define(name, requests.parse_definition(await body_of(request)))
         return in_json(wire.CounterDefined(counter=definition.name, unit=definition.unit), 201 if made else 200)
-
-    async def list_counters(self, request: Request) -> Response:
-        """List counters by name."""
-        query = query_of(request, "prefix", "limit", "after")
-        prefix, after = query.get("prefix", ""), query.get("after", "")
-        for name in (prefix, after):
-            if name:
-                check_name(name)
-        self._door.check_counter(asking.caller_of(request).token, prefix or None, public=True)
-        limit = requests.parse_limit(query.get("limit"))
-        found = self._node.list(prefix, after, limit + 1)
-        continues = found[limit - 1].counter if len(found) > limit else None
-        return in_json({"counters": found[:limit], "next": continues})
 
     async def get_source(self, request: Request) -> Response:
         """Say where a source stands in the log."""

@@ -4,9 +4,9 @@ from importlib.metadata import version
 
 import msgspec
 
-from footfall.core.names import NAME_LENGTH_MAX, Unit
+from footfall.core.names import Unit
 from footfall.core.visit import BATCH_BYTES_MAX, BATCH_VISITS_MAX
-from footfall.web import openapi_milestones, problems, wire
+from footfall.web import openapi_live, openapi_milestones, problems, wire
 from footfall.web.openapi_parts import (
     READING,
     WRITING,
@@ -19,7 +19,6 @@ from footfall.web.openapi_parts import (
     reference,
     source_parameter,
 )
-from footfall.web.requests import LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX
 
 TYPES = (
     wire.OneVisit,
@@ -30,7 +29,6 @@ TYPES = (
     wire.CounterDefinition,
     wire.Accepted,
     wire.CounterValue,
-    wire.CounterPage,
     wire.CounterDefined,
     wire.SourcePosition,
     wire.NodeList,
@@ -39,10 +37,11 @@ TYPES = (
     wire.Problem,
     wire.Index,
     *openapi_milestones.TYPES,
+    *openapi_live.TYPES,
 )
 
 OPEN = ("/healthz", "/readyz", "/")  # for these no token is needed
-PUBLIC = ("/v1/counters", "/v1/milestones")  # GET of these may need none
+PUBLIC = ("/v1/counters", "/v1/milestones", "/v1/overview")  # GET of these may need none
 
 PROBLEMS = {
     400: "Not an HTTP request, or a body that is not JSON in UTF-8.",
@@ -91,6 +90,7 @@ def _document() -> Json:
             **_counters(),
             **openapi_milestones.milestones(),
             **openapi_milestones.imports(),
+            **openapi_live.live(),
             **_around(),
         },
         "components": {"schemas": components, "responses": {str(status): _problem(status) for status in PROBLEMS}},
@@ -158,8 +158,6 @@ def _counters() -> Json:
         {"enum": ["eventual", "linearizable"], "default": "eventual"},
         "eventual: what this node knows. linearizable: exact, with every visit that was acknowledged before.",
     )
-    name = {"type": "string", "pattern": f"{wire.NAME_PATTERN}|^$", "maxLength": NAME_LENGTH_MAX, "default": ""}
-    limit = {"type": "integer", "minimum": 1, "maximum": LIST_LIMIT_MAX, "default": LIST_LIMIT_DEFAULT}
     return {
         "/v1/counters/{name}": {
             "parameters": [name_parameter()],
@@ -184,18 +182,6 @@ def _counters() -> Json:
                     *WRITING,
                 ),
             },
-        },
-        "/v1/counters": {
-            "get": {
-                "operationId": "listCounters",
-                "summary": "Counters in the order of their names.",
-                "parameters": [
-                    parameter("prefix", "query", name, "Only this counter and those below it."),
-                    parameter("limit", "query", limit, "How many at most."),
-                    parameter("after", "query", name, "Start behind this name."),
-                ],
-                "responses": answers({200: (wire.CounterPage, "A page of counters.")}, *READING),
-            }
         },
     }
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from footfall.core.names import Unit, check_name, check_unit
+from footfall.core.names import NAME_LENGTH_MAX, Unit, check_name, check_unit
 from footfall.core.visit import BATCH_VISITS_MAX, COUNT_MAX, Visit, check_text
 from footfall.errors import InvalidNameError, InvalidRequestError, InvalidVisitError, TooLargeError
 from footfall.web.bodies import decode, refuse_repeats
@@ -20,6 +20,7 @@ LIST_LIMIT_DEFAULT = 100
 LIST_LIMIT_MAX = 1000
 
 _SOURCE = re.compile(rf"[A-Za-z0-9_.:-]{{1,{SOURCE_LENGTH_MAX}}}\Z")
+_SEARCH = re.compile(rf"[A-Za-z0-9_.-]{{1,{NAME_LENGTH_MAX}}}\Z")
 _NUMBER = re.compile(r"[0-9]{1,9}\Z")
 
 
@@ -178,6 +179,16 @@ def parse_limit(text: str | None) -> int:
     if _NUMBER.match(text) is None or not 1 <= int(text) <= LIST_LIMIT_MAX:
         raise InvalidRequestError(f"limit is {text[:60]!r}; it must be a whole number from 1 to {LIST_LIMIT_MAX}")
     return int(text)
+
+
+def parse_search(text: str) -> str:
+    """A part of a counter's name. Raises InvalidRequestError."""
+    if _SEARCH.match(text) is None:
+        raise InvalidRequestError(
+            f"no counter's name contains {text[:60]!r}: search for 1 to {NAME_LENGTH_MAX} letters, digits, '_', '-' "
+            "and '.'"
+        )
+    return text
 
 
 def parse_ack(text: str | None) -> bool:

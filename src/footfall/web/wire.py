@@ -150,13 +150,6 @@ class CounterValue(msgspec.Struct):
     staleness_ms: Annotated[int, Meta(ge=0)]
 
 
-class CounterPage(msgspec.Struct):
-    """Counters in the order of their names; ``next`` continues the list as ``after``, and is null at its end."""
-
-    counters: list[CounterValue]
-    next: Name | None
-
-
 class CounterDefined(msgspec.Struct):
     """A counter that exists."""
 

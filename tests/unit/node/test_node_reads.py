@@ -22,8 +22,8 @@ async def node(cluster: Cluster) -> Node:
     return await cluster.start("n1")
 
 
-def listed(node: Node, prefix: str = "", after: str = "", limit: int = 100) -> list[str]:
-    return [reading.counter for reading in node.list(prefix, after, limit)]
+async def listed(node: Node, prefix: str = "", after: str = "", limit: int = 100) -> list[str]:
+    return [reading.counter for reading in (await node.list(prefix, after, limit)).counters]
 
 
 async def test_a_counter_that_nobody_has_visited_reads_zero(cluster: Cluster, node: Node) -> None:
@@ -58,14 +58,14 @@ async def test_what_is_taken_and_not_acknowledged_is_pending_and_not_in_the_valu
 async def test_a_list_holds_a_counter_and_its_descendants_in_order(node: Node) -> None:
     names = ["b", "a-b", "a.b.c", "ab", "a.c", "a0", "B", "a.b_"]
     await node.add([Visit(name) for name in names])
-    assert listed(node, "a") == ["a", "a.b", "a.b.c", "a.b_", "a.c"]
-    assert listed(node, "a.b") == ["a.b", "a.b.c"]
-    assert listed(node) == sorted([*names, "a", "a.b"])
-    assert listed(node, "zzz") == []
+    assert await listed(node, "a") == ["a", "a.b", "a.b.c", "a.b_", "a.c"]
+    assert await listed(node, "a.b") == ["a.b", "a.b.c"]
+    assert await listed(node) == sorted([*names, "a", "a.b"])
+    assert await listed(node, "zzz") == []
     await node.add(visits("a.aa"))
-    assert listed(node, "a")[:2] == ["a", "a.aa"], "what was defined later is in its place"
+    assert (await listed(node, "a"))[:2] == ["a", "a.aa"], "what was defined later is in its place"
     with pytest.raises(InvalidNameError):
-        node.list("a..b", "", 10)
+        await node.list("a..b", "", 10)
 
 
 PART = st.sampled_from(["a", "b", "-", "_", "0", "A", "ab", "a-"])
@@ -76,12 +76,12 @@ NAME = st.lists(PART, min_size=1, max_size=3).map(".".join)
 @given(st.lists(NAME, min_size=1, max_size=12), st.one_of(st.just(""), NAME), st.integers(1, 4))
 async def test_the_pages_of_a_list_are_the_list(node: Node, names: list[str], prefix: str, limit: int) -> None:
     await node.add([Visit(name) for name in names])
-    whole = listed(node, prefix, limit=1_000)
+    whole = await listed(node, prefix, limit=1_000)
     known = node.counting.definitions.names
     assert whole == sorted(name for name in known if not prefix or name == prefix or name.startswith(prefix + "."))
     pages: list[str] = []
     for _ in range(len(whole) + 1):
-        page = listed(node, prefix, pages[-1] if pages else "", limit)
+        page = await listed(node, prefix, pages[-1] if pages else "", limit)
         assert len(page) <= limit
         pages += page
     assert pages == whole
@@ -90,7 +90,10 @@ async def test_the_pages_of_a_list_are_the_list(node: Node, names: list[str], pr
 async def test_a_list_holds_the_values(cluster: Cluster, node: Node) -> None:
     await node.add([*visits("a", 2), *visits("a.b", 3)])
     await cluster.shows("a", 5)
-    assert [(reading.counter, reading.value) for reading in node.list("a", "", 10)] == [("a", 5), ("a.b", 3)]
+    assert [(reading.counter, reading.value) for reading in (await node.list("a", "", 10)).counters] == [
+        ("a", 5),
+        ("a.b", 3),
+    ]
 
 
 async def test_the_nodes_that_are_there_are_told_this_one_first(cluster: Cluster) -> None:

@@ -1,0 +1,108 @@
+"""All that one node knows of the whole, for a page that shows it; measures how fast everything grows together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+import numpy as np
+
+from footfall.core.closing import Rate
+from footfall.core.milestones import Standing
+from footfall.node.catalogue import Catalogue
+from footfall.node.readings import LogReading, OverviewReading, PacedMilestone, SpoolReading
+
+if TYPE_CHECKING:
+    from footfall.node.node import Node
+
+LOOK_S = 1.0  # between two looks at the sum of all
+MILESTONES_SHOWN_MAX = 100
+
+
+class Overview:
+    """The overview of one node."""
+
+    def __init__(self, node: Node, catalogue: Catalogue) -> None:
+        self._node = node
+        self._catalogue = catalogue
+        self._rate = Rate()
+        self._servers = [_place(url) for url in node.config.nats]
+
+    async def look(self) -> None:
+        """Note what all counters at the top of the tree have together. Called at intervals of ``LOOK_S``."""
+        await self._catalogue.catch_up()
+        totals = np.frombuffer(self._node.table.totals, np.int64) if self._node.table.totals else np.zeros(0, np.int64)
+        roots = np.frombuffer(self._catalogue.roots, np.int32) if self._catalogue.roots else np.zeros(0, np.int32)
+        self._rate.see(time.monotonic(), int(totals[roots[roots < len(totals)]].sum(dtype=np.float64)))
+
+    def read(self) -> OverviewReading:
+        """The overview as of now. Raises NotReadyError."""
+        node = self._node
+        node.check_answering()
+        return OverviewReading(
+            node=node.id,
+            version=version("footfall"),
+            started=node.started,
+            topology=node.topology,
+            partitions=node.table.partitions,
+            counters=len(node.counting.definitions),
+            visits_per_s=round(self._rate.per_s, 3),
+            sequence=node.table.sequence(),
+            log=self._log(),
+            spool=self._spool(),
+            nodes=node.nodes(),
+            milestones=self._milestones(),
+            problems=node.problems(),
+            warnings=node.warnings(),
+        )
+
+    def _log(self) -> LogReading:
+        node, state = self._node, self._node.log_state
+        messages, size, size_max, replicas = 0, 0, node.config.log_bytes_max, 1
+        if state is not None:
+            messages, size = state.last_sequence - state.first_sequence + 1, state.bytes
+            size_max, replicas = state.bytes_max, state.replicas
+        return LogReading(
+            node.connected, not node.config.nats, messages, size, size_max, replicas, servers=self._servers
+        )
+
+    def _spool(self) -> SpoolReading | None:
+        spool = self._node.spool
+        if spool is None:
+            return None
+        spooling = self._node.producer.storing.spooling
+        return SpoolReading(spool.visits, spool.size, spool.bytes_max, round(spool.age_s, 3), spooling)
+
+    def _milestones(self) -> list[PacedMilestone]:
+        standings = shown(self._node.milestones.list(), self._value, MILESTONES_SHOWN_MAX)
+        return [self._paced(standing, time.monotonic()) for standing in standings]
+
+    def _value(self, counter: str) -> int:
+        number = self._node.counting.definitions.number(counter)
+        return 0 if number is None else self._node.table.value(number)
+
+    def _paced(self, standing: Standing, now_s: float) -> PacedMilestone:
+        reading = self._node.milestone(standing)
+        per_s = self._node.counting.judging.nearness.per_s(standing.counter, now_s)
+        left = max(standing.n - reading.value, 0)
+        projected_s = round(left / per_s, 3) if standing.open and per_s > 0 else None
+        return PacedMilestone(**msgspec.structs.asdict(reading), rate_per_s=round(per_s, 3), projected_s=projected_s)
+
+
+def shown(standings: list[Standing], value: Callable[[str], int], shown_max: int) -> list[Standing]:
+    """The milestones that are shown: open ones, the nearest first, and then the others, the last reached first."""
+    open_ = [one for one in standings if one.open]
+    reached = [one for one in standings if not one.open]
+    open_.sort(key=lambda one: 1 - value(one.counter) / one.n)
+    reached.sort(key=lambda one: one.reached, reverse=True)
+    return [*open_, *reached][:shown_max]
+
+
+def _place(url: str) -> str:
+    """Where a server is, without the password that its URL may hold."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or 4222}"

@@ -1,0 +1,65 @@
+"""What /openapi.json says of lists of counters, and of what pages show: vectors, histories, the overview and events."""
+
+from footfall.core.names import NAME_LENGTH_MAX
+from footfall.web import wire, wire_live
+from footfall.web.openapi_parts import READING, Json, answers, name_parameter, parameter
+from footfall.web.requests import LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX
+
+TYPES = (
+    wire_live.CounterPage,
+    wire_live.CounterVector,
+    wire_live.Overview,
+    wire_live.History,
+)
+
+
+def live() -> Json:
+    """The paths of this module."""
+    return {**_list(), **_one(), **_all()}
+
+
+def _list() -> Json:
+    name = {"type": "string", "pattern": f"{wire.NAME_PATTERN}|^$", "maxLength": NAME_LENGTH_MAX, "default": ""}
+    text = {"type": "string", "pattern": r"^[A-Za-z0-9_.-]{1,200}$", "maxLength": NAME_LENGTH_MAX}
+    limit = {"type": "integer", "minimum": 1, "maximum": LIST_LIMIT_MAX, "default": LIST_LIMIT_DEFAULT}
+    return {
+        "/v1/counters": {
+            "get": {
+                "operationId": "listCounters",
+                "summary": "Counters in the order of their names. Give one of prefix, parent and search, or none.",
+                "parameters": [
+                    parameter("prefix", "query", name, "Only this counter and those below it."),
+                    parameter("parent", "query", name, "Only those directly below this one; at the top, if it is ''."),
+                    parameter("search", "query", text, "Only those whose names contain this, in whatever case."),
+                    parameter("limit", "query", limit, "How many at most."),
+                    parameter("after", "query", name, "Start behind this name."),
+                ],
+                "responses": answers({200: (wire_live.CounterPage, "A page of counters.")}, *READING),
+            }
+        },
+    }
+
+
+def _one() -> Json:
+    return {
+        "/v1/counters/{name}/vector": {
+            "parameters": [name_parameter()],
+            "get": {
+                "operationId": "getVector",
+                "summary": "A counter's entries, by partition, and who counts each.",
+                "responses": answers({200: (wire_live.CounterVector, "Its vector.")}, 404, *READING),
+            },
+        },
+    }
+
+
+def _all() -> Json:
+    return {
+        "/v1/overview": {
+            "get": {
+                "operationId": "getOverview",
+                "summary": "All that this node knows of the whole.",
+                "responses": answers({200: (wire_live.Overview, "The overview.")}, *READING),
+            }
+        },
+    }

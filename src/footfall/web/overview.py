@@ -1,0 +1,78 @@
+"""The handlers of what pages show: lists and trees of counters, vectors and the overview."""
+
+from functools import partial
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from footfall.core.names import check_name
+from footfall.errors import InvalidRequestError
+from footfall.node.node import Node
+from footfall.node.readings import OverviewReading
+from footfall.web import asking, requests
+from footfall.web.door import Door
+from footfall.web.exchange import in_json, path_of, query_of
+from footfall.web.tokens import Scope, Token
+
+
+class OverviewApi:
+    """The handlers of one node."""
+
+    def __init__(self, node: Node, door: Door) -> None:
+        self._node = node
+        self._door = door
+
+    def routes(self) -> list[Route]:
+        """One route for each path."""
+        asks = partial(asking.asks, self._door)
+        listing = asks(self.list_counters, Scope.READ, public=True, many=True)
+        return [
+            Route("/v1/counters", listing, methods=["GET"]),
+            Route("/v1/counters/{name}/vector", asks(self.get_vector, Scope.READ, public=True), methods=["GET"]),
+            Route("/v1/overview", asks(self.get_overview, Scope.READ, public=True), methods=["GET"]),
+        ]
+
+    async def list_counters(self, request: Request) -> Response:
+        """List counters by name: with all that is below one, those directly below one, or those that hold a text."""
+        query = query_of(request, "prefix", "parent", "search", "limit", "after")
+        if len(query.keys() & {"prefix", "parent", "search"}) > 1:
+            raise InvalidRequestError("prefix, parent and search are three kinds of lists; ask for one")
+        limit, after = requests.parse_limit(query.get("limit")), query.get("after", "")
+        if after:
+            check_name(after)
+        if "search" in query:
+            text = requests.parse_search(query["search"])
+            self._check(request, None)
+            return in_json(await self._node.search(text, after, limit))
+        above = query.get("parent", query.get("prefix", ""))
+        if above:
+            check_name(above)
+        self._check(request, above or None)
+        found = self._node.children if "parent" in query else self._node.list
+        return in_json(await found(above, after, limit))
+
+    def _check(self, request: Request, counter: str | None) -> None:
+        self._door.check_counter(asking.caller_of(request).token, counter, public=True)
+
+    async def get_vector(self, request: Request) -> Response:
+        """Show a counter's entries."""
+        query_of(request)
+        vector = self._node.vector(check_name(path_of(request, "name")))
+        if asking.caller_of(request).token is None:
+            entries = [msgspec.structs.replace(entry, owner=None) for entry in vector.entries]
+            vector = msgspec.structs.replace(vector, entries=entries)
+        return in_json(vector)
+
+    async def get_overview(self, request: Request) -> Response:
+        """Show the whole."""
+        query_of(request)
+        return in_json(shown_to(asking.caller_of(request).token, self._node.overview.read()))
+
+
+def shown_to(token: Token | None, overview: OverviewReading) -> OverviewReading:
+    """What of an overview may be seen: of nodes and servers only by whoever shows a token, where one is needed."""
+    if token is not None:
+        return overview
+    return msgspec.structs.replace(overview, nodes=[], log=msgspec.structs.replace(overview.log, servers=[]))
