@@ -1,17 +1,21 @@
 """The settings of a node and their defaults, with reasons; knows nothing of where they are read from."""
 
 import enum
+import re
 from ipaddress import ip_address, ip_network
 
 import msgspec
 
 from footfall.errors import ConfigError
 
+NAMES_MAX = 100  # in settings that name counters or origins: a request is compared with all of them
 COUNTERS_MAX = 4_000_000  # as many as the log may hold: 1.2 GB of names and entries at 16 partitions
 PARTITIONS_MAX = 256  # a row of the table of counts is 8 bytes a partition
 
 SPOOL_AGE_MAX_S = 5 * 86_400.0  # with the day for which an id is used it is still below a week
 SPOOL_AGE_EPOCHS_MAX = 43_200  # the same in epochs, which are shorter days if cuts are taken more often
+
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z")  # as browsers write it
 
 
 class Topology(enum.StrEnum):
@@ -19,6 +23,16 @@ class Topology(enum.StrEnum):
 
     REPLICATED = "replicated"
     SHARDED = "sharded"
+
+
+class LogFormat(enum.StrEnum):
+    """How the lines on stderr are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +81,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tokens_file: str = ""  # TOML: who may do what; empty, and no text either: anyone who reaches the node, all
     tokens: str = ""  # the text of such a file
     public_reads: bool = False  # counters and milestones may be read without a token
+    public_writes: tuple[str, ...] = ()  # counters, with those below, that may be visited without one: browsers keep none
+    cors_origins: tuple[str, ...] = ()  # whose pages may read answers in a browser: https://shop.example, or * for all
     define_on_visit: bool = True  # a visit to an unknown counter defines it
     counters_max: int = COUNTERS_MAX  # this node defines none beyond
     visitor_from_address: bool = False  # a visit that names no visitor is by the client's address
@@ -78,6 +94,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     connections_max: int = 10_000  # over HTTP; each takes a descriptor, and some 20 KB at most while it is idle
     connections_per_address_max: int = 0  # 0: no limit
     request_timeout_s: float = 30.0  # for a request to come, and for what is written to be read
+
+    log_format: LogFormat = LogFormat.TEXT  # of the lines on stderr: for people, or for machines
+    log_level: str = "info"  # nothing below it is written there
 
     def __post_init__(self) -> None:
         if not 1 <= self.partitions <= PARTITIONS_MAX:
@@ -125,6 +144,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"backup_interval_s is {self.backup_interval_s}; it must be from 1 second to 30 days")
         if self.backup_keep < 0:
             raise ConfigError(f"backup_keep is {self.backup_keep}; it must be 0, which keeps all, or more")
+        if self.log_level not in LOG_LEVELS:
+            raise ConfigError(
+                f"log_level is {self.log_level!r}; it must be {', '.join(LOG_LEVELS[:-1])} or {LOG_LEVELS[-1]}"
+            )
         self._check_access()
         for url in self.nats:
             if "://" not in url or url.split("://")[0] not in ("nats", "tls"):
@@ -138,6 +161,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 f"{self.http_host} could be reached by anyone, and there are no tokens: name a file of them with "
                 "--tokens-file, or listen at 127.0.0.1"
             )
+        self._check_public()
         for network in self.trusted_proxies:
             try:
                 ip_network(network)
@@ -162,6 +186,22 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             )
         if not 0.1 <= self.request_timeout_s <= 3600:
             raise ConfigError(f"request_timeout_s is {self.request_timeout_s}; it must be from 0.1 to 3600 seconds")
+
+    def _check_public(self) -> None:
+        for name in ("public_writes", "cors_origins"):
+            if len(getattr(self, name)) > NAMES_MAX:
+                raise ConfigError(f"{name} has {len(getattr(self, name))} entries; {NAMES_MAX} is the most")
+        if self.public_writes and (self.tokens_file or self.tokens) and not self.rate_per_address:
+            raise ConfigError(
+                "public_writes lets anyone visit, as often as he likes: set rate_per_address, to the visits a second "
+                "that one address may send"
+            )
+        for origin in self.cors_origins:
+            if origin != "*" and not _ORIGIN.match(origin):
+                raise ConfigError(
+                    f"{origin[:100]!r} in cors_origins is no origin; write https://shop.example, in lower case and "
+                    "without a path, or * for all"
+                )
 
 
 def is_loopback(host: str) -> bool:

@@ -41,6 +41,7 @@ FootfallError
  │   ├─ CheckpointError
  │   ├─ BackupDamagedError
  │   ├─ SpoolDamagedError
+ │   ├─ PartDiedError
  │   ├─ PartitionMismatchError
  │   └─ FormatError
  │       └─ MalformedError
@@ -313,6 +314,10 @@ class MalformedError(FormatError):
 
 class SpoolDamagedError(IntegrityError):
     """A file of a node's spool cannot be read, or is of another log: what it holds is not counted."""
+
+
+class PartDiedError(IntegrityError):
+    """A part of a node died of an error that nobody foresaw: it counts no more, and must be started again."""
 
 
 class PartitionMismatchError(IntegrityError):

@@ -16,7 +16,7 @@ TLS = ("tls://a:4222",)
 
 def test_they_come_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[Config] = []
-    monkeypatch.setattr("footfall.cli.serve.serve", lambda config, nodes: served.append(config))
+    monkeypatch.setattr("footfall.cli.serve.serve", lambda config, nodes, open_: served.append(config))
     file = tmp_path / "footfall.toml"
     file.write_text('tls_cert = "c.pem"\nnats = ["tls://a:4222"]\nnats_creds = "node.creds"\n')
     monkeypatch.setenv("FOOTFALL_TLS_KEY", "k.pem")

@@ -16,7 +16,7 @@ from footfall.errors import ConfigError
 def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Config, int]]:
     """What would have been served."""
     calls: list[tuple[Config, int]] = []
-    monkeypatch.setattr("footfall.cli.serve.serve", lambda config, nodes: calls.append((config, nodes)))
+    monkeypatch.setattr("footfall.cli.serve.serve", lambda config, nodes, open_: calls.append((config, nodes)))
     return calls
 
 

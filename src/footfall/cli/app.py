@@ -51,13 +51,16 @@ def serve(
     ] = "replicated",
     partitions: Annotated[int, Parameter(converter=whole, help="Parts of the log; fixed when it is made.")] = 16,
     config: Annotated[str | None, Parameter(help="TOML file with any of these settings.")] = None,
+    open: Annotated[  # noqa: A002 - it is the flag's name
+        bool, Parameter(negative="", help="Show the dashboard in a browser when the node is ready.")
+    ] = False,
     tuning: Tuning | None = None,
 ) -> None:
     """Run a node, or several, until stopped."""
     from footfall.cli.serve import serve as run
     from footfall.cli.settings import to_config
 
-    run(to_config(data, http, nats, topology, partitions, tuning), nodes)
+    run(to_config(data, http, nats, topology, partitions, tuning), nodes, open)
 
 
 @app.command

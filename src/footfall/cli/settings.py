@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from cyclopts import App, ArgumentCollection, CycloptsError, Group, Parameter
@@ -74,6 +74,14 @@ class Tuning:
     ] = None
     tokens: Annotated[str | None, Parameter(help="The text of such a file; meant for FOOTFALL_TOKENS.")] = None
     public_reads: Annotated[bool | None, Parameter(help="Let counters and milestones be read without a token.")] = None
+    public_writes: Annotated[
+        tuple[str, ...] | None,
+        Parameter(negative="", help="Counters, with commas, that anyone may visit without a token; also those below."),
+    ] = None
+    cors_origins: Annotated[
+        tuple[str, ...] | None,
+        Parameter(negative="", help="Origins, with commas, whose pages may read answers in a browser; * for all."),
+    ] = None
     define_on_visit: Annotated[bool | None, Parameter(help="A visit to an unknown counter defines it.")] = None
     counters_max: Annotated[int | None, Parameter(converter=whole, help="Counters beyond which none is defined.")] = (
         None
@@ -97,6 +105,12 @@ class Tuning:
     ] = None
     request_timeout_s: Annotated[
         float | None, Parameter(help="Seconds in which a request must have come, and an answer be read.")
+    ] = None
+    log_format: Annotated[
+        Literal["text", "json"] | None, Parameter(help="Lines on stderr for people, or for machines.")
+    ] = None
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None, Parameter(help="What is below it is not written.")
     ] = None
 
 
@@ -127,7 +141,8 @@ def to_config(
     data: str, http: str, nats: tuple[str, ...], topology: str, partitions: int, tuning: Tuning | None = None
 ) -> "Config":
     """The settings of a node. Raises ConfigError."""
-    from footfall.config import Config, Topology
+    from footfall.config import Config, LogFormat, Topology
+    from footfall.core.names import is_name
 
     if not data:
         raise ConfigError("--data is empty; name a directory, or leave it out")
@@ -145,8 +160,14 @@ def to_config(
     for name in ("tokens", "tokens_file"):  # a variable that is not set must not open the node to everyone
         if others.get(name) is not None and not others[name].strip():
             raise ConfigError(f"--{name.replace('_', '-')} is empty; name tokens, or leave it out")
-    if (proxies := others.get("trusted_proxies")) is not None:
-        others["trusted_proxies"] = tuple(one.strip() for group in proxies for one in group.split(",") if one.strip())
+    for name in ("trusted_proxies", "public_writes", "cors_origins"):
+        if (groups := others.get(name)) is not None:
+            others[name] = tuple(one.strip() for group in groups for one in group.split(",") if one.strip())
+    for counter in others.get("public_writes") or ():
+        if not is_name(counter):
+            raise ConfigError(f"{counter[:60]!r} in public_writes cannot name a counter; write something like shop")
+    if (log_format := others.get("log_format")) is not None:
+        others["log_format"] = LogFormat(log_format)
     if (webhook := others.get("webhook")) is not None:
         check_webhook(webhook)
     host, port = parse_address(http)

@@ -21,6 +21,7 @@ from footfall.errors import (
     LogUnavailableError,
     MalformedError,
     NotReadyError,
+    PartDiedError,
     SecretMismatchError,
     TopologyMismatchError,
 )
@@ -261,7 +262,7 @@ class Counting:
                     self.aggregator.fail(error)
                     return
                 logger.critical("%s died", task.get_name(), exc_info=error)
-                self.aggregator.fail(IntegrityError(f"{task.get_name()} died of {error!r}; restart this node"))
+                self.aggregator.fail(PartDiedError(f"{task.get_name()} died of {error!r}; restart this node"))
 
         task.add_done_callback(ended)
         return task

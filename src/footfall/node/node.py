@@ -65,6 +65,15 @@ DRAIN_TIMEOUT_S = 5.0
 SOURCE_BYTES_MAX = 256
 
 
+def name_of(config: Config) -> str:
+    """A node's name, as the settings give it, or its host and its port do; nothing if it has no port yet."""
+    return config.node or (f"{_host()}-{config.http_port}" if config.http_port else "")
+
+
+def _host() -> str:
+    return socket.gethostname().replace(".", "-")
+
+
 class Node:
     """A node of Footfall over a connected log.
 
@@ -78,7 +87,7 @@ class Node:
 
     def __init__(self, config: Config, cluster: Cluster, url: str = "") -> None:
         self.config = config
-        self.id = config.node or f"{socket.gethostname().replace('.', '-')}-{config.http_port or secrets.token_hex(3)}"
+        self.id = name_of(config) or f"{_host()}-{secrets.token_hex(3)}"
         self.topology = config.topology
         self.started = time.time()
         self.run = secrets.token_hex(4)

@@ -16,17 +16,19 @@ import uvloop
 
 from footfall.certificates import server_context
 from footfall.config import Config, is_loopback
-from footfall.errors import FootfallError
+from footfall.errors import FootfallError, PartDiedError
 from footfall.log import jetstream
 from footfall.log.engine import Engine
-from footfall.node.node import Node
+from footfall.node.node import Node, name_of
 from footfall.web.allocator import keep_columns_apart
 from footfall.web.connection import Limits
 from footfall.web.descriptors import room_for
 from footfall.web.door import Door
+from footfall.web.logs import log_to_stderr
 from footfall.web.problems import slug
 from footfall.web.renewal import Renewal
-from footfall.web.server import LEAVE_S, HttpServer, bind, url_of
+from footfall.web.server import LEAVE_S, HttpServer, bind, listening_at, url_of
+from footfall.web.systemd import Systemd
 from footfall.web.token_file import TokenFile
 
 logger = logging.getLogger("footfall.web.process")  # also where it is run as __main__
@@ -35,6 +37,7 @@ ORPHAN_STOP_S = 30  # a node whose supervisor has died stops cleanly within this
 
 
 READY_CHECK_S = 0.02
+WATCH_S = 1.0
 
 
 class Failure(msgspec.Struct):
@@ -50,10 +53,35 @@ class Running(NamedTuple):
     node: Node
     server: HttpServer
 
+    @property
+    def title(self) -> str:
+        """Where it is, and what it is."""
+        config = self.node.config
+        where = listening_at(self.server.host, self.server.port, secure=bool(config.tls_cert))
+        return f"ready at {where} ({config.topology}, {config.partitions} partitions)"
+
     async def ready(self) -> None:
-        """Return once it counts and answers."""
-        while self.node.problems():  # noqa: ASYNC110 - what makes a node ready is spread over it: there is no event
+        """Return once it counts and answers. Raises PartDiedError if it never will."""
+        while self.node.problems():
+            self.check()
             await asyncio.sleep(READY_CHECK_S)
+
+    def check(self) -> None:
+        """Raises PartDiedError if only a new start can make it count again. (On a log that was rewound none can.)"""
+        failure = self.node.counting.aggregator.failure
+        if isinstance(failure, PartDiedError):
+            raise failure
+
+    async def watch(self, systemd: Systemd) -> None:
+        """Tell systemd how it is, for ever. Raises PartDiedError: who started the process has to do it again."""
+        told = ""
+        while True:
+            self.check()
+            problems = "; ".join(self.node.problems())
+            if problems != told:
+                systemd.status(problems or self.title)
+                told = problems
+            await asyncio.sleep(WATCH_S)
 
 
 @contextlib.asynccontextmanager
@@ -130,45 +158,41 @@ def run_node(config: Config, ready: Callable[[str], None] | None = None) -> None
     Raises:
         FootfallError: It cannot start; one line of explanation.
     """
-    log_to_stderr()
+    log_to_stderr(config.log_format, config.log_level, name_of(config))
     keep_columns_apart()
+    systemd = Systemd()  # before anything is started that would inherit what names it
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(config, ready))
+        runner.run(_run(config, ready, systemd))
 
 
-async def _run(config: Config, ready: Callable[[str], None] | None) -> None:
+async def _run(config: Config, ready: Callable[[str], None] | None, systemd: Systemd) -> None:
     stop, hung_up = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if config.tokens_file:  # otherwise a terminal that is closed ends what runs in it, as ever
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
-    serving = asyncio.create_task(_serve(config, ready, hung_up))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    serving.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await serving
-    stopping.cancel()
+    async with systemd.watching():
+        serving = asyncio.create_task(_serve(config, ready, hung_up, systemd))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        systemd.tell("STOPPING=1")
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        stopping.cancel()
 
 
-async def _serve(config: Config, ready: Callable[[str], None] | None, hung_up: asyncio.Event) -> None:
+async def _serve(config: Config, ready: Callable[[str], None] | None, hung_up: asyncio.Event, systemd: Systemd) -> None:
     async with running(config, hung_up) as one:
         await one.ready()
-        logger.info("ready at %s (%s, %d partitions)", one.server.url, config.topology, config.partitions)
+        logger.info("%s", one.title)
+        systemd.tell("READY=1", f"STATUS={one.title}")
         if ready is not None:
             ready(one.server.url)
         try:
-            await asyncio.Event().wait()
+            await one.watch(systemd)
         finally:
             logger.info("stopping")
-
-
-def log_to_stderr() -> None:
-    """One line for each event."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
 def follow(lifeline: int) -> None:

@@ -27,6 +27,7 @@ KEEP_ALIVE_S = 75  # above the 60 s of common proxies, which must be the first t
 HURRY_S_MAX = 1.0  # between looks at what is slow: 10,000 connections take 2 ms
 LEAVE_S = 1.0  # before a stop: clients that send again so soon do not find a closed connection
 LEAVE_CHECK_S = 0.02
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - who listens so, and where this machine reaches it
 STOP_S = 12  # how long answers may take that are outstanding at a stop; a node gives up a visit after 10 s
 
 
@@ -59,7 +60,15 @@ def _refused(host: str, port: int, error: OSError) -> PortInUseError:
 
 def url_of(host: str, port: int, *, secure: bool = False) -> str:
     """Where a server that listens at an address can be reached from this machine; ``secure``: over TLS."""
-    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return _url(EVERYWHERE.get(host, host), port, secure)
+
+
+def listening_at(host: str, port: int, *, secure: bool = False) -> str:
+    """Where a server listens, for a person: ``https://0.0.0.0:8443, every address of this machine``."""
+    return _url(host, port, secure) + (", every address of this machine" if host in EVERYWHERE else "")
+
+
+def _url(host: str, port: int, secure: bool) -> str:
     scheme = "https" if secure else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 

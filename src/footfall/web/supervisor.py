@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,9 +19,11 @@ import uvloop
 from footfall.config import Config
 from footfall.errors import ConfigError, FootfallError
 from footfall.log.engine import Engine
+from footfall.web.logs import log_to_stderr
 from footfall.web.problems import revive
-from footfall.web.process import Failure, log_to_stderr
+from footfall.web.process import Failure
 from footfall.web.server import url_of
+from footfall.web.systemd import Systemd
 
 logger = logging.getLogger(__name__)
 
@@ -201,32 +204,46 @@ class Supervisor:
         return msgspec.structs.replace(config, http_port=port, node=node)
 
 
-def run(config: Config, nodes: int) -> None:
-    """Run nodes until SIGTERM or SIGINT; one line for each when it is ready.
+def run(config: Config, nodes: int, ready: Callable[[str], None] | None = None) -> None:
+    """Run nodes until SIGTERM or SIGINT.
+
+    Args:
+        config: The settings of all of them.
+        nodes: How many.
+        ready: Called with the first one's URL once all count and answer.
 
     Raises:
         FootfallError: They cannot be started.
     """
-    log_to_stderr()
+    log_to_stderr(config.log_format, config.log_level)
+    systemd = Systemd()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(config, nodes))
+        runner.run(_run(config, nodes, ready, systemd))
 
 
-async def _run(config: Config, nodes: int) -> None:
+async def _run(config: Config, nodes: int, ready: Callable[[str], None] | None, systemd: Systemd) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     supervisor = Supervisor(config, nodes)
     if config.tokens_file:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, supervisor.hang_up)
-    starting = asyncio.create_task(supervisor.start())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await starting
-        return
-    logger.info("%d nodes are ready: %s", nodes, " ".join(await starting))
-    await stopping
-    await supervisor.stop()
+    async with systemd.watching():
+        starting = asyncio.create_task(supervisor.start())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            systemd.tell("STOPPING=1")
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await starting
+            return
+        urls = await starting
+        title = f"{nodes} nodes are ready: {' '.join(urls)}"
+        logger.info("%s", title)
+        systemd.tell("READY=1", f"STATUS={title}")
+        if ready is not None:
+            ready(urls[0])
+        await stopping
+        systemd.tell("STOPPING=1")
+        await supervisor.stop()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import stat
 from pathlib import Path
 
 from footfall.config import Config
@@ -35,7 +36,9 @@ class TokenFile:
         if self._path is None:
             return parse_tokens(self._text, "the text of the tokens") if self._text else None
         self._seen = seen = self._read()
-        return self._parse(seen)
+        tokens = self._parse(seen)
+        self._check_mode(self._path)
+        return tokens
 
     async def keep(self, door: Door) -> None:
         """Let the door know of every change. A file that is not right changes nothing, and a person is told."""
@@ -57,6 +60,12 @@ class TokenFile:
                 door.warning = ""
                 door.replace(tokens)
                 logger.info("%d tokens are in force, of %s", len(tokens), self._path)
+
+    def _check_mode(self, path: Path) -> None:
+        """Warn if every user of the machine can read it: tokens may be written in it as they are shown."""
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & stat.S_IROTH:
+            logger.warning("%s has mode %04o: every user of this machine can read the tokens; chmod o-r", path, mode)
 
     def _read(self) -> bytes | str:
         assert self._path is not None

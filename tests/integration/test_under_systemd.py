@@ -1,0 +1,66 @@
+"""Under systemd: real processes tell it that they are ready, alive, and about to stop; and log in JSON if asked to."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from processes import NodeProcess, eventually, free_ports
+
+
+class Listening:
+    """Stands for systemd: notes all that it is told."""
+
+    def __init__(self, path: Path) -> None:
+        self.told: list[str] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._thread = threading.Thread(target=self._hear)
+        self._thread.start()
+
+    def _hear(self) -> None:
+        while said := self._socket.recv(10_000).decode():
+            self.told.append(said)
+
+    def heard(self, beginning: str) -> str | None:
+        """What it was told that begins so."""
+        return next((one for one in self.told if one.startswith(beginning)), None)
+
+    def close(self) -> None:
+        """Listen no more: an empty datagram ends it."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
+            one.sendto(b"", self._socket.getsockname())
+        self._thread.join()
+        self._socket.close()
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[Listening]:
+    listening = Listening(tmp_path / "notify")
+    yield listening
+    listening.close()
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_the_process_that_systemd_started_tells_it_how_its_nodes_are(
+    tmp_path: Path, systemd: Listening, nodes: int
+) -> None:
+    first = free_ports(2)[0]
+    node = NodeProcess(tmp_path / "data", "--nodes", str(nodes), "--log-format", "json", port=first)
+    node._env |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
+    with node:
+        ready = eventually(lambda: systemd.heard("READY=1\nSTATUS="))
+        assert node.url in ready
+        for port in range(first, first + nodes):
+            assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+        systemd.told.clear()
+        eventually(lambda: systemd.heard("WATCHDOG=1"))
+    assert systemd.heard("STOPPING=1")
+    assert {one.partition("=")[0] for one in systemd.told} <= {"WATCHDOG", "STOPPING", "STATUS"}
+    lines = [json.loads(line) for line in node.said().splitlines()]
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
+    assert len({line["node"] for line in lines if line["logger"].startswith("footfall.node")}) == nodes
