@@ -17,7 +17,7 @@ from footfall.core.visit import Visit
 from footfall.errors import FootfallError, InvalidRequestError
 from footfall.node.node import Node
 from footfall.node.readings import Added
-from footfall.web import asking, problems, requests, wire
+from footfall.web import asking, problems, requests, static, wire
 from footfall.web.door import Door
 from footfall.web.exchange import body_of, encode, in_json, path_of, query_of, values_of
 from footfall.web.exposition import exposition
@@ -72,6 +72,7 @@ class Api:
             Route("/readyz", self.get_readiness, methods=["GET"]),
             Route("/openapi.json", self.get_openapi, methods=["GET"]),
             Route("/problems/{slug}", self.get_problem, methods=["GET"]),
+            *static.routes(),
             Route("/", self.get_index, methods=["GET"]),
         ]
 
@@ -164,8 +165,10 @@ class Api:
         return PlainTextResponse(f"{kind.__doc__}\n")
 
     async def get_index(self, request: Request) -> Response:
-        """Say what this server is."""
-        return Response(self._index, media_type="application/json")
+        """Say what this server is: to a person's browser by the dashboard."""
+        if static.wants_page(request):
+            return static.answer(request, static.files()["index.html"], {"vary": "Accept, Accept-Encoding"})
+        return Response(self._index, headers={"vary": "Accept"}, media_type="application/json")
 
 
 def application(node: Node, traffic: Traffic, door: Door, pulse: Pulse | None = None) -> ASGIApp:
