@@ -33,12 +33,12 @@ demo: setup  ## A raffle on three nodes: a million visits, and the winner
 
 # The core is all that one must trust for the count: every branch of it is reached by its own tests, without a server.
 # The simulations and the fuzzing, which need none either, run beside them. FOOTFALL_FUZZ says how many inputs.
-# The tests of real processes wait more than they work: four at a time.
+# The other tests wait more than they work, for real processes and real time: five at a time.
 test: setup  ## Every test: unit, property, simulation, and real servers
 	@$(BIN)/pytest tests/simulation tests/fuzz >$(VENV)/simulation.log 2>&1 & simulation=$$!; trap 'kill $$simulation 2>/dev/null' INT TERM; \
-	$(BIN)/pytest tests/unit --cov=footfall.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100; unit=$$?; \
-	wait $$simulation; simulated=$$?; cat $(VENV)/simulation.log; test $$unit -eq 0 -a $$simulated -eq 0
-	$(BIN)/pytest tests/integration tests/faults -n 4 --dist loadfile
+	$(BIN)/pytest tests/unit/core --cov=footfall.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100; core=$$?; \
+	wait $$simulation; simulated=$$?; cat $(VENV)/simulation.log; test $$core -eq 0 -a $$simulated -eq 0
+	$(BIN)/pytest tests/unit tests/integration tests/faults --ignore tests/unit/core -n 5 --dist loadfile
 
 # SOAK_S=300 SOAK_RATE=20000 SOAK_SEED=… SOAK_TOPOLOGY=replicated|sharded make soak
 soak: setup  ## Minutes of traffic on three servers and three nodes, with a random fault every five seconds
