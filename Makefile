@@ -32,13 +32,15 @@ demo: setup  ## A raffle on three nodes: a million visits, and the winner
 	@$(BIN)/footfall demo
 
 # The core is all that one must trust for the count: every branch of it is reached by its own tests, without a server.
-# The simulations and the fuzzing, which need none either, run beside them. FOOTFALL_FUZZ says how many inputs.
-# The other tests wait more than they work, for real processes and real time: five at a time.
+# The simulations and the fuzzing, which need none either, and the other unit tests run beside them. FOOTFALL_FUZZ says
+# how many inputs. The tests of real processes wait more than they work: five at a time.
 test: setup  ## Every test: unit, property, simulation, and real servers
-	@$(BIN)/pytest tests/simulation tests/fuzz >$(VENV)/simulation.log 2>&1 & simulation=$$!; trap 'kill $$simulation 2>/dev/null' INT TERM; \
-	$(BIN)/pytest tests/unit/core --cov=footfall.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100; core=$$?; \
-	wait $$simulation; simulated=$$?; cat $(VENV)/simulation.log; test $$core -eq 0 -a $$simulated -eq 0
-	$(BIN)/pytest tests/unit tests/integration tests/faults --ignore tests/unit/core -n 5 --dist loadfile
+	@trap 'kill $$simulation $$unit 2>/dev/null' INT TERM; \
+	$(BIN)/pytest tests/simulation tests/fuzz >$(VENV)/simulation.log 2>&1 & simulation=$$!; \
+	$(BIN)/pytest tests/unit --ignore tests/unit/core >$(VENV)/unit.log 2>&1 & unit=$$!; \
+	$(BIN)/pytest tests/unit/core --cov=footfall.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100; failed=$$?; \
+	wait $$unit || failed=1; cat $(VENV)/unit.log; wait $$simulation || failed=1; cat $(VENV)/simulation.log; exit $$failed
+	$(BIN)/pytest tests/integration tests/faults -n 5 --dist loadfile
 
 # SOAK_S=300 SOAK_RATE=20000 SOAK_SEED=… SOAK_TOPOLOGY=replicated|sharded make soak
 soak: setup  ## Minutes of traffic on three servers and three nodes, with a random fault every five seconds
