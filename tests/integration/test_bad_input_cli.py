@@ -205,4 +205,4 @@ def test_a_url_below_which_there_is_no_node_is_asked_about(refused: Refused, url
         ["milestone", "list"],
         ["import", "a", "5", "--note", "n"],
     ):
-        refused(*command, "--url", f"{url}/counting", code=1, says=(f"{url}/counting", "404", "is --url right?"))
+        refused(*command, "--url", f"{url}/counting", code=1, says=(f"{url}/counting", "404", "is the URL right?"))

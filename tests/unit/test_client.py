@@ -8,7 +8,8 @@ import pytest
 
 from footfall import cli
 from footfall.cli import client, delivery
-from footfall.cli.client import Client, check_url
+from footfall.cli.client import Client
+from footfall.client.access import check_url
 from footfall.core.names import Unit
 from footfall.errors import (
     ConfigError,

@@ -65,7 +65,7 @@ def test_the_token_comes_from_a_flag_over_the_variable(
 def test_the_variable_that_names_certificates_is_for_those_nodes_that_have_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOOTFALL_CA", "ca.pem")
     Client(Where("http://127.0.0.1:8080", ca="ca.pem"))
-    with pytest.raises(ConfigError, match="--ca is for https://"):
+    with pytest.raises(ConfigError, match="certificates are for https://"):
         Client(Where("http://127.0.0.1:8080", ca="other.pem"))
 
 

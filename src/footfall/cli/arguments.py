@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
-URL = "http://127.0.0.1:8080"
+from footfall.client.access import URL
+
 DIGITS_MAX = 40  # no number here is as long, and a message shows no more of one
 
 

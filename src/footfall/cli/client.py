@@ -1,20 +1,18 @@
 """Speaks to one node over HTTP and turns its answers into values and errors; decides nothing, prints nothing."""
 
-import os
-import ssl
 from collections.abc import Iterator, Sequence
 from typing import Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
-from footfall.certificates import client_context
-from footfall.cli.arguments import URL, Where
-from footfall.cli.refusals import cause, foreign, refusal
+from footfall.cli.arguments import Where
+from footfall.client.access import authorization, check_url, verification
+from footfall.client.refusals import cause, foreign, refusal
 from footfall.core.names import Unit
 from footfall.core.visit import Visit
-from footfall.errors import ConfigError, UnavailableError, UnreachableError
+from footfall.errors import UnavailableError, UnreachableError
 from footfall.web import wire
 
 CONNECT_TIMEOUT_S = 5.0
@@ -108,9 +106,9 @@ class Client:
         self._http = httpx.Client(
             base_url=self.url,
             timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-            headers=_authorization(where.token),
+            headers=authorization(where.token),
             # Certificates are read (35 ms) only where there is TLS; a proxy from the environment would hide loopback.
-            verify=_verification(self.url, where.ca),
+            verify=verification(self.url, where.ca),
             trust_env=False,
             transport=transport,
         )
@@ -255,37 +253,6 @@ class Client:
 
 def _counter(name: str) -> str:
     return f"/v1/counters/{quote(name, safe='')}"
-
-
-def _authorization(token: str | None) -> dict[str, str]:
-    if token is None:
-        return {}
-    if not (token and token.isascii() and token.isprintable() and " " not in token):
-        raise ConfigError("the token is empty, or has characters that no token has")  # and is not shown
-    return {"authorization": f"Bearer {token}"}
-
-
-def _verification(url: str, ca: str | None) -> ssl.SSLContext | bool:
-    """How the node's certificate is checked; whether it has one, where none needs to be read for that."""
-    if not url.startswith("https:"):
-        if ca is not None and ca != os.environ.get(
-            "FOOTFALL_CA"
-        ):  # the variable is for all nodes, the flag for this one
-            raise ConfigError(f"--ca is for https://, and the node is named {url}")
-        return False
-    return client_context(ca or "")
-
-
-def check_url(url: str) -> str:
-    """The URL without a slash at its end. Raises ConfigError unless a node can be at it."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or any(mark in url for mark in "?# \t\n"):
-        raise ConfigError(f"{url!r} is not the URL of a node: write something like {URL}")
-    return url.rstrip("/")
 
 
 def encode_visits(visits: Sequence[Visit]) -> bytes:

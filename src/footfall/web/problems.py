@@ -1,7 +1,6 @@
 """Says an error as RFC 9457 problem details; knows the error tree, and nothing of how the answer is sent."""
 
 import http
-import re
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -9,12 +8,13 @@ import msgspec
 
 from footfall import errors
 from footfall.errors import FootfallError
+from footfall.kinds import KINDS as KINDS
+from footfall.kinds import UNTYPED, slug
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1  # a flush, an election or a reconnection takes about that long
 RETRIED = (429, 503)
 CHALLENGE = 'Bearer realm="footfall"'
-UNTYPED = "about:blank"  # the type of a problem whose status says it all
 
 # The first class that fits decides: the special ones come before their bases.
 STATUSES: tuple[tuple[type[FootfallError], int], ...] = (
@@ -52,24 +52,6 @@ class Problem(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
-
-
-def slug(kind: type[FootfallError]) -> str:
-    """The last part of a problem's type: InvalidNameError is ``invalid-name``."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__.removesuffix("Error")).lower()
-
-
-KINDS: dict[str, type[FootfallError]] = {
-    slug(kind): kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, FootfallError)
-}
-
-
-def revive(kind: str, detail: str) -> FootfallError:
-    """An error that another process had: its slug, or a problem's type, and its message."""
-    found = KINDS.get(kind.rpartition("/")[2], FootfallError)
-    error: FootfallError = found.__new__(found)  # their own constructors would compose the message once more
-    error.args = (detail,)
-    return error
 
 
 def status_of(error: FootfallError) -> int:

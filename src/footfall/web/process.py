@@ -17,6 +17,7 @@ import uvloop
 from footfall.certificates import server_context
 from footfall.config import Config, is_loopback
 from footfall.errors import FootfallError, PartDiedError
+from footfall.kinds import slug
 from footfall.log import jetstream
 from footfall.log.engine import Engine
 from footfall.node.node import Node, name_of
@@ -25,7 +26,6 @@ from footfall.web.connection import Limits
 from footfall.web.descriptors import room_for
 from footfall.web.door import Door
 from footfall.web.logs import log_to_stderr
-from footfall.web.problems import slug
 from footfall.web.renewal import Renewal
 from footfall.web.server import LEAVE_S, HttpServer, bind, listening_at, url_of
 from footfall.web.systemd import Systemd

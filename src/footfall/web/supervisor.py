@@ -18,9 +18,9 @@ import uvloop
 
 from footfall.config import Config
 from footfall.errors import ConfigError, FootfallError
+from footfall.kinds import revive
 from footfall.log.engine import Engine
 from footfall.web.logs import log_to_stderr
-from footfall.web.problems import revive
 from footfall.web.process import Failure
 from footfall.web.server import url_of
 from footfall.web.systemd import Systemd

@@ -15,7 +15,7 @@ from footfall.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from footfall.web.problems import UNTYPED, revive
+from footfall.kinds import UNTYPED, revive
 
 RETRY_AFTER_DIGITS_MAX = 6  # eleven days
 
@@ -59,9 +59,7 @@ def _untold(url: str, asked: str, response: httpx.Response) -> FootfallError:
         error.retry_after_s = _retry_after_s(response)
         return error
     if response.status_code == 401:
-        return UnauthorizedError(
-            f"{said}: it lets nobody in without a token; give one as FOOTFALL_TOKEN, or by --token"
-        )
+        return UnauthorizedError(f"{said}: it lets nobody in without a token; give one, as FOOTFALL_TOKEN for example")
     if response.status_code == 403:
         return ForbiddenError(f"{said}: who you are may not do that")
     return foreign(url, asked, response, response.reason_phrase)
@@ -76,7 +74,7 @@ def _retry_after_s(response: httpx.Response) -> float:
 def foreign(url: str, asked: str, response: httpx.Response, what: str) -> FootfallError:
     """The error that no node of Footfall answers so."""
     return FootfallError(
-        f"{url} answered {response.status_code} to {asked}, and not as a node does ({what}): is --url right?"
+        f"{url} answered {response.status_code} to {asked}, and not as a node does ({what}): is the URL right?"
     )
 
 

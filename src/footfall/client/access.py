@@ -1,0 +1,55 @@
+"""Where nodes are, and what is shown to them: URLs, token and certificates, checked before anything is sent."""
+
+import os
+import ssl
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from footfall.certificates import client_context
+from footfall.errors import ConfigError
+
+URL = "http://127.0.0.1:8080"
+URLS_MAX = 64
+
+
+def check_url(url: str) -> str:
+    """The URL without a slash at its end. Raises ConfigError unless a node can be at it."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(mark in url for mark in "?# \t\n"):
+        raise ConfigError(f"{url!r} is not the URL of a node: write something like {URL}")
+    return url.rstrip("/")
+
+
+def check_urls(url: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The URLs of nodes; from FOOTFALL_URL if none is given. Raises ConfigError unless a node can be at each.
+
+    Args:
+        url: One, several in a list, or several with commas between them, as in the variable.
+    """
+    given = os.environ.get("FOOTFALL_URL") or URL if url is None else url
+    urls = given.split(",") if isinstance(given, str) else list(given)
+    if not 1 <= len(urls) <= URLS_MAX:
+        raise ConfigError(f"{len(urls)} URLs of nodes are given; give 1 to {URLS_MAX}")
+    return tuple(dict.fromkeys(check_url(one.strip()) for one in urls))
+
+
+def authorization(token: str | None) -> dict[str, str]:
+    """The headers that show a token. Raises ConfigError if it cannot be one; its message does not show it."""
+    if token is None:
+        return {}
+    if not (token and token.isascii() and token.isprintable() and " " not in token):
+        raise ConfigError("the token is empty, or has characters that no token has")
+    return {"authorization": f"Bearer {token}"}
+
+
+def verification(url: str, ca: str | None) -> ssl.SSLContext | bool:
+    """How the node's certificate is checked; whether it has one, where none needs to be read for that (35 ms)."""
+    if not url.startswith("https:"):
+        if ca is not None and ca != os.environ.get("FOOTFALL_CA"):  # the variable is for all nodes, this for one
+            raise ConfigError(f"certificates are for https://, and the node is named {url}: leave out {ca}")
+        return False
+    return client_context(ca or "")
