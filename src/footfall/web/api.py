@@ -1,5 +1,6 @@
 """The HTTP interface: each handler parses, calls the node once, and answers; what counts is the node's business."""
 
+import time
 from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
@@ -204,6 +205,8 @@ class _Outermost:
         # A client that expects 100 Continue and gets another answer sends no body: nothing else may follow.
         owes_body = any(name == b"expect" for name, _ in scope["headers"])
 
+        begun_s = time.monotonic()
+
         async def receive_body() -> Message:
             nonlocal owes_body
             owes_body = False
@@ -212,6 +215,7 @@ class _Outermost:
         async def send_counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._traffic.answered(message["status"])
+                self._traffic.durations.note(time.monotonic() - begun_s)
                 message["headers"] = with_common(message["headers"])
                 if owes_body or self._traffic.leaving:
                     message["headers"].append((b"connection", b"close"))
