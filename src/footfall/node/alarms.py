@@ -14,6 +14,12 @@ MEANING = {
     "sources": "there are as many sources as a partition may know: chunks of new ones are not counted",
     "expired": "visits came from a producer that began more than 7 days ago or in the future, and are not counted",
 }
+MEANING_OF_CONTROL = {
+    "counters": "there are as many counters as the log may hold: more are not defined",
+    "imports": "there are as many imports as the log may hold: more are not counted",
+    "winner": "two judges named different winners of one milestone: the first in the log holds",
+    "verdict": "two judges said different things of one milestone: the first in the log holds",
+}
 
 
 class Alarmed(NamedTuple):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from footfall.errors import NotReadyError
+from footfall.node.alarms import MEANING, MEANING_OF_CONTROL
 from footfall.node.readings import Metric
 
 if TYPE_CHECKING:
     from footfall.node.node import Node
+
+ROOTS_MAX = 100  # counters whose values are metrics: each is a time series for whoever scrapes
 
 Sample = tuple[dict[str, str], float]
 
@@ -16,7 +21,8 @@ def metrics_of(node: Node) -> list[Metric]:
     """All metrics of a node; reading them costs nothing on the hot path, which only adds to integers."""
     counting, producer = node.counting, node.producer
     aggregator, sharing, cuts = counting.aggregator, counting.sharing, counting.cuts
-    alarms: list[Sample] = [({"kind": kind}, count) for kind, count in sorted(aggregator.alarms.items())]
+    found = dict.fromkeys((*MEANING, *MEANING_OF_CONTROL), 0) | aggregator.alarms  # a rise from 0 is a rise, too
+    alarms: list[Sample] = [({"kind": kind}, count) for kind, count in sorted(found.items())]
     folded: list[Sample] = [({"partition": str(p)}, seq) for p, seq in sorted(aggregator.owned().items())]
     lag: list[Sample] = [({"partition": str(p)}, f.lag_s) for p, f in sorted(aggregator.foldings.items())]
     nothing: dict[str, str] = {}
@@ -77,8 +83,71 @@ def metrics_of(node: Node) -> list[Metric]:
         Metric("footfall_cut_bytes_total", "counter", "Bytes of cuts written", [(nothing, cuts.bytes)]),
         Metric("footfall_cut_epoch", "gauge", "Epoch of the newest complete cut known here", [(nothing, cuts.newest)]),
         Metric("footfall_ready", "gauge", "1 if this node counts and answers", [(nothing, float(not node.problems()))]),
+        *_about(node),
+        *_log(node),
         *_exact(node),
         *_backups(node),
+        *_roots(node),
+    ]
+
+
+def _about(node: Node) -> list[Metric]:
+    """Metrics of the process, and of how it works."""
+    build = {"version": version("footfall"), "topology": str(node.topology), "node": node.id}
+    return [
+        Metric("footfall_build_info", "gauge", "1; the labels tell what runs here", [(build, 1.0)]),
+        Metric("footfall_start_time_seconds", "gauge", "When the node was started, in Unix time", [({}, node.started)]),
+        Metric(
+            "footfall_flush_duration_seconds",
+            "histogram",
+            "From the sealing of a flush until it is durable: most of what a visit waits for",
+            [],
+            node.producer.durations,
+        ),
+        Metric(
+            "footfall_cut_duration_seconds",
+            "gauge",
+            "How long the last cut took",
+            [({}, node.counting.cuts.duration_s)],
+        ),
+    ]
+
+
+def _log(node: Node) -> list[Metric]:
+    """Metrics of the log, as this node saw it last: the same on all nodes, but for those that do not reach it."""
+    connected = Metric(
+        "footfall_log_connected", "gauge", "1 if the log can be reached from here", [({}, float(node.connected))]
+    )
+    state = node.log_state
+    if state is None:
+        return [connected]
+    found: list[tuple[str, str, float]] = [
+        ("footfall_log_bytes", "Size of the log", state.bytes),
+        ("footfall_log_bytes_max", "Size at which it refuses; at 90 % of it visits go to the spool", state.bytes_max),
+        ("footfall_log_messages", "Messages in the log", state.last_sequence - state.first_sequence + 1),
+        ("footfall_log_sequence", "Sequence of its last message", state.last_sequence),
+    ]
+    return [connected, *(Metric(name, "gauge", text, [({}, value)]) for name, text, value in found)]
+
+
+def _roots(node: Node) -> list[Metric]:
+    """Values of counters at the top of the tree; none until they are whole: one that falls looks like a new one."""
+    try:
+        node.check_answering()
+    except NotReadyError:
+        return []
+    definitions = node.counting.definitions
+    samples: list[Sample] = [
+        ({"counter": definitions.names[number], "unit": str(definitions.unit(number))}, node.table.value(number))
+        for number in node.catalogue.roots[:ROOTS_MAX]
+    ]
+    return [
+        Metric(
+            "footfall_counted_total",
+            "counter",
+            f"Values of counters at the top of the tree: of the {ROOTS_MAX} that were defined first",
+            samples,
+        )
     ]
 
 

@@ -102,6 +102,7 @@ class Node:
         self.log_state: LogState | None = None  # as it was last heard
         self.spool: Spool | None = None
         self.milestones: Milestones
+        self.catalogue: Catalogue
         self.visitors_key = b""
         self._new_secret = ""
         self._cluster = cluster
@@ -129,7 +130,7 @@ class Node:
             self._cluster, self.counting.definitions, secret, hashed, self._local_partition, self.spool
         )
         self.defining = Defining(self.counting, self.producer, self.config)
-        catalogue = Catalogue(self.counting.definitions)
+        catalogue = self.catalogue = Catalogue(self.counting.definitions)
         self.reads = Reads(self.counting, self.producer, catalogue)
         self.overview = Overview(self, catalogue)
         self._spawn(self.producer.run(), "producer")

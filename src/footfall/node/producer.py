@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -26,6 +27,7 @@ from footfall.errors import (
     UnavailableError,
 )
 from footfall.log.protocol import Log
+from footfall.node.histogram import Histogram
 from footfall.node.publisher import Publisher
 from footfall.node.readings import Stored
 from footfall.node.spool import Spool
@@ -73,6 +75,7 @@ class Producer:
     Attributes:
         flushes: Group commits so far.
         visits: That the log acknowledged, not counting those that went by the spool.
+        durations: How long flushes took to become durable.
         publisher: The way into the log.
         storing: Whether the log or the spool takes what is sealed.
     """
@@ -87,6 +90,7 @@ class Producer:
         spool: Spool | None = None,
     ) -> None:
         self.flushes = self.visits = 0
+        self.durations = Histogram()
         self._definitions = definitions
         self._secret = secret
         self._hashed = hashed
@@ -216,6 +220,7 @@ class Producer:
         flush = self._flush = self._outbox.seal(self._local())
         if flush is None:
             return
+        begun_s = time.monotonic()
         try:
             with self._patience():
                 where = await self.storing.settle(flush.lanes, lambda: self._store(flush.lanes))
@@ -224,6 +229,7 @@ class Producer:
             self._flush = None
             return
         self._flush = None
+        self.durations.note(time.monotonic() - begun_s)
         self.flushes += 1
         if where is Stored.LOG:
             self.visits += flush.visits

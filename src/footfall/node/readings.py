@@ -8,6 +8,7 @@ import msgspec
 
 from footfall.core.milestones import Standing
 from footfall.core.names import Unit
+from footfall.node.histogram import Histogram
 
 
 class Phase(enum.StrEnum):
@@ -304,9 +305,18 @@ class OverviewReading(msgspec.Struct, frozen=True):
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """A metric as Prometheus wants it: name, kind ("counter" or "gauge"), help, and samples of labels and value."""
+    """A metric as Prometheus wants it.
+
+    Attributes:
+        name: Its name.
+        kind: ``counter``, ``gauge`` or ``histogram``.
+        help: What it tells.
+        samples: Labels and value of each; none of a histogram.
+        histogram: What it is a histogram of.
+    """
 
     name: str
     kind: str
     help: str
     samples: list[tuple[dict[str, str], float]]
+    histogram: Histogram | None = None

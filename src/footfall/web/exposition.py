@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from footfall.node.histogram import Histogram
 from footfall.node.node import Node
 from footfall.web.traffic import Traffic
 
@@ -18,6 +19,9 @@ class _Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         for metric in self._node.metrics():
+            if metric.histogram is not None:
+                yield _durations(metric.name, metric.help, metric.histogram)
+                continue
             family = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
             labels = sorted(metric.samples[0][0]) if metric.samples else []
             made = family(metric.name, metric.help, labels=labels)
@@ -34,6 +38,11 @@ class _Metrics(Collector):
         for status, count in sorted(self._traffic.statuses.items()):
             answered.add_metric(["application", str(status)], count)
         yield answered
+        yield _durations(
+            "footfall_http_request_duration_seconds",
+            "From the head of a request to that of its answer, where the application answers.",
+            self._traffic.durations,
+        )
         yield CounterMetricFamily(
             "footfall_http_connections_refused", "Connections over a limit.", value=self._traffic.refused
         )
@@ -47,9 +56,17 @@ class _Metrics(Collector):
         )
 
 
+def _durations(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
+    return HistogramMetricFamily(name, text, buckets=histogram.buckets(), sum_value=histogram.sum_s)
+
+
+_PROCESS = ProcessCollector(registry=None)  # processor time, memory and descriptors, where the system tells them
+
+
 def exposition(node: Node, traffic: Traffic, accept: str) -> tuple[str, bytes]:
     """Content type and body of the answer to a scrape that accepts ``accept``."""
     registry = CollectorRegistry(auto_describe=False)
+    registry.register(_PROCESS)
     registry.register(_Metrics(node, traffic))
     encode, content_type = choose_encoder(accept)
     return content_type, encode(registry)
