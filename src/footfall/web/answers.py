@@ -1,17 +1,23 @@
 """The bytes of the answers that the hot path gives; knows nothing of connections."""
 
 import http
+from collections.abc import Sequence
 
 from footfall.web.headers import COMMON
 from footfall.web.problems import CONTENT_TYPE, Problem
 
 
 class Answers:
-    """Heads of answers, made anew when uvicorn makes its default headers anew (the date, once a second)."""
+    """Heads of answers, made anew when uvicorn makes its default headers anew (the date, once a second).
 
-    def __init__(self, defaults: list[tuple[bytes, bytes]]) -> None:
+    Args:
+        defaults: Uvicorn's.
+        others: What else every answer carries, for a reader of one origin.
+    """
+
+    def __init__(self, defaults: list[tuple[bytes, bytes]], others: Sequence[tuple[bytes, bytes]] = ()) -> None:
         self.defaults = defaults
-        self.common = b"".join(b"%b: %b\r\n" % header for header in (*defaults, *COMMON))
+        self.common = b"".join(b"%b: %b\r\n" % header for header in (*defaults, *others, *COMMON))
         json = b"content-type: application/json\r\ncontent-length: "
         self.accepted = b"HTTP/1.1 202 Accepted\r\n%b%b" % (self.common, json)
         self.reading = b"HTTP/1.1 200 OK\r\n%b%b" % (self.common, json)

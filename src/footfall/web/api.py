@@ -19,7 +19,10 @@ from footfall.errors import FootfallError, InvalidRequestError
 from footfall.node.node import Node
 from footfall.node.readings import Added
 from footfall.web import asking, problems, requests, static, wire
+from footfall.web.cors import Cors
 from footfall.web.door import Door
+from footfall.web.events import EventsApi
+from footfall.web.events_hub import Events
 from footfall.web.exchange import body_of, encode, in_json, path_of, query_of, values_of
 from footfall.web.exposition import exposition
 from footfall.web.headers import with_common
@@ -34,8 +37,9 @@ from footfall.web.traffic import Traffic
 class Api:
     """The handlers of one node."""
 
-    def __init__(self, node: Node, traffic: Traffic, door: Door) -> None:
+    def __init__(self, node: Node, traffic: Traffic, door: Door, events: Events) -> None:
         self._node = node
+        self._events = events
         self._traffic = traffic
         self._door = door
         self._document = encode(document(tokens=door.tokens is not None, public_reads=door.public_reads))
@@ -61,11 +65,14 @@ class Api:
         asks = partial(asking.asks, self._door)
         counter = asks(self.counter, Scope.READ, put=Scope.ADMIN, public=True)
         return [
-            Route("/v1/counters/{name}/visits", asks(self.post_counter_visits, Scope.WRITE), methods=["POST"]),
+            Route(
+                "/v1/counters/{name}/visits", asks(self.post_counter_visits, Scope.WRITE, public=True), methods=["POST"]
+            ),
             *MilestonesApi(self._node, self._door).routes(),
             *OverviewApi(self._node, self._door).routes(),
+            *EventsApi(self._node, self._door, self._events).routes(),
             Route("/v1/counters/{name}", counter, methods=["GET", "PUT"]),
-            Route("/v1/visits", asks(self.post_visits, Scope.WRITE, many=True), methods=["POST"]),
+            Route("/v1/visits", asks(self.post_visits, Scope.WRITE, public=True, many=True), methods=["POST"]),
             Route("/v1/sources/{id}", asks(self.get_source, Scope.WRITE), methods=["GET"]),
             Route("/v1/nodes", asks(self.get_nodes, Scope.READ), methods=["GET"]),
             Route("/metrics", asks(self.get_metrics, Scope.READ), methods=["GET"]),
@@ -94,10 +101,11 @@ class Api:
         token = asking.caller_of(request).token
         several = len(asked.visits) > 1
         for index, visit in enumerate(asked.visits):
-            self._door.check_counter(token, visit.counter, index if several else None)
+            self._door.check_visit(token, visit.counter, index if several else None)
         if asked.chunk is None:
             added = await self._node.add(self._taken(request, asked.visits), durable)
             return in_json(_accepted(added, single=False), 202)
+        self._door.check(token, Scope.WRITE)
         self._door.check_counter(token, None)  # whoever moves a source on decides what is never counted from it
         if not durable:
             raise InvalidRequestError("a chunk of a source is always stored durably; leave ack out")
@@ -107,6 +115,7 @@ class Api:
 
     def _taken(self, request: Request, visits: Sequence[Visit]) -> Sequence[Visit]:
         """Visits that do not come too fast, each with its visitor."""
+        asking.check_known(self._door, self._node, request, visits)
         self._charge(request, visits)
         return asking.named(visits, asking.caller_of(request).sender)
 
@@ -172,10 +181,10 @@ class Api:
         return Response(self._index, headers={"vary": "Accept"}, media_type="application/json")
 
 
-def application(node: Node, traffic: Traffic, door: Door, pulse: Pulse | None = None) -> ASGIApp:
+def application(node: Node, traffic: Traffic, door: Door, events: Events, pulse: Pulse | None = None) -> ASGIApp:
     """The ASGI application of a node, behind its door."""
     app = Starlette(
-        routes=Api(node, traffic, door).routes(),
+        routes=Api(node, traffic, door, events).routes(),
         exception_handlers={
             FootfallError: _on_footfall_error,
             HTTPException: _on_http_error,
@@ -184,19 +193,22 @@ def application(node: Node, traffic: Traffic, door: Door, pulse: Pulse | None = 
         },
     )
     app.router.redirect_slashes = False
-    return _Outermost(app, traffic, pulse or Pulse())
+    return _Outermost(app, traffic, door.cors, pulse or Pulse())
 
 
 class _Outermost:
     """Routes by the path as it was sent, counts answers and gives them their common headers.
 
+    It answers browsers that ask whether a page of another origin may send a request.
+
     It sheds what comes while the node is behind, but not questions about its health, by which that is seen. It closes
     after an answer to a body that was not awaited, and after every answer once the server is about to stop.
     """
 
-    def __init__(self, app: ASGIApp, traffic: Traffic, pulse: Pulse) -> None:
+    def __init__(self, app: ASGIApp, traffic: Traffic, cors: Cors, pulse: Pulse) -> None:
         self._app = app
         self._traffic = traffic
+        self._cors = cors
         self._pulse = pulse
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
@@ -204,6 +216,8 @@ class _Outermost:
         scope["path"] = scope["raw_path"].decode("ascii")
         # A client that expects 100 Continue and gets another answer sends no body: nothing else may follow.
         owes_body = any(name == b"expect" for name, _ in scope["headers"])
+        readable = self._cors.headers(self._cors.reader(scope["headers"]))
+        permission = self._cors.preflight(scope["method"], scope["headers"])
 
         begun_s = time.monotonic()
 
@@ -216,12 +230,14 @@ class _Outermost:
             if message["type"] == "http.response.start":
                 self._traffic.answered(message["status"])
                 self._traffic.durations.note(time.monotonic() - begun_s)
-                message["headers"] = with_common(message["headers"])
+                message["headers"] = with_common(message["headers"], readable)
                 if owes_body or self._traffic.leaving:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
-        if scope["path"].startswith("/v1/") and self._pulse.behind():
+        if permission is not None:
+            await Response(status_code=204, headers=permission)(scope, receive_body, send_counted)
+        elif scope["path"].startswith("/v1/") and self._pulse.behind():
             self._traffic.shed += 1
             await _SHED(scope, receive_body, send_counted)
         else:

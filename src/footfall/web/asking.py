@@ -7,6 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from footfall.core.visit import Visit
+from footfall.errors import UnknownCounterError
+from footfall.node.node import Node
 from footfall.web.door import Door, Sender
 from footfall.web.exchange import path_of, values_of
 from footfall.web.tokens import Scope, Token
@@ -37,24 +39,39 @@ def asks(
         handler: What is behind it.
         scope: What a token must be good for.
         put: The same for PUT, where that is another.
-        public: Whether GET is among what may be public.
+        public: Whether it is among what the settings may let anyone do: to read, but not by PUT, to visit and to claim.
         many: The handler itself sees which counters it is about. Otherwise it is the one that the path names; or all,
             if it names none.
     """
 
     async def asked(request: Request) -> Response:
         writes = request.method == "PUT" and put is not None
-        token = door.identify(request.scope["headers"])
-        open_ = public and not writes
-        door.check(token, put if writes and put is not None else scope, open_)
+        needed, open_ = (put, False) if writes and put is not None else (scope, public)
         if not many:
             counter = path_of(request, "name") if "name" in request.path_params else None
-            door.check_counter(token, counter, public=open_)
+            token = door.admit(request.scope["headers"], needed, counter, open_)
+        else:
+            token = door.identify(request.scope["headers"])
+            if not (open_ and needed is Scope.WRITE and door.public_writes):
+                door.check(token, needed, open_)
         peer = request.client.host if request.client else None
         request.state.caller = Caller(token, door.sender(peer, values_of(request, b"x-forwarded-for")))
         return await handler(request)
 
     return asked
+
+
+def check_known(door: Door, node: Node, request: Request, visits: Sequence[Visit]) -> None:
+    """See that visits define no counter that they may not. Raises UnknownCounterError, with the index of the first."""
+    if not door.public_writes:
+        return
+    token = caller_of(request).token
+    for index, visit in enumerate(visits):
+        if node.definition(visit.counter) is None and not door.may_define(token, visit.counter):
+            raise UnknownCounterError(
+                f"there is no counter {visit.counter}, and only a visit with a token defines it: define it first",
+                index if len(visits) > 1 else None,
+            )
 
 
 def named(visits: Sequence[Visit], sender: Sender) -> Sequence[Visit]:

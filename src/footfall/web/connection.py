@@ -6,7 +6,9 @@ It is pinned, because this leans on its internals; tests/unit/test_hot.py is the
 """
 
 import logging
+import socket
 from asyncio import AbstractEventLoop, Transport
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import httptools
@@ -15,13 +17,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from footfall.addresses import Proxies, household, parse_address
 from footfall.errors import OverloadedError
 from footfall.web.answers import Answers
+from footfall.web.cors import NO_READER, Cors
 from footfall.web.problems import plain_problem, problem
 from footfall.web.traffic import Traffic
 
 logger = logging.getLogger(__name__)
 
+CONNECTION = "footfall.connection"  # in the scope of a request: the connection over which it came
+
 OFFERS_MAX = 4  # of another protocol, in one packet
 HEAD_BYTES_MAX = 65_536  # common servers take 8 to 64 KB
+STREAM_BUFFER_BYTES = 32_768  # of an answer without an end; the system takes as much again, or twice
 PIPELINED_MAX = 10_000  # requests that wait behind others of their connection; a packet can hold 4,000
 
 
@@ -33,12 +39,14 @@ class Limits(NamedTuple):
         per_address_max: How many from one address, or one network of IPv6, that is no proxy's; 0: no limit.
         request_timeout_s: For a request to come, and for what is written to be read, however slowly it goes on.
         proxies: Connections of these are many clients'.
+        streams_max: How many of them may be streams of events.
     """
 
     connections_max: int = 10_000
     per_address_max: int = 0
     request_timeout_s: float = 30.0
     proxies: Proxies = Proxies(())
+    streams_max: int = 8_000
 
 
 class Connection(HttpToolsProtocol):
@@ -50,7 +58,8 @@ class Connection(HttpToolsProtocol):
         begun: Requests in the packet that is parsed now; set to 0 by who wants to know.
     """
 
-    answers: ClassVar[Answers] = Answers([])
+    answers: ClassVar[dict[bytes, Answers]]  # by reader: there are as many as origins are configured
+    cors: ClassVar[Cors] = Cors(())
     traffic: ClassVar[Traffic]
     limits: ClassVar[Limits] = Limits()
     origins: ClassVar[dict[str, int]]  # connections by address, if these have a limit
@@ -70,6 +79,7 @@ class Connection(HttpToolsProtocol):
         self._origin = ""
         self._comes_since_s = 0.0  # when the present request was first seen to come; 0: not seen yet
         self._stuck_since_s = 0.0  # when what is written was first seen not to be read
+        self._lost: Callable[[bool], None] | None = None  # of an answer that has no end
 
     # Who comes
 
@@ -95,6 +105,9 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
+        if self._lost is not None:
+            self._lost(self.clogged)
+            self._lost = None
         if self._origin:
             self.origins[self._origin] -= 1
             if not self.origins[self._origin]:
@@ -174,6 +187,7 @@ class Connection(HttpToolsProtocol):
         self._passed = True
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
+        self.scope[CONNECTION] = self  # type: ignore[literal-required]
         self.url = url
         self.headers.extend(headers)  # in place: the scope holds this list
         self.expect_100_continue = expects
@@ -191,6 +205,29 @@ class Connection(HttpToolsProtocol):
             super().on_message_complete()
 
     # What goes
+
+    def stream(self, lost: Callable[[bool], None]) -> None:
+        """Get ready for an answer that has no end, of which little is buffered if it is not read.
+
+        Args:
+            lost: Called when the connection is; with whether the other end did not read.
+        """
+        self._lost = lost
+        self.transport.set_write_buffer_limits(STREAM_BUFFER_BYTES)
+        system = self.transport.get_extra_info("socket")
+        system.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_BUFFER_BYTES)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # of Linux; others give up a client that has vanished much later
+            timeout_ms = int(self.limits.request_timeout_s * 1000)
+            system.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+
+    def send(self, data: bytes) -> None:
+        """Write a part of an answer that has no end, framed as it must be."""
+        self.transport.write(data)
+
+    @property
+    def clogged(self) -> bool:
+        """Whether the other end does not read as fast as is written."""
+        return self.flow.write_paused
 
     @property
     def answered(self) -> bool:
@@ -222,16 +259,17 @@ class Connection(HttpToolsProtocol):
         elif self._refusal and (self.answered or self._passed):
             self.send_refusal()
 
-    def current(self) -> Answers:
-        """Heads of answers with the date of now."""
+    def current(self, reader: bytes = NO_READER) -> Answers:
+        """Heads of answers with the date of now, which a page of the reader's origin may read."""
         defaults = self.server_state.default_headers
-        if self.answers.defaults is not defaults:
-            type(self).answers = Answers(defaults)
-        return self.answers
+        answers = self.answers.get(reader)
+        if answers is None or answers.defaults is not defaults:
+            answers = self.answers[reader] = Answers(defaults, self.cors.headers(reader))
+        return answers
 
     def sweep(self) -> None:
         """Close a connection over which nothing came since the last sweep, unless an answer is on its way."""
-        if self.active:
+        if self.active or self._lost is not None:  # of a stream nothing comes: see hurry
             self.active = False
         elif self.flow.write_paused:
             self.transport.abort()  # it does not read: there is no other way to be rid of what is buffered for it

@@ -12,7 +12,8 @@ from footfall.addresses import Proxies, hashed, household, parse_address
 from footfall.config import Config
 from footfall.errors import ForbiddenError, RateLimitedError, TooLargeError, UnauthorizedError
 from footfall.web.buckets import Buckets, Limit
-from footfall.web.tokens import TOKENS_MAX, Scope, Token, Tokens, bearer
+from footfall.web.cors import Cors
+from footfall.web.tokens import TOKENS_MAX, Scope, Token, Tokens, bearer, covers
 
 ADDRESSES_MAX = 100_000  # buckets of addresses: 15 MB
 SHOWN_COUNTERS_MAX = 5
@@ -49,6 +50,8 @@ class Door:
     Attributes:
         tokens: The tokens now.
         public_reads: Whether counters and milestones may be read without one.
+        public_writes: Counters that anyone may visit, and claim for, with those below them.
+        cors: Which pages may read answers.
         limiting: Whether there may be a limit on anyone.
         warning: What a person should know of the tokens; empty: nothing.
         watchers: Called when there are other tokens.
@@ -64,6 +67,8 @@ class Door:
     ) -> None:
         self.tokens = tokens
         self.public_reads = config.public_reads
+        self.public_writes = config.public_writes
+        self.cors = Cors(config.cors_origins)
         self.limiting = bool(config.rate_per_address or tokens is not None)
         self.warning = ""
         self.watchers: list[Callable[[], None]] = []
@@ -127,7 +132,7 @@ class Door:
             UnauthorizedError: There is no token.
             ForbiddenError: It is not good for that.
         """
-        if public and self.public_reads:
+        if public and self.public_reads and scope is Scope.READ:
             return
         if token is None:
             raise UnauthorizedError(
@@ -151,11 +156,43 @@ class Door:
                 f"the token {token.name!r} is good for {names}{more} and what is below, not for {what}", index
             )
 
+    def open_to_all(self, counter: str) -> bool:
+        """Whether anyone may visit a counter, whatever token he shows, if any."""
+        return covers(self.public_writes, counter)
+
+    def check_visit(self, token: Token | None, counter: str, index: int | None = None) -> None:
+        """See that a counter may be visited. Raises UnauthorizedError, and ForbiddenError, with ``index``."""
+        if not self.open_to_all(counter):
+            self.check(token, Scope.WRITE)
+            self.check_counter(token, counter, index)
+
+    def may_define(self, token: Token | None, counter: str) -> bool:
+        """Whether a visit that was let in may define its counter.
+
+        Counters are for ever, so anyone's visit defines only those that the settings name, and none below them.
+        """
+        writes = token is not None and Scope.WRITE in token.scopes and token.covers(counter)
+        return writes or counter in self.public_writes
+
     def admit(self, headers: Headers, scope: Scope, counter: str | None, public: bool = False) -> Token | None:
-        """The token of a request that may go on: ``identify``, ``check`` and ``check_counter``. Raises as these."""
+        """The token of a request that may go on.
+
+        Args:
+            headers: The request's.
+            scope: What it needs.
+            counter: What it is about; None for all counters.
+            public: Whether it reads, visits or claims, which the settings may let anyone do.
+
+        Raises:
+            UnauthorizedError: As ``identify`` and ``check``.
+            ForbiddenError: As ``check`` and ``check_counter``.
+        """
         token = self.identify(headers)
-        self.check(token, scope, public)
-        self.check_counter(token, counter, public=public)
+        if public and scope is Scope.WRITE and counter is not None:
+            self.check_visit(token, counter)
+        else:
+            self.check(token, scope, public)
+            self.check_counter(token, counter, public=public)
         return token
 
     # How often

@@ -13,6 +13,7 @@ from footfall.errors import CallerError, FootfallError, RateLimitedError
 from footfall.node.node import Node
 from footfall.node.readings import Stored
 from footfall.web.connection import Connection, Limits
+from footfall.web.cors import NO_READER
 from footfall.web.door import NOBODY, Door
 from footfall.web.problems import SHED, problem
 from footfall.web.pulse import Pulse
@@ -45,11 +46,13 @@ class Head(NamedTuple):
         counter: Whose counter it is about.
         length: Of the body, or READ.
         token: What it showed, which is good for it as long as the tokens are the same.
+        reader: Whose page may read the answer.
     """
 
     counter: str
     length: int
     token: Token | None
+    reader: bytes
 
 
 class _Visit(msgspec.Struct, forbid_unknown_fields=True):
@@ -87,6 +90,7 @@ class HotProtocol(Connection):
         self._length = READ
         self._body = b""
         self._token: Token | None = None  # of the request that comes
+        self._reader = self._answering = NO_READER  # of the request that comes, and of the visit that is stored
         self._peer = self._sender = NOBODY  # where the connection comes from, and where the request does
         self._forwarded = False  # the request came over proxies: no two heads of such are alike
         self._waiting = False
@@ -121,10 +125,11 @@ class HotProtocol(Connection):
                 if len(self.heads) >= HEADS_MAX:
                     self.heads.clear()
                 assert self._counter is not None
-                self.heads[head] = Head(self._counter, READ if self._length < 0 else len(data) - end, self._token)
+                length = READ if self._length < 0 else len(data) - end
+                self.heads[head] = Head(self._counter, length, self._token, self._reader)
             return
         self.active = True
-        counter, length, self._token = known
+        counter, length, self._token, self._reader = known
         self._sender = self._peer
         if length < 0:
             if len(data) == end and self._read(counter):
@@ -156,6 +161,7 @@ class HotProtocol(Connection):
 
     def on_headers_complete(self) -> None:
         """Decide who answers."""
+        self._reader = self.cors.reader(self.headers)
         if self._plain and self.url.startswith(PREFIX) and self.answered and not self.flow.write_paused:
             self._counter = self._taken()
         if self._counter is None:
@@ -180,7 +186,7 @@ class HotProtocol(Connection):
     def _shed(self) -> None:
         self.traffic.shed += 1
         self.traffic.failed(SHED.status)
-        self.transport.write(self.current().failed(SHED))
+        self.transport.write(self.current(self._reader).failed(SHED))
 
     def _taken(self) -> str | None:
         """The counter of a request that is taken here."""
@@ -204,7 +210,7 @@ class HotProtocol(Connection):
         self._forwarded = bool(forwarded)
         self._sender = self.door.sender(self.client[0], forwarded) if forwarded and self.client else self._peer
         try:
-            self._token = self.door.admit(self.headers, scope, counter, public=scope is Scope.READ)
+            self._token = self.door.admit(self.headers, scope, counter, public=True)
         except CallerError:
             return False
         return True
@@ -241,7 +247,7 @@ class HotProtocol(Connection):
             reading = self.node.read(counter)
         except FootfallError:
             return False
-        self.transport.write(self.current().read(_encode(reading)))
+        self.transport.write(self.current(self._reader).read(_encode(reading)))
         self.traffic.hot_reads += 1
         return True
 
@@ -270,26 +276,27 @@ class HotProtocol(Connection):
             except RateLimitedError as error:
                 failure = problem(error)
                 self.traffic.failed(failure.status)
-                self.transport.write(self.current().failed(failure))
+                self.transport.write(self.current(self._reader).failed(failure))
                 return True
         if not self.node.submit(definition, visitor, self):
             if self.door.limiting:
                 self.door.give_back(self._sender.client, self._token, 1)
             return False
         self._waiting = True
+        self._answering = self._reader
         self.cycle = _WAITING
         return True
 
     def stored(self, receipt: str, where: Stored) -> None:
         """The visit is durable. Called by the node, once; the connection may be gone by now."""
         self.traffic.hot_visits += 1
-        self._answer(self.current().stored(receipt, where))
+        self._answer(self.current(self._answering).stored(receipt, where))
 
     def failed(self, error: FootfallError) -> None:
         """The visit was not stored. Called by the node, once."""
         failure = problem(error)
         self.traffic.failed(failure.status)
-        self._answer(self.current().failed(failure))
+        self._answer(self.current(self._answering).failed(failure))
 
     def _answer(self, answer: bytes) -> None:
         self._waiting = False
@@ -328,4 +335,5 @@ def protocol(
     heads: dict[bytes, Head] = {}
     door.watchers.append(heads.clear)
     own = {"node": node, "traffic": traffic, "enabled": enabled, "door": door, "limits": limits, "pulse": pulse}
-    return type("NodeProtocol", (HotProtocol,), {**own, "heads": heads, "origins": {}})
+    kept = {"heads": heads, "origins": {}, "answers": {}}
+    return type("NodeProtocol", (HotProtocol,), {**own, **kept, "cors": door.cors})

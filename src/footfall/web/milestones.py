@@ -24,13 +24,19 @@ class MilestonesApi:
         self._door = door
 
     def routes(self) -> list[Route]:
-        """One route for each path. A claim is written by who writes visits: the winner's site passes his receipt on."""
+        """One route for each path. A claim is written by who writes visits: the winner's site passes his receipt on, or
+        he shows it himself, where anyone may visit.
+        """
         asks = partial(asking.asks, self._door)
         milestone = asks(self.milestone, Scope.READ, put=Scope.ADMIN, public=True)
         listing = asks(self.list_milestones, Scope.READ, public=True)
         imports = asks(self.list_imports, Scope.READ, public=True)
         return [
-            Route("/v1/counters/{name}/milestones/{n}/claim", asks(self.post_claim, Scope.WRITE), methods=["POST"]),
+            Route(
+                "/v1/counters/{name}/milestones/{n}/claim",
+                asks(self.post_claim, Scope.WRITE, public=True),
+                methods=["POST"],
+            ),
             Route("/v1/counters/{name}/milestones/{n}", milestone, methods=["GET", "PUT"]),
             Route("/v1/counters/{name}/milestones", listing, methods=["GET"]),
             Route("/v1/milestones", listing, methods=["GET"]),

@@ -51,7 +51,12 @@ class Token(msgspec.Struct, frozen=True):
 
     def covers(self, counter: str) -> bool:
         """Whether it is good for a counter."""
-        return not self.counters or any(counter == one or counter.startswith(one + ".") for one in self.counters)
+        return not self.counters or covers(self.counters, counter)
+
+
+def covers(counters: Iterable[str], counter: str) -> bool:
+    """Whether a counter is one of these, or below one."""
+    return any(counter == one or counter.startswith(one + ".") for one in counters)
 
 
 class Tokens:
