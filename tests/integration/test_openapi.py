@@ -31,6 +31,7 @@ async def fuzz(url: str, seed: int, directory: Path, *arguments: str, checks: st
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "openapi.toml"), "run", "--no-color"),
         *("--checks", checks, "--mode", "all", "--phases", "examples,coverage,fuzzing,stateful"),
+        *("--exclude-operation-id", "getCounterEvents", "--exclude-operation-id", "getEvents"),  # these have no end
         *("--seed", str(seed), "--max-examples", str(EXAMPLES), *arguments, f"{url}/openapi.json"),
         cwd=directory,
         env={**os.environ, "SCHEMATHESIS_HOOKS": str(HERE / "openapi_hooks.py")},

@@ -51,6 +51,7 @@ from footfall.node.reads import Reads
 from footfall.node.secret import SECRET_FILE, existing_secret, kept_secret, visitors_key
 from footfall.node.spool import Spool
 from footfall.node.waiting import ended
+from footfall.node.watching import Watching
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class Node:
         self.defining: Defining
         self.reads: Reads
         self.overview: Overview
+        self.watching: Watching
         self.log_state: LogState | None = None  # as it was last heard
         self.spool: Spool | None = None
         self.milestones: Milestones
@@ -138,6 +140,7 @@ class Node:
         if self._new_secret:
             logger.error("%s", self._new_secret)
         self.milestones = Milestones(self.id, self.counting, self.producer.control, self._defined)
+        self.watching = Watching(self.counting.definitions, self._cluster.created)
         self._target = await self.producer.control(Barrier)
         self._spawn(every(FILL_CHECK_S, self._watch), "watch")
         self._spawn(every(LOOK_S, self.overview.look), "rates")

@@ -41,7 +41,7 @@ TYPES = (
 )
 
 OPEN = ("/healthz", "/readyz", "/")  # for these no token is needed
-PUBLIC = ("/v1/counters", "/v1/milestones", "/v1/overview")  # GET of these may need none
+PUBLIC = ("/v1/counters", "/v1/milestones", "/v1/overview", "/v1/events")  # GET of these may need none
 
 PROBLEMS = {
     400: "Not an HTTP request, or a body that is not JSON in UTF-8.",

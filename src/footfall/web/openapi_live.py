@@ -2,6 +2,7 @@
 
 from footfall.core.names import NAME_LENGTH_MAX
 from footfall.web import wire, wire_live
+from footfall.web.events import COUNTERS_MAX
 from footfall.web.openapi_parts import READING, Json, answers, name_parameter, parameter
 from footfall.web.requests import LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX
 
@@ -15,7 +16,7 @@ TYPES = (
 
 def live() -> Json:
     """The paths of this module."""
-    return {**_list(), **_one(), **_all()}
+    return {**_list(), **_one(), **_all(), **_events()}
 
 
 def _list() -> Json:
@@ -60,6 +61,40 @@ def _all() -> Json:
                 "operationId": "getOverview",
                 "summary": "All that this node knows of the whole.",
                 "responses": answers({200: (wire_live.Overview, "The overview.")}, *READING),
+            }
+        },
+    }
+
+
+def _events() -> Json:
+    last = {"type": "string", "pattern": r"^[0-9]{1,19}-[0-9a-f]{8}$"}
+    resumed = [
+        parameter("Last-Event-ID", "header", last, "The id of the last event that came, from this node or another."),
+        parameter("last_event_id", "query", last, "The same, for who cannot send the header."),
+    ]
+    counters = {"type": "array", "items": {"type": "string", "pattern": wire.NAME_PATTERN}, "maxItems": COUNTERS_MAX}
+    streams = {
+        "200": {
+            "description": "Server-sent events, for ever. The data of each is JSON.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        }
+    }
+    return {
+        "/v1/counters/{name}/events": {
+            "parameters": [name_parameter()],
+            "get": {
+                "operationId": "getCounterEvents",
+                "summary": "What happens to a counter, as it happens: value, phase and winner.",
+                "parameters": resumed,
+                "responses": {**streams, **answers({}, 404, *READING)},
+            },
+        },
+        "/v1/events": {
+            "get": {
+                "operationId": "getEvents",
+                "summary": "What happens to some counters and to the whole: values, winner and overview.",
+                "parameters": [parameter("counter", "query", counters, "A counter; as often as needed."), *resumed],
+                "responses": {**streams, **answers({}, *READING)},
             }
         },
     }

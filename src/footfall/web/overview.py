@@ -14,7 +14,7 @@ from footfall.node.readings import OverviewReading
 from footfall.web import asking, requests
 from footfall.web.door import Door
 from footfall.web.exchange import in_json, path_of, query_of
-from footfall.web.tokens import Scope, Token
+from footfall.web.tokens import Scope
 
 
 class OverviewApi:
@@ -68,11 +68,10 @@ class OverviewApi:
     async def get_overview(self, request: Request) -> Response:
         """Show the whole."""
         query_of(request)
-        return in_json(shown_to(asking.caller_of(request).token, self._node.overview.read()))
+        overview = self._node.overview.read()
+        return in_json(seen_by_anyone(overview) if asking.caller_of(request).token is None else overview)
 
 
-def shown_to(token: Token | None, overview: OverviewReading) -> OverviewReading:
-    """What of an overview may be seen: of nodes and servers only by whoever shows a token, where one is needed."""
-    if token is not None:
-        return overview
+def seen_by_anyone(overview: OverviewReading) -> OverviewReading:
+    """What of an overview is seen without a token, where there are some: nothing of nodes and servers."""
     return msgspec.structs.replace(overview, nodes=[], log=msgspec.structs.replace(overview.log, servers=[]))

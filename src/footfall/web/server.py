@@ -18,6 +18,7 @@ from footfall.web.accepting import Acceptor
 from footfall.web.api import application
 from footfall.web.connection import Limits
 from footfall.web.door import Door
+from footfall.web.events_hub import Events
 from footfall.web.hot import HotProtocol, protocol
 from footfall.web.pulse import Pulse
 from footfall.web.traffic import Traffic
@@ -143,10 +144,11 @@ class HttpServer:
         limits = limits or Limits()
         self._leave_s = leave_s
         self._protocol = protocol(node, self.traffic, hot, door, limits, self._pulse)
+        self._events = Events(node, limits.streams_max)
         self._hurry_s = min(HURRY_S_MAX, limits.request_timeout_s / 4)
         self._uvicorn = _Server(
             uvicorn.Config(
-                application(node, self.traffic, door, self._pulse),
+                application(node, self.traffic, door, self._events, self._pulse),
                 http=self._protocol,
                 ws="none",
                 lifespan="off",
@@ -200,6 +202,7 @@ class HttpServer:
         if self._serving is None or self._sweeping is None or self._beating is None:
             return
         self.traffic.leaving = True
+        self._events.stop()
         self._protocol.heads.clear()
         await self._leave()
         for server in self._uvicorn.servers:

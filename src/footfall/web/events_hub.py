@@ -1,0 +1,307 @@
+"""Sends events to all streams of a node: one task looks at all counters that are watched, and writes what has changed.
+
+Nothing is queued. A stream that cannot be written to is noted with the last change of a milestone that it was told of.
+Once it reads again it gets the changes after that one, which the node knows anyway, and then the newest values.
+
+Whatever there is to send, it takes a quarter of the event loop's time at most, in slices: the more streams, the rarer
+the values.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Iterable, Sequence
+
+from footfall.errors import FootfallError, NotReadyError, OverloadedError
+from footfall.node.node import Node
+from footfall.node.watching import Change
+from footfall.web.events_frames import HEARTBEAT, PREAMBLE, chunk, event
+from footfall.web.events_streams import Group, Line, Stream, Topic, Watch
+from footfall.web.exchange import encode
+from footfall.web.overview import seen_by_anyone
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 0.02  # between two looks at what has changed
+VALUES_S = 0.1  # between two events with values of one stream
+OVERVIEW_S = 1.0
+HEARTBEAT_S = 15.0
+RETRY_MS = 2_000  # and up to as much again: those of a node that has died must not come to the next one all at once
+SLICE_S = 0.005  # of work, before others get a turn
+SHARE_MAX = 0.25  # of the event loop's time
+CATCH_UP_BYTES = 65_536  # written at once to a stream that is behind; the rest in the next round
+TOPICS_MAX = 20_000  # counters watched: a look at all takes 60 ms
+
+
+class Events:
+    """The streams of one node.
+
+    Attributes:
+        sent: Events written, heartbeats not among them.
+        slow: Streams that ended because the other end did not read.
+        refused: Streams that were not begun, because there were too many.
+    """
+
+    def __init__(self, node: Node, streams_max: int) -> None:
+        self.sent = self.slow = self.refused = 0
+        self._node = node
+        self._streams_max = streams_max
+        self._streams: set[Stream] = set()
+        self._groups: dict[Watch, Group] = {}
+        self._topics: dict[str, Topic] = {}
+        self._behind: dict[Stream, Change] = {}  # the last change that each was told of
+        self._head = Change(0)  # all who are not behind were told up to here
+        self._overview: dict[bool, bytes] = {}  # as it was sent last, with and without nodes
+        self._overview_s = self._beaten_s = 0.0
+        self._turn = 0
+        self._slice_end_s = self._busy_s = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    # Streams come and go
+
+    def check_room(self, watch: Watch) -> None:
+        """Raises OverloadedError if there may be no more streams, or no more counters watched; NotReadyError."""
+        self._node.check_answering()
+        new = sum(name not in self._topics for name in watch.names)
+        if self._stopping:
+            raise NotReadyError("this node is stopping")
+        if len(self) >= self._streams_max:
+            self.refused += 1
+            raise OverloadedError(
+                f"this node has {self._streams_max} streams of events, which is the most; ask another"
+            )
+        if len(self._topics) + new > TOPICS_MAX:
+            self.refused += 1
+            raise OverloadedError(f"{TOPICS_MAX} counters are watched at this node, which is the most; ask another")
+
+    def begin(self, line: Line, watch: Watch, cursor: Change | None) -> Stream:
+        """Begin a stream, which ``check_room`` was asked for: what is missed is written, and what holds now.
+
+        Args:
+            line: Where to write.
+            watch: What it is about.
+            cursor: The last change that it was told of, elsewhere; None if it is new.
+        """
+        if not self._streams:
+            self._node.watching.look()
+            self._head = Change(self._node.watching.position)
+        stream = Stream(line, self._group(watch))
+        stream.resumed = cursor is not None
+        stream.write(chunk(PREAMBLE % random.randint(RETRY_MS, 2 * RETRY_MS)), time.monotonic())  # noqa: S311
+        stream.group.streams.add(stream)
+        self._streams.add(stream)
+        self._catch_up(stream, self._head if cursor is None else cursor)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="events")
+        return stream
+
+    def forget(self, stream: Stream, slow: bool = False) -> None:
+        """A stream is over; ``slow``: because it was not read."""
+        if stream not in self._streams:
+            return
+        self.slow += slow
+        self._streams.remove(stream)
+        self._behind.pop(stream, None)
+        stream.end()
+        group = stream.group
+        group.streams.remove(stream)
+        if not group.streams:
+            del self._groups[group.watch]
+            for topic in group.topics:
+                topic.groups.remove(group)
+                if not topic.groups:
+                    del self._topics[topic.name]
+
+    def end(self) -> None:
+        """End all streams: whoever reads comes again, here or elsewhere."""
+        for stream in list(self._streams):
+            self.forget(stream)
+
+    def stop(self) -> None:
+        """End all, and begin no more."""
+        self._stopping = True
+        self.end()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _group(self, watch: Watch) -> Group:
+        group = self._groups.get(watch)
+        if group is None:
+            topics = [self._topics.get(name) or Topic(name, self._node.read(name)) for name in watch.names]
+            group = self._groups[watch] = Group(watch, topics)
+            for topic in topics:
+                self._topics[topic.name] = topic
+                topic.groups.add(group)
+        return group
+
+    # Rounds
+
+    async def _run(self) -> None:
+        try:
+            while self._streams:
+                self._turn += 1
+                self._busy_s = 0.0
+                self._slice_end_s = time.monotonic() + SLICE_S
+                await self._round()
+                self._busy_s += time.monotonic() + SLICE_S - self._slice_end_s
+                await asyncio.sleep(max(LOOK_S, self._busy_s * (1 / SHARE_MAX - 1)))
+        except FootfallError as error:
+            logger.warning("all streams of events end: %s", error)
+            self.end()
+        except Exception:  # nobody foresaw it: it must not end the node, and must be seen
+            logger.exception("all streams of events end")
+            self.end()
+        finally:
+            self._task = None
+
+    async def _breathe(self) -> None:
+        """Let others have a turn, if it is time."""
+        now_s = time.monotonic()
+        if now_s > self._slice_end_s:
+            self._busy_s += now_s + SLICE_S - self._slice_end_s
+            await asyncio.sleep(0)
+            self._slice_end_s = time.monotonic() + SLICE_S
+
+    async def _round(self) -> None:
+        node, watching = self._node, self._node.watching
+        node.check_answering()
+        before, changes = self._head, watching.look()
+        self._head = Change(watching.position)
+        for change in changes:
+            await self._tell(change, before)
+            before = change
+        for topic in list(self._topics.values()):
+            topic.take(node.read(topic.name))
+            if topic.moved or topic.closing or topic.name in watching.open:
+                await self._tell_phase(topic)
+            await self._breathe()
+        now_s = time.monotonic()
+        for group in list(self._groups.values()):
+            if group.dirty and now_s - group.sent_s >= VALUES_S:
+                frame = group.values(group.dirty, self._head.position, watching.log)
+                group.dirty.clear()
+                group.sent_s = now_s
+                await self._send([group], frame, self._head)
+        await self._round_of_all(now_s)
+
+    async def _round_of_all(self, now_s: float) -> None:
+        """What is not of one counter: the overview, those who are behind, and heartbeats."""
+        if now_s - self._overview_s >= OVERVIEW_S:
+            self._overview_s = now_s
+            for full in (False, True):
+                groups = [group for group in self._groups.values() if group.watch.whole and group.watch.full is full]
+                if groups and (frame := self._overview_frame(full)) is not None:
+                    await self._send(groups, frame, self._head)
+        for stream, cursor in list(self._behind.items()):
+            if not stream.line.clogged and stream in self._streams:
+                self._catch_up(stream, cursor)
+                await self._breathe()
+        if now_s - self._beaten_s >= 1.0:
+            self._beaten_s = now_s
+            beat = chunk(HEARTBEAT)
+            for stream in list(self._streams):
+                if now_s - stream.sent_s >= HEARTBEAT_S and not stream.line.clogged:
+                    stream.write(beat, now_s)
+                    await self._breathe()
+
+    async def _tell(self, change: Change, before: Change) -> None:
+        """A milestone was set, reached or claimed."""
+        frame, won = self._change(change)
+        topic = self._topics.get(change.counter)
+        groups = set(topic.groups) if topic is not None else set()
+        if won:
+            groups.update(group for group in self._groups.values() if group.watch.whole)
+        await self._send([group for group in groups if won or not group.watch.many], frame, before)
+
+    async def _tell_phase(self, topic: Topic) -> None:
+        """Milestones have come near, or are not near any more; or the counter is in another phase."""
+        open_ = self._node.counting.definitions.milestones.open_of(topic.name)
+        closing = self._closing(topic.name)
+        changed = closing ^ topic.closing
+        told = [one.n for one in open_ if one.n in changed and not one.undecided]
+        if topic.moved and not told:
+            told = [one.n for one in open_ if not one.undecided][:1]
+        topic.closing, topic.moved = closing, False
+        groups = [group for group in topic.groups if not group.watch.many]
+        for n in told:
+            frame, _ = self._change(Change(self._head.position, topic.name, n))
+            await self._send(groups, frame, self._head)
+
+    def _closing(self, name: str) -> frozenset[int]:
+        """N of a counter's milestones that are near."""
+        counting = self._node.counting
+        open_ = counting.definitions.milestones.open_of(name)
+        return frozenset(one.n for one in open_ if counting.judging.nearness.is_closing(one) and not one.undecided)
+
+    def _change(self, change: Change) -> tuple[bytes, bool]:
+        """The event that tells how far a milestone is, and whether it has a winner."""
+        reading = self._node.milestone(self._node.milestones.find(change.counter, change.n))
+        won = reading.winner is not None
+        name = b"winner" if won else b"phase"
+        return chunk(event(name, change.position, self._node.watching.log, encode(reading))), won
+
+    def _overview_frame(self, full: bool, again: bool = False) -> bytes | None:
+        """The overview; None if all have had it so, unless it is wanted ``again``."""
+        overview = self._node.overview.read()
+        data = encode(overview if full else seen_by_anyone(overview))
+        if data == self._overview.get(full) and not again:
+            return None
+        if not again:
+            self._overview[full] = data
+        return chunk(event(b"overview", self._head.position, self._node.watching.log, data))
+
+    async def _send(self, groups: Iterable[Group], frame: bytes, before: Change) -> None:
+        """Write to all streams of some groups; those that cannot take it were told up to ``before``."""
+        now_s = time.monotonic()
+        for group in groups:
+            for stream in list(group.streams):
+                if stream in self._behind or stream.turn == self._turn or stream.over.done():
+                    continue
+                if stream.line.clogged:
+                    self._behind[stream] = before
+                    continue
+                stream.write(frame, now_s)
+                self.sent += 1
+                await self._breathe()
+
+    def _catch_up(self, stream: Stream, cursor: Change) -> None:
+        """Write what a stream has missed, and what holds now; as much as may be written at once."""
+        now_s, room, watch = time.monotonic(), CATCH_UP_BYTES, stream.group.watch
+        for change in self._missed(watch, cursor):
+            frame, won = self._change(change)
+            if won or not watch.many:
+                stream.write(frame, now_s)
+                self.sent += 1
+                room -= len(frame)
+            if room < 0:
+                self._behind[stream] = change
+                return
+        self._behind.pop(stream, None)
+        for frame in self._present(stream):
+            stream.write(frame, now_s)
+            self.sent += 1
+        stream.resumed, stream.turn = True, self._turn
+
+    def _missed(self, watch: Watch, cursor: Change) -> Sequence[Change]:
+        watching = self._node.watching
+        if watch.whole:
+            return watching.after(cursor, None)
+        return sorted(change for name in watch.names for change in watching.after(cursor, name))
+
+    def _present(self, stream: Stream) -> Iterable[bytes]:
+        """What holds now: of a stream that has missed something also which milestones are near, for no log tells."""
+        group, watching = stream.group, self._node.watching
+        for topic in group.topics:
+            topic.take(self._node.read(topic.name))
+            if stream.resumed and not group.watch.many:
+                for n in sorted(self._closing(topic.name)):
+                    yield self._change(Change(self._head.position, topic.name, n))[0]
+        if group.topics:
+            yield group.values(group.topics, self._head.position, watching.log)
+        if group.watch.whole:
+            yield self._overview_frame(group.watch.full, again=True) or b""
