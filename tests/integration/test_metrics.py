@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from typing import NamedTuple
 
+import deployed
 import httpx
 import pytest
 
@@ -70,3 +71,11 @@ def test_what_operators_need_is_told(scraped: Scrape) -> None:
     assert re.search(r"^footfall_http_request_duration_seconds_count [1-9]", scraped.text, re.MULTILINE)
     for name in ("footfall_start_time_seconds", "footfall_log_bytes", "process_resident_memory_bytes"):
         assert re.search(rf"^{name} [1-9]", scraped.text, re.MULTILINE), name
+
+
+def test_rules_and_dashboard_ask_only_for_what_nodes_tell(scraped: Scrape) -> None:
+    told = {name for name, _ in scraped.samples} | {"up"}
+    for expression in [*(rule["expr"] for rule in deployed.rules()), *deployed.queries()]:
+        asked = deployed.asked(expression)
+        assert asked, expression
+        assert asked <= told, f"{asked - told} in {expression}"
