@@ -15,7 +15,9 @@ PARTITIONS_MAX = 256  # a row of the table of counts is 8 bytes a partition
 SPOOL_AGE_MAX_S = 5 * 86_400.0  # with the day for which an id is used it is still below a week
 SPOOL_AGE_EPOCHS_MAX = 43_200  # the same in epochs, which are shorter days if cuts are taken more often
 
-_ORIGIN = re.compile(r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z")  # as browsers write it
+_ORIGIN = re.compile(
+    r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z"
+)  # as browsers write it
 
 
 class Topology(enum.StrEnum):
@@ -78,10 +80,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     backup_interval_s: float = 3600.0  # so much is lost at most if all servers are
     backup_keep: int = 168  # a week of them; 0: all
 
+    event_streams_max: int = 8_000  # at this node; the other connections are for visits
+    history_counters_max: int = 1_000  # whose past is kept; each takes 0.3 MB in a year if it grows all the time
+
     tokens_file: str = ""  # TOML: who may do what; empty, and no text either: anyone who reaches the node, all
     tokens: str = ""  # the text of such a file
     public_reads: bool = False  # counters and milestones may be read without a token
-    public_writes: tuple[str, ...] = ()  # counters, with those below, that may be visited without one: browsers keep none
+    public_writes: tuple[
+        str, ...
+    ] = ()  # counters, with those below, that may be visited without one: browsers keep none
     cors_origins: tuple[str, ...] = ()  # whose pages may read answers in a browser: https://shop.example, or * for all
     define_on_visit: bool = True  # a visit to an unknown counter defines it
     counters_max: int = COUNTERS_MAX  # this node defines none beyond
@@ -147,6 +154,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         if self.log_level not in LOG_LEVELS:
             raise ConfigError(
                 f"log_level is {self.log_level!r}; it must be {', '.join(LOG_LEVELS[:-1])} or {LOG_LEVELS[-1]}"
+            )
+        if not 0 <= self.event_streams_max <= 1_000_000:
+            raise ConfigError(f"event_streams_max is {self.event_streams_max}; it must be from 0 to 1000000")
+        if not 0 <= self.history_counters_max <= 10_000:
+            raise ConfigError(
+                f"history_counters_max is {self.history_counters_max}; it must be from 0, which keeps nothing, to 10000"
             )
         self._check_access()
         for url in self.nats:

@@ -69,6 +69,10 @@ class Tuning:
     ] = None
     backup_interval_s: Annotated[float | None, Parameter(help="Seconds between backups.")] = None
     backup_keep: Annotated[int | None, Parameter(converter=whole, help="How many backups are kept; 0: all.")] = None
+    event_streams_max: Annotated[int | None, Parameter(converter=whole, help="Streams of events at once.")] = None
+    history_counters_max: Annotated[
+        int | None, Parameter(converter=whole, help="Counters whose history is kept on this node; 0: none.")
+    ] = None
     tokens_file: Annotated[
         str | None, Parameter(help="TOML file of who may do what; needed to listen elsewhere than on loopback.")
     ] = None

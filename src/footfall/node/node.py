@@ -32,6 +32,8 @@ from footfall.node.catalogue import Catalogue
 from footfall.node.checks import check_visits
 from footfall.node.counting import Cluster, Counting
 from footfall.node.defining import Defining
+from footfall.node.history import SPANS, History, HistoryReading, Span, history_of
+from footfall.node.history_file import FINE
 from footfall.node.members import every
 from footfall.node.metrics import metrics_of
 from footfall.node.milestones import Milestones
@@ -100,6 +102,7 @@ class Node:
         self.defining: Defining
         self.reads: Reads
         self.overview: Overview
+        self.history: History | None = None
         self.watching: Watching
         self.log_state: LogState | None = None  # as it was last heard
         self.spool: Spool | None = None
@@ -132,9 +135,10 @@ class Node:
             self._cluster, self.counting.definitions, secret, hashed, self._local_partition, self.spool
         )
         self.defining = Defining(self.counting, self.producer, self.config)
-        catalogue = self.catalogue = Catalogue(self.counting.definitions)
+        catalogue = self.catalogue = Catalogue(self.counting.definitions, self.config.history_counters_max)
         self.reads = Reads(self.counting, self.producer, catalogue)
         self.overview = Overview(self, catalogue)
+        self.history = history_of(self)
         self._spawn(self.producer.run(), "producer")
         await self.counting.join(states, self.producer.control, secret)
         if self._new_secret:
@@ -144,6 +148,8 @@ class Node:
         self._target = await self.producer.control(Barrier)
         self._spawn(every(FILL_CHECK_S, self._watch), "watch")
         self._spawn(every(LOOK_S, self.overview.look), "rates")
+        if self.history is not None:
+            self._spawn(every(FINE.step_s, self.history.look), "history")
         if self.producer.storing.draining is not None:
             self._spawn(self.producer.storing.draining.run(), "spool")
 
@@ -182,6 +188,8 @@ class Node:
             await self.producer.storing.draining.finish(DRAIN_TIMEOUT_S)
         await self.counting.stop()
         await ended(self._tasks)
+        if self.history is not None:
+            await self.history.stop()
         if self.spool is not None:
             await self.spool.close()
         self._remember()
@@ -340,12 +348,19 @@ class Node:
         found = [f"{one}; run footfall doctor" for one in alarmed(counted, aggregator.control_alarms.found)]
         if self._new_secret:
             found.insert(0, self._new_secret)
+        if self.history is not None and self.history.warning:
+            found.append(self.history.warning)
         return found if self.spool is None else [*self.spool.warnings(self.producer.storing.away), *found]
+
+    @property
+    def answering(self) -> bool:
+        """Whether reads are answered."""
+        return self._ready and self.counting.aggregator.failure is None
 
     def check_answering(self) -> None:
         """Raises NotReadyError until this node has read what the log held when it started, and if it counts no more."""
         problems = self._faults()
-        if not self._ready or self.counting.aggregator.failure is not None:
+        if not self.answering:
             raise NotReadyError("this node does not answer now: " + "; ".join(problems))
 
     def read(self, name: str) -> Reading:
@@ -355,7 +370,7 @@ class Node:
             InvalidNameError: It is not a name.
             NotReadyError: This node has not yet read what the log held when it started, or counts no more.
         """
-        if not self._ready or self.counting.aggregator.failure is not None:
+        if not self._ready or self.counting.aggregator.failure is not None:  # as ``answering``, without a call
             check_name(name)
             self.check_answering()
         return self.reads.read(name)
@@ -390,6 +405,13 @@ class Node:
         """A counter's entries: see ``Reads.vector``. Raises NotReadyError too."""
         self.check_answering()
         return self.reads.vector(name)
+
+    async def past(self, name: str, span: Span) -> HistoryReading:
+        """What a counter was: see ``History.read``. Raises InvalidNameError too."""
+        check_name(name)
+        if self.history is None:
+            return HistoryReading(name, SPANS[span][0].step_s, [])
+        return await self.history.read(name, span)
 
     @property
     def connected(self) -> bool:

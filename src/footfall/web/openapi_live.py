@@ -1,6 +1,7 @@
 """What /openapi.json says of lists of counters, and of what pages show: vectors, histories, the overview and events."""
 
 from footfall.core.names import NAME_LENGTH_MAX
+from footfall.node.history import Span
 from footfall.web import wire, wire_live
 from footfall.web.events import COUNTERS_MAX
 from footfall.web.openapi_parts import READING, Json, answers, name_parameter, parameter
@@ -42,7 +43,17 @@ def _list() -> Json:
 
 
 def _one() -> Json:
+    span = {"enum": [*Span], "default": Span.DAY}
     return {
+        "/v1/counters/{name}/history": {
+            "parameters": [name_parameter()],
+            "get": {
+                "operationId": "getHistory",
+                "summary": "What a counter was, every ten seconds of a day or every hour of a year.",
+                "parameters": [parameter("span", "query", span, "How far back.")],
+                "responses": answers({200: (wire_live.History, "Its history.")}, 404, *READING),
+            },
+        },
         "/v1/counters/{name}/vector": {
             "parameters": [name_parameter()],
             "get": {

@@ -31,6 +31,7 @@ class OverviewApi:
         return [
             Route("/v1/counters", listing, methods=["GET"]),
             Route("/v1/counters/{name}/vector", asks(self.get_vector, Scope.READ, public=True), methods=["GET"]),
+            Route("/v1/counters/{name}/history", asks(self.get_history, Scope.READ, public=True), methods=["GET"]),
             Route("/v1/overview", asks(self.get_overview, Scope.READ, public=True), methods=["GET"]),
         ]
 
@@ -64,6 +65,11 @@ class OverviewApi:
             entries = [msgspec.structs.replace(entry, owner=None) for entry in vector.entries]
             vector = msgspec.structs.replace(vector, entries=entries)
         return in_json(vector)
+
+    async def get_history(self, request: Request) -> Response:
+        """Show what a counter was."""
+        span = requests.parse_span(query_of(request, "span").get("span"))
+        return in_json(await self._node.past(check_name(path_of(request, "name")), span))
 
     async def get_overview(self, request: Request) -> Response:
         """Show the whole."""

@@ -36,6 +36,7 @@ logger = logging.getLogger("footfall.web.process")  # also where it is run as __
 ORPHAN_STOP_S = 30  # a node whose supervisor has died stops cleanly within this time, or at once after it
 
 
+STREAMS_SHARE_MAX = 0.8  # of the connections: who only watches must not keep visits out
 READY_CHECK_S = 0.02
 WATCH_S = 1.0
 
@@ -145,7 +146,10 @@ def _limits(config: Config, door: Door) -> Limits:
             "unless a proxy in front speaks TLS and nobody else hears the network between",
             config.http_host,
         )
-    return Limits(connections_max, config.connections_per_address_max, config.request_timeout_s, door.proxies)
+    streams_max = min(config.event_streams_max, int(connections_max * STREAMS_SHARE_MAX))
+    return Limits(
+        connections_max, config.connections_per_address_max, config.request_timeout_s, door.proxies, streams_max
+    )
 
 
 def run_node(config: Config, ready: Callable[[str], None] | None = None) -> None:

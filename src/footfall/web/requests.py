@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from footfall.core.names import NAME_LENGTH_MAX, Unit, check_name, check_unit
 from footfall.core.visit import BATCH_VISITS_MAX, COUNT_MAX, Visit, check_text
 from footfall.errors import InvalidNameError, InvalidRequestError, InvalidVisitError, TooLargeError
+from footfall.node.history import Span
 from footfall.web.bodies import decode, refuse_repeats
 
 KEY_HEADER_BYTES_MAX = 250  # ":9999" still fits behind it into a key's 256 bytes
@@ -189,6 +190,15 @@ def parse_search(text: str) -> str:
             "and '.'"
         )
     return text
+
+
+def parse_span(text: str | None) -> Span:
+    """How far a history goes back. Raises InvalidRequestError."""
+    try:
+        return Span.DAY if text is None else Span(text)
+    except ValueError:
+        assert text is not None
+        raise InvalidRequestError(f"span is {text[:60]!r}; it must be hour, day (the default), week or year") from None
 
 
 def parse_ack(text: str | None) -> bool:
