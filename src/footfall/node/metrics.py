@@ -87,6 +87,7 @@ def metrics_of(node: Node) -> list[Metric]:
         *_log(node),
         *_exact(node),
         *_backups(node),
+        *_history(node),
         *_roots(node),
     ]
 
@@ -213,5 +214,18 @@ def _backups(node: Node) -> list[Metric]:
             "When the newest backup of this log was made, by any node, in Unix time; 0 if there is none",
             backing_up.newest_s,
         ),
+    ]
+    return [Metric(name, kind, text, [({}, value)]) for name, kind, text, value in found]
+
+
+def _history(node: Node) -> list[Metric]:
+    """Metrics of what counters were, if the node keeps that."""
+    history = node.history
+    if history is None:
+        return []
+    found: list[tuple[str, str, str, float]] = [
+        ("footfall_history_bytes", "gauge", "Bytes of the file that holds what counters were", history.bytes),
+        ("footfall_history_samples_total", "counter", "Samples for it that were kept", history.kept),
+        ("footfall_history_samples_failed_total", "counter", "Samples for it that could not be kept", history.failed),
     ]
     return [Metric(name, kind, text, [({}, value)]) for name, kind, text, value in found]

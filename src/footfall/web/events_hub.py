@@ -20,6 +20,7 @@ from footfall.web.events_frames import HEARTBEAT, PREAMBLE, chunk, event
 from footfall.web.events_streams import Group, Line, Stream, Topic, Watch
 from footfall.web.exchange import encode
 from footfall.web.overview import seen_by_anyone
+from footfall.web.traffic import Traffic
 
 logger = logging.getLogger(__name__)
 
@@ -37,15 +38,15 @@ TOPICS_MAX = 20_000  # counters watched: a look at all takes 60 ms
 class Events:
     """The streams of one node.
 
-    Attributes:
-        sent: Events written, heartbeats not among them.
-        slow: Streams that ended because the other end did not read.
-        refused: Streams that were not begun, because there were too many.
+    Args:
+        node: The node.
+        traffic: Where what is done is counted.
+        streams_max: How many there may be.
     """
 
-    def __init__(self, node: Node, streams_max: int) -> None:
-        self.sent = self.slow = self.refused = 0
+    def __init__(self, node: Node, traffic: Traffic, streams_max: int) -> None:
         self._node = node
+        self._traffic = traffic
         self._streams_max = streams_max
         self._streams: set[Stream] = set()
         self._groups: dict[Watch, Group] = {}
@@ -59,9 +60,6 @@ class Events:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
-    def __len__(self) -> int:
-        return len(self._streams)
-
     # Streams come and go
 
     def check_room(self, watch: Watch) -> None:
@@ -70,13 +68,13 @@ class Events:
         new = sum(name not in self._topics for name in watch.names)
         if self._stopping:
             raise NotReadyError("this node is stopping")
-        if len(self) >= self._streams_max:
-            self.refused += 1
+        if len(self._streams) >= self._streams_max:
+            self._traffic.streams_refused += 1
             raise OverloadedError(
                 f"this node has {self._streams_max} streams of events, which is the most; ask another"
             )
         if len(self._topics) + new > TOPICS_MAX:
-            self.refused += 1
+            self._traffic.streams_refused += 1
             raise OverloadedError(f"{TOPICS_MAX} counters are watched at this node, which is the most; ask another")
 
     def begin(self, line: Line, watch: Watch, cursor: Change | None) -> Stream:
@@ -95,6 +93,7 @@ class Events:
         stream.write(chunk(PREAMBLE % random.randint(RETRY_MS, 2 * RETRY_MS)), time.monotonic())  # noqa: S311
         stream.group.streams.add(stream)
         self._streams.add(stream)
+        self._traffic.streams = len(self._streams)
         self._catch_up(stream, self._head if cursor is None else cursor)
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="events")
@@ -104,8 +103,9 @@ class Events:
         """A stream is over; ``slow``: because it was not read."""
         if stream not in self._streams:
             return
-        self.slow += slow
+        self._traffic.streams_slow += slow
         self._streams.remove(stream)
+        self._traffic.streams = len(self._streams)
         self._behind.pop(stream, None)
         stream.end()
         group = stream.group
@@ -266,7 +266,7 @@ class Events:
                     self._behind[stream] = before
                     continue
                 stream.write(frame, now_s)
-                self.sent += 1
+                self._traffic.events += 1
                 await self._breathe()
 
     def _catch_up(self, stream: Stream, cursor: Change) -> None:
@@ -276,7 +276,7 @@ class Events:
             frame, won = self._change(change)
             if won or not watch.many:
                 stream.write(frame, now_s)
-                self.sent += 1
+                self._traffic.events += 1
                 room -= len(frame)
             if room < 0:
                 self._behind[stream] = change
@@ -284,7 +284,7 @@ class Events:
         self._behind.pop(stream, None)
         for frame in self._present(stream):
             stream.write(frame, now_s)
-            self.sent += 1
+            self._traffic.events += 1
         stream.resumed, stream.turn = True, self._turn
 
     def _missed(self, watch: Watch, cursor: Change) -> Sequence[Change]:

@@ -49,6 +49,22 @@ class _Metrics(Collector):
         yield CounterMetricFamily(
             "footfall_shed", "Requests refused because the node was behind with its work.", value=self._traffic.shed
         )
+        yield GaugeMetricFamily(
+            "footfall_event_subscribers", "Streams of events that run.", value=self._traffic.streams
+        )
+        yield CounterMetricFamily(
+            "footfall_events_sent", "Events written to streams, without heartbeats.", value=self._traffic.events
+        )
+        yield CounterMetricFamily(
+            "footfall_event_subscribers_refused",
+            "Streams that were not begun, because there were too many.",
+            value=self._traffic.streams_refused,
+        )
+        yield CounterMetricFamily(
+            "footfall_event_subscribers_slow",
+            "Streams that ended because the other end did not read.",
+            value=self._traffic.streams_slow,
+        )
         yield CounterMetricFamily(
             "footfall_http_connections_slow",
             "Connections ended because a request did not come, or an answer was not read, in time.",

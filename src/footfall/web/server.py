@@ -144,7 +144,7 @@ class HttpServer:
         limits = limits or Limits()
         self._leave_s = leave_s
         self._protocol = protocol(node, self.traffic, hot, door, limits, self._pulse)
-        self._events = Events(node, limits.streams_max)
+        self._events = Events(node, self.traffic, limits.streams_max)
         self._hurry_s = min(HURRY_S_MAX, limits.request_timeout_s / 4)
         self._uvicorn = _Server(
             uvicorn.Config(

@@ -15,6 +15,10 @@ class Traffic:
         refused: Connections over a limit.
         shed: Requests refused because the node was behind with its work.
         leaving: Whether the server is about to stop: every answer is the last of its connection.
+        streams: Streams of events that run.
+        events: Events that were written to them; heartbeats are none.
+        streams_refused: Streams that were not begun, because there were too many.
+        streams_slow: Streams that ended because the other end did not read.
         slow: Connections that were ended because a request did not come, or an answer was not read, in time.
     """
 
@@ -28,6 +32,10 @@ class Traffic:
         self.shed = 0
         self.leaving = False
         self.slow = 0
+        self.streams = 0
+        self.events = 0
+        self.streams_refused = 0
+        self.streams_slow = 0
 
     def failed(self, status: int) -> None:
         """A request taken on the hot path was refused, or not stored."""
