@@ -147,6 +147,25 @@ def test_a_wrong_file_is_told_in_one_line(
     assert served == []
 
 
+def test_the_secret_may_be_in_a_file(
+    served: list[tuple[Config, int]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text("quiet\n")
+    assert cli.run(["serve", "--secret-file", str(file)]) == 0
+    assert served == [(Config(secret="quiet"), 1)]
+    for arguments, said in (
+        (["--secret-file", str(file), "--secret", "x"], "--secret-file is given, and a secret, too"),
+        (["--secret-file", str(tmp_path)], "cannot be read: Is a directory"),
+        (["--secret-file", str(tmp_path / "none")], "cannot be read: No such file"),
+    ):
+        assert cli.run(["serve", *arguments]) == cli.WRONG_USE
+        assert said in capsys.readouterr().err
+    file.write_text("\n")
+    assert cli.run(["serve", "--secret-file", str(file)]) == cli.WRONG_USE
+    assert "the secret is empty" in capsys.readouterr().err
+
+
 def test_a_setting_is_named_as_it_was_given(
     served: list[tuple[Config, int]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

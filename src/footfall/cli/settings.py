@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -31,6 +32,9 @@ class Tuning:
     nats_creds: Annotated[str | None, Parameter(help=".creds file: who we are to NATS.")] = None
     nats_nkey: Annotated[str | None, Parameter(help="File of an NKEY seed: who we are to NATS.")] = None
     secret: Annotated[str | None, Parameter(help="Keys the receipts; the same on every node of a cluster.")] = None
+    secret_file: Annotated[
+        str | None, Parameter(help="File that holds the secret and nothing else, as containers are given theirs.")
+    ] = None
     replicas: Annotated[int | None, Parameter(converter=whole, help="Copies of the log, on a cluster.")] = None
     log_bytes_max: Annotated[int | None, Parameter(converter=whole, help="Size at which the log refuses visits.")] = (
         None
@@ -120,8 +124,6 @@ class Tuning:
 
 def config_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Fill in what neither a flag nor a variable gave from the TOML file that ``--config`` names, if it does."""
-    from pathlib import Path
-
     from cyclopts.config import Toml
 
     NAMES.take(arguments)
@@ -154,6 +156,7 @@ def to_config(
     node = others.get("node")
     if node is not None and not _NODE.match(node):
         raise ConfigError(f"{node[:60]!r} cannot name a node: write 1 to 64 letters, digits, '_' and '-'")
+    others["secret"] = read_secret(others.get("secret"), others.pop("secret_file", None))
     for name in ("secret", "webhook_secret"):
         secret = others.get(name)
         if secret is not None and not (secret and secret.isprintable()):
@@ -184,6 +187,18 @@ def to_config(
         partitions=partitions,
         **{name: value for name, value in others.items() if value is not None},
     )
+
+
+def read_secret(secret: str | None, file: str | None) -> str | None:
+    """The secret, or what the file of it holds. Raises ConfigError."""
+    if file is None:
+        return secret
+    if secret is not None:
+        raise ConfigError("secret_file is given, and a secret, too: give one of them")
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"secret_file {file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def check_webhook(url: str) -> None:
