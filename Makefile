@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak test-fast check format bench lock clean
+.PHONY: help setup demo test soak test-fast check format bench docs lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,9 @@ format: setup  ## Format, and fix what the linter can fix
 bench: setup  ## One table: Footfall beside Redis and NATS, in under three minutes
 	@$(BIN)/python -m benchmarks.run
 
+docs: setup  ## The documentation's site, in site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 # Hashes of every platform's files, so that the same pins install everywhere; no index's address, so that any index serves.
 LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-build --quiet
@@ -73,5 +76,5 @@ lock:  ## Pin the dependencies anew (needs uv; add LOCK_FLAGS=--upgrade to move 
 	$(LOCK) $(LOCK_FLAGS) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
 
 clean:  ## Remove .venv and caches (data directories are left alone)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis .coverage dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis .coverage dist site
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
