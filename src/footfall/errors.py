@@ -34,6 +34,7 @@ FootfallError
  │   ├─ NotReadyError
  │   ├─ PartitionsUnownedError
  │   ├─ BackupFailedError
+ │   ├─ BufferFullError
  │   └─ UnreachableError
  ├─ IntegrityError              something durable is not what it was: a person must look
  │   ├─ LogRewoundError
@@ -278,6 +279,10 @@ class NotReadyError(UnavailableError):
 
 class BackupFailedError(UnavailableError):
     """A backup cannot be made, found, read or removed now."""
+
+
+class BufferFullError(UnavailableError):
+    """As many visits wait in a client's memory as may: this one was not taken."""
 
 
 class UnreachableError(UnavailableError):

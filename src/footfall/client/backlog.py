@@ -1,0 +1,88 @@
+"""Batches that were made and are not stored yet, in order: on disk if there is a spool, else in memory.
+
+What is on disk was written before it was first sent, and is marked before it is sent: whoever finds it after a crash
+knows what may have been counted.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Protocol
+
+from footfall.client.batches import Batch
+
+
+class Store(Protocol):
+    """Batches on disk: what this process wrote, and what dead ones left."""
+
+    def append(self, batches: Iterable[Batch]) -> bool:
+        """Keep batches, all or none; returns whether there was room for them and the disk took them."""
+
+    def head(self) -> Batch | None:
+        """The one whose turn it is."""
+
+    def replace(self, batches: Iterable[Batch]) -> None:
+        """Put batches in the place of the head: none, if it is done with."""
+
+    @property
+    def own(self) -> int:
+        """How many visits of this process wait, those that were merged being one."""
+
+    @property
+    def count(self) -> int:
+        """How many visits wait, of this process and of dead ones, with their counts."""
+
+    def look(self) -> None:
+        """Take over what processes have left that died since the last look."""
+
+    def close(self) -> None:
+        """Let go what is there, for whoever comes next."""
+
+
+class Backlog:
+    """The batches of one client.
+
+    Args:
+        store: Where they are kept; None for in memory alone.
+    """
+
+    def __init__(self, store: Store | None) -> None:
+        self.store = store
+        self._memory: deque[Batch] = deque()
+
+    @property
+    def held(self) -> int:
+        """How many visits are in memory, those that were merged being one."""
+        return sum(len(batch.visits) for batch in self._memory)
+
+    @property
+    def own(self) -> int:
+        """How many visits of this process wait, those that were merged being one."""
+        return self.held + (self.store.own if self.store else 0)
+
+    @property
+    def spooled(self) -> int:
+        """How many visits wait on disk, with their counts."""
+        return self.store.count if self.store else 0
+
+    def append(self, batches: list[Batch]) -> None:
+        """Keep batches: in memory, if the disk does not take them."""
+        if self._memory or self.store is None or not self.store.append(batches):
+            self._memory.extend(batches)
+
+    def head(self) -> Batch | None:
+        """The one whose turn it is."""
+        found = self.store.head() if self.store else None
+        return found or (self._memory[0] if self._memory else None)
+
+    def replace(self, *batches: Batch) -> None:
+        """Put batches in the place of the head: none, if it is done with."""
+        if self.store is not None and self.store.head() is not None:
+            self.store.replace(batches)
+        else:
+            self._memory.popleft()
+            self._memory.extendleft(reversed(batches))
+
+    def mark(self, batch: Batch) -> None:
+        """The head is about to be sent: from now on it may have been counted."""
+        if self.store is not None and self.store.head() is not None:
+            self.store.replace([batch])

@@ -1,0 +1,213 @@
+"""What a client does next, and what an answer changes: all of its work but the network and the waiting.
+
+Whoever drives it, a thread or a task, asks ``step`` what to do, does that, and tells ``finish`` how it ended. One batch
+is under way at a time, so that visits reach the log in their order.
+"""
+
+import random
+import secrets
+from collections.abc import Callable
+from typing import NamedTuple
+
+from footfall.client import policy
+from footfall.client.backlog import Backlog, Store
+from footfall.client.batches import Batch, batches, give_keys
+from footfall.client.buffer import Buffer
+from footfall.client.policy import Do
+from footfall.client.settings import Settings
+from footfall.client.trouble import Trouble
+from footfall.core.visit import BATCH_VISITS_MAX
+from footfall.errors import FootfallError, RateLimitedError
+
+LOOK_S = 10.0  # between two looks for what dead processes left
+
+
+class Send(NamedTuple):
+    """Send this body to that node."""
+
+    url: str
+    body: bytes
+
+
+class Statistics(NamedTuple):
+    """What became of the visits of one client, in this process.
+
+    Attributes:
+        sent: Visits that a node has stored.
+        dropped: Visits that found no room, or that no node will take.
+        unsure: Visits that were given up because their answers were lost for too long: they may be counted or not.
+        retried: Requests that were sent again.
+        buffered: What waits in memory; visits that were merged are one.
+        spooled: Visits that wait on disk, of dead processes too.
+    """
+
+    sent: int
+    dropped: int
+    unsure: int
+    retried: int
+    buffered: int
+    spooled: int
+
+
+class Engine:
+    """Everything of one client that is not I/O, for one driver; ``buffer`` is for all threads.
+
+    Args:
+        settings: How to send.
+        store: Where to keep what waits; None for in memory alone.
+        now: The time in Unix seconds. It is stored, so that another process can tell how old something is.
+    """
+
+    def __init__(self, settings: Settings, store: Store | None, now: Callable[[], float]) -> None:
+        self.buffer = Buffer(settings.buffer_visits_max)
+        self.resolved = 0
+        self.lost = 0
+        self._settings = settings
+        self._backlog = Backlog(store)
+        self._now = now
+        self._trouble = Trouble(settings)
+        self._prefix = secrets.token_urlsafe(12)
+        self._taken = 0
+        self._gathering_since_s: float | None = None
+        self._looked_s = -LOOK_S
+        self._url = 0
+        self._failures = 0
+        self._again_at_s = 0.0
+        self._asked_to_wait = False
+        self._sending: Batch | None = None
+        self._started_s = 0.0
+        self._sent = self._dropped = self._unsure = self._retried = 0
+
+    @property
+    def statistics(self) -> Statistics:
+        """What became of the visits so far."""
+        return Statistics(
+            self._sent,
+            self._dropped,
+            self._unsure,
+            self._retried,
+            len(self.buffer) + self._backlog.held,
+            self._backlog.spooled,
+        )
+
+    def refuse(self, count: int) -> None:
+        """There was no room for these visits."""
+        self._dropped += count
+        self._trouble.full(count)
+
+    def hurry(self) -> None:
+        """Someone waits: a pause that no node has asked for ends now."""
+        if not self._asked_to_wait:
+            self._again_at_s = 0.0
+
+    def step(self, now_s: float, urgent: bool) -> Send | float | None:
+        """What to do now.
+
+        Args:
+            now_s: By a clock that nobody sets.
+            urgent: Whether to send what has gathered, though others may yet join it.
+
+        Returns:
+            A request, whose end is to be told to ``finish``; or for how long there is nothing to do; or None if there
+            is nothing until a visit comes.
+        """
+        self._gather(now_s, urgent)
+        while (head := self._backlog.head()) is not None:
+            if policy.is_late(head.unsure_since_s, self._now()):
+                self._give_up(head)
+                continue
+            if now_s < self._again_at_s:
+                return self._again_at_s - now_s
+            return self._begin(head)
+        self.resolved = self._taken - self._backlog.own
+        if self._gathering_since_s is None:
+            return None if self._backlog.store is None else LOOK_S
+        return max(0.0, self._gathering_since_s + self._settings.flush_interval_s - now_s)
+
+    def finish(self, now_s: float, error: FootfallError | None) -> None:
+        """What was sent has ended: stored, or in an error."""
+        batch, self._sending = self._sending, None
+        assert batch is not None
+        if error is None:
+            self._sent += batch.count
+            self._done()
+            self._trouble.over(now_s)
+            self._failures, self._asked_to_wait = 0, False
+            return
+        verdict = policy.judge(error, len(batch.visits))
+        if verdict.do is Do.AGAIN:
+            self._fail(batch, error, verdict.unsure, now_s)
+        elif verdict.do is Do.HALVE:
+            self._backlog.replace(*policy.halves(batch))
+        else:
+            kept, refused = policy.parted(error, batch.visits, verdict.at)
+            self._drop(sum(visit.count for visit in refused))
+            self._trouble.refused(error)
+            self._done(*([Batch(kept, batch.unsure_since_s)] if kept else []))
+
+    def close(self) -> None:
+        """Let go what is on disk."""
+        if self._backlog.store is not None:
+            self._backlog.store.close()
+
+    def _gather(self, now_s: float, urgent: bool) -> None:
+        store = self._backlog.store
+        if store is not None and now_s - self._looked_s >= LOOK_S:
+            self._looked_s = now_s
+            store.look()
+        waiting = len(self.buffer)
+        if not waiting:
+            self._gathering_since_s = None
+            return
+        if self._gathering_since_s is None:
+            self._gathering_since_s = now_s
+        due_s = self._gathering_since_s + self._settings.flush_interval_s
+        if not urgent and waiting < BATCH_VISITS_MAX and now_s < due_s:
+            return
+        if self._backlog.held or (store is None and self._backlog.head() is not None):
+            return
+        taken = self.buffer.take(BATCH_VISITS_MAX)
+        give_keys(taken, self._prefix, self._taken)
+        self._taken += len(taken)
+        self._backlog.append(list(batches(taken)))
+        self.buffer.held = self._backlog.held
+        self._gathering_since_s = now_s if len(self.buffer) else None
+
+    def _begin(self, head: Batch) -> Send:
+        self._started_s = self._now()
+        self._sending = head
+        if head.unsure_since_s is None:
+            self._backlog.mark(Batch(head.visits, self._started_s))
+        return Send(self._settings.urls[self._url], head.body)
+
+    def _fail(self, batch: Batch, error: FootfallError, unsure: bool, now_s: float) -> None:
+        since_s = batch.unsure_since_s
+        self._backlog.replace(Batch(batch.visits, self._started_s if unsure and since_s is None else since_s))
+        self._retried += 1
+        self._failures += 1
+        self._trouble.begin(error, now_s)
+        retry_after_s = getattr(error, "retry_after_s", 0.0)
+        urls = len(self._settings.urls)
+        # Another node takes what this one does not; but a rate is meant for all of them.
+        self._asked_to_wait = isinstance(error, RateLimitedError)
+        if not self._asked_to_wait:
+            self._url = (self._url + 1) % urls
+            if self._failures % urls:
+                return
+        pause_s = policy.pause_s(-(-self._failures // urls), retry_after_s, random.random())  # noqa: S311
+        self._again_at_s = now_s + pause_s
+
+    def _give_up(self, head: Batch) -> None:
+        self._unsure += head.count
+        self.lost += head.count
+        self._trouble.given_up(head.count)
+        self._done()
+
+    def _drop(self, count: int) -> None:
+        self._dropped += count
+        self.lost += count
+
+    def _done(self, *rest: Batch) -> None:
+        self._backlog.replace(*rest)
+        self.buffer.held = self._backlog.held
+        self.resolved = self._taken - self._backlog.own

@@ -1,0 +1,327 @@
+"""The client for programs with threads: drives the engine from a thread of its own, and asks what is asked at once."""
+
+import atexit
+import contextlib
+import logging
+import os
+import queue
+import random
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Self, TypeVar, Unpack
+
+import httpx
+
+from footfall.client import requests
+from footfall.client.engine import Engine, Send, Statistics
+from footfall.client.patience import Patience
+from footfall.client.requests import Asking, Receipt
+from footfall.client.settings import Options, Settings, settings
+from footfall.core.visit import BATCH_VISITS_MAX
+from footfall.errors import BufferFullError, FootfallError
+
+logger = logging.getLogger("footfall.client")
+
+HIT_TIMEOUT_S = 30.0
+FLUSH_TIMEOUT_S = 30.0
+CLOSED = "the client is closed"
+
+_Answer = TypeVar("_Answer")
+
+
+class Client:
+    """Counts visits at one of some nodes, for all threads of a process.
+
+    ``increment`` puts a visit into memory and returns; a thread sends what has gathered. Use as a context manager, or
+    call ``close``; what waits when the process ends is sent then, if nodes answer in time.
+    """
+
+    def __init__(
+        self,
+        url: str | Sequence[str] | None = None,
+        *,
+        token: str | None = None,
+        ca: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        """Sends nothing, and starts no thread, before the first visit.
+
+        Args:
+            url: A node, or several: the next is asked when one does not answer. Without it FOOTFALL_URL, else
+                http://127.0.0.1:8080.
+            token: What the nodes let in. Without it FOOTFALL_TOKEN.
+            ca: PEM file of who signed the nodes' certificates. Without it FOOTFALL_CA, else public authorities.
+            transport: Replaces the network, for tests.
+            options: See ``Settings``.
+
+        Raises:
+            ConfigError: A value is none that it can have.
+        """
+        self._begin(settings(url, token, ca, **options), transport)
+
+    @classmethod
+    def of(cls, chosen: Settings) -> Self:
+        """A client with these settings."""
+        made = cls.__new__(cls)
+        made._begin(chosen, None)  # noqa: SLF001 - it is one of ours
+        return made
+
+    def _begin(self, chosen: Settings, transport: httpx.BaseTransport | None) -> None:
+        self.settings = chosen
+        self._transport = transport
+        self._http = httpx.Client(**requests.http_options(chosen), transport=transport)
+        self._closed = False
+        self._url = 0
+        self._renew()
+        _clients.add(self)
+
+    def _renew(self) -> None:
+        """Everything that belongs to one process: in a forked one it is made anew, so that nothing is sent twice."""
+        self._pid = os.getpid()
+        self._thread: threading.Thread | None = None
+        self._engine = Engine(self.settings, None, time.time)
+        self._put: Callable[[str, str | None, int, str | None], int] = self._engine.buffer.put
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # may be used by signals' handlers and finalizers
+        self._starting = threading.Lock()
+        self._driving = threading.Lock()
+        self._changed = threading.Condition()
+        self._urgent = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def increment(self, name: str, visitor: str | None = None, count: int = 1, key: str | None = None) -> None:
+        """Count a visit, soon. Returns at once, whether nodes answer or not.
+
+        Args:
+            name: The counter; the visit adds to its ancestors too.
+            visitor: Who came; None if nobody asked.
+            count: How many visits it is.
+            key: What makes it this visit: another one of this counter with this key within ten minutes does not count.
+                One of 22 characters or more is the visit's receipt.
+
+        Raises:
+            InvalidNameError: The counter's name is none.
+            InvalidVisitError: The visitor, the count or the key is none.
+            BufferFullError: There is no room, and ``on_full`` is "raise".
+        """
+        waiting = self._put(name, visitor, count, key)
+        if waiting == 1 or waiting == BATCH_VISITS_MAX:
+            self._wake.put(None)
+            if self._thread is None:
+                self._start()
+        elif waiting < 0:
+            self._full(name, visitor, count, key)
+
+    def hit(
+        self,
+        name: str,
+        visitor: str | None = None,
+        count: int = 1,
+        key: str | None = None,
+        *,
+        timeout_s: float = HIT_TIMEOUT_S,
+    ) -> Receipt:
+        """Count a visit, and wait until it is durable. It is tried again until then, and counts once.
+
+        Args:
+            name: As for ``increment``.
+            visitor: As for ``increment``.
+            count: As for ``increment``.
+            key: As for ``increment``. Without one, a random one is made.
+            timeout_s: For how long to try. Each attempt may take ``answer_timeout_s``.
+
+        Raises:
+            CallerError: It is no visit, or the nodes refuse it.
+            UnavailableError: No node took it in time. It may count yet: call again with the same key, if it had one.
+        """
+        asked = requests.asking_to_count(name, visitor, count, key)
+        return self._ask(asked, timeout_s, lambda url, response: requests.receipt_of(name, url, asked, response))
+
+    def value(self, name: str, exact: bool = False, *, timeout_s: float = HIT_TIMEOUT_S) -> int:
+        """A counter's value; 0 if nobody has visited it.
+
+        Args:
+            name: The counter.
+            exact: Whether every visit counts that was stored before; else it may be some 50 to 500 ms old.
+            timeout_s: For how long to try.
+
+        Raises:
+            CallerError: It is no name, or the nodes refuse to tell.
+            UnavailableError: No node told in time.
+        """
+        asked = requests.asking_for(name, exact)
+        return self._ask(asked, timeout_s, lambda url, response: requests.value_of(url, asked, response))
+
+    def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
+        """Send all that was put in before, and wait until it is stored.
+
+        Returns:
+            Whether all of it is: False if some still waits, which is then sent later, or was refused.
+        """
+        ends_s = time.monotonic() + timeout_s
+        lost, target = self._engine.lost, self._engine.buffer.entered
+        if self._engine.resolved >= target:
+            return True
+        self._start()
+        with self._changed:
+            self._urgent += 1
+        self._engine.hurry()
+        self._wake.put(None)
+        try:
+            if self._thread is None:  # the interpreter ends, and starts none any more
+                self._drive(lambda: time.monotonic() < ends_s and self._engine.resolved < target)
+            with self._changed:
+                done = self._changed.wait_for(lambda: self._engine.resolved >= target, ends_s - time.monotonic())
+        finally:
+            with self._changed:
+                self._urgent -= 1
+        return done and self._engine.lost == lost
+
+    def close(self, timeout_s: float | None = None) -> bool:
+        """Flush, and take no more visits.
+
+        Args:
+            timeout_s: For the flush; ``exit_timeout_s`` if None.
+
+        Returns:
+            What ``flush`` does.
+        """
+        if self._closed:
+            return True
+        sent = self.flush(self.settings.exit_timeout_s if timeout_s is None else timeout_s)
+        self._closed = True
+        self._put = _refuse
+        self._wake.put(None)
+        _clients.discard(self)
+        if self._thread is None:
+            self._end()
+        elif self._thread is not threading.current_thread():
+            self._thread.join(0.5)  # it may wait for an answer, and must not be waited for
+        left = self.statistics
+        if not sent and left.buffered:
+            logger.warning("%d visits could not be sent before the end, and are not counted", left.buffered)
+        return sent
+
+    @property
+    def statistics(self) -> Statistics:
+        """What became of the visits of this process so far."""
+        return self._engine.statistics
+
+    def _ask(self, asked: Asking, timeout_s: float, read: Callable[[str, httpx.Response], _Answer]) -> _Answer:
+        if self._closed:
+            raise RuntimeError(CLOSED)
+        patience = Patience(self.settings.urls, self._url, timeout_s, time.monotonic())
+        while True:
+            try:
+                answer = self._send(patience.url, asked, read)
+            except FootfallError as error:
+                time.sleep(patience.failed(error, time.monotonic(), random.random()))  # noqa: S311
+            else:
+                self._url = patience.at
+                return answer
+
+    def _send(self, url: str, asked: Asking, read: Callable[[str, httpx.Response], _Answer]) -> _Answer:
+        try:
+            response = self._http.request(asked.method, url + asked.path, content=asked.body, headers=asked.headers)
+        except httpx.TransportError as error:
+            raise requests.network_error(url, asked, error) from None
+        return read(url, response)
+
+    def _full(self, name: str, visitor: str | None, count: int, key: str | None) -> None:
+        if self.settings.on_full == "raise":
+            self._wake.put(None)
+            raise BufferFullError(
+                f"{self.settings.buffer_visits_max} visits wait to be sent, and there is no room for another"
+            )
+        if self.settings.on_full == "drop":
+            self._engine.refuse(count)
+            return
+        while True:
+            with self._changed:
+                if self._put(name, visitor, count, key) >= 0:
+                    break
+                self._wake.put(None)
+                self._changed.wait(0.1)
+        self._wake.put(None)
+        self._start()
+
+    def _start(self) -> None:
+        """Start the thread, if it does not run. At the interpreter's end none starts: then ``flush`` does its work."""
+        with self._starting, contextlib.suppress(RuntimeError):
+            if self._thread is None and not self._closed:
+                thread = threading.Thread(target=self._run, name="footfall", daemon=True)
+                thread.start()
+                self._thread = thread
+                _flush_where_multiprocessing_ends(self)
+
+    def _run(self) -> None:
+        self._drive(lambda: not self._closed)
+        self._end()
+
+    def _end(self) -> None:
+        with self._driving:
+            self._engine.close()
+            self._http.close()
+
+    def _drive(self, more: Callable[[], bool]) -> None:
+        engine = self._engine
+        with self._driving:
+            while more():
+                step = engine.step(time.monotonic(), self._urgent > 0)
+                with self._changed:
+                    self._changed.notify_all()
+                if isinstance(step, Send):
+                    engine.finish(time.monotonic(), self._deliver(step))
+                else:
+                    with contextlib.suppress(queue.Empty):
+                        self._wake.get(timeout=step)
+
+    def _deliver(self, send: Send) -> FootfallError | None:
+        asked = Asking("POST", "/v1/visits", send.body)
+        try:
+            self._send(send.url, asked, lambda url, response: requests.stored_of(url, asked, response))
+        except FootfallError as error:
+            return error
+        except Exception as error:  # of httpx, or of a bug: visits wait, and are not lost with the thread
+            return FootfallError(f"{send.url} could not be asked: {error!r}")
+        return None
+
+
+def _refuse(*_: object) -> int:
+    raise RuntimeError(CLOSED)
+
+
+_clients: "weakref.WeakSet[Client]" = weakref.WeakSet()
+_abandoned: list[object] = []  # what a forked process got from its parent, and must neither use nor close
+
+
+def _close_all() -> None:
+    for client in list(_clients):
+        client.close()
+
+
+def _forked() -> None:
+    for client in list(_clients):
+        _abandoned.append((client._engine, client._http))  # noqa: SLF001
+        client._http = httpx.Client(**requests.http_options(client.settings), transport=client._transport)  # noqa: SLF001
+        client._renew()  # noqa: SLF001
+
+
+def _flush_where_multiprocessing_ends(client: Client) -> None:
+    """A child of multiprocessing ends without what ``atexit`` was told; it has its own such list."""
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(client, client.close, exitpriority=0)
+
+
+atexit.register(_close_all)
+os.register_at_fork(after_in_child=_forked)
