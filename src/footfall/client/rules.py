@@ -1,6 +1,6 @@
 """Which answered requests are visits, to which counter and by whom. Pure; knows no framework and no network."""
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Literal, Protocol, TypedDict
 
@@ -51,8 +51,8 @@ class Options(TypedDict, total=False):
     """What middleware can be told beside the counter.
 
     Attributes:
-        url: A node's; by default what a client takes without one.
-        token: With scope `write`, where nodes ask for one.
+        url: A node's, or several; by default as for ``footfall.Client``.
+        token: With scope ``write``, where nodes ask for one; by default as for ``footfall.Client``.
         client: A client to use, instead of one that is made from ``url`` and ``token``.
         include: Count only what is at or below these paths.
         exclude: Do not count what is at or below these.
@@ -66,7 +66,7 @@ class Options(TypedDict, total=False):
         trusted_proxies: Addresses and networks whose X-Forwarded-For is believed.
     """
 
-    url: str
+    url: str | Sequence[str]
     token: str
     client: Increments
     include: Iterable[str]

@@ -1,0 +1,70 @@
+"""Middleware for ASGI applications: FastAPI, Starlette and others."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from typing import Any, Unpack
+
+from footfall.client.middleware import Visits
+from footfall.client.rules import Options, Request
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class FootfallMiddleware:
+    """Counts the requests that an ASGI application answers.
+
+    Args:
+        app: The application.
+        counter: A counter's name, or a function of a request that returns one; None for a request that is no visit.
+        options: See ``Options``.
+
+    Raises:
+        InvalidNameError: If the counter is no name.
+        ConfigError: If an option has a value that it cannot have.
+    """
+
+    def __init__(
+        self, app: Application, counter: str | Callable[[Request], str | None], **options: Unpack[Options]
+    ) -> None:
+        self._app = app
+        self._visits = Visits(counter, options)
+        self._may_count = self._visits.rules.may_count
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does."""
+        kind = scope["type"]
+        if kind == "http" and self._may_count(scope["method"], scope["path"]):
+            send = self._counting(scope, send)
+        elif kind == "lifespan":
+            send = self._flushing(send)
+        await self._app(scope, receive, send)
+
+    def _counting(self, scope: Scope, send: Send) -> Send:
+        async def counting(message: Message) -> None:
+            await send(message)
+            if message["type"] == "http.response.start":
+                self._visits.take(message["status"], partial(self._read, scope))
+
+        return counting
+
+    def _flushing(self, send: Send) -> Send:
+        async def flushing(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown"):  # complete or failed: afterwards the server may end
+                await asyncio.to_thread(self._visits.flush)
+            await send(message)
+
+        return flushing
+
+    def _read(self, scope: Scope, status: int) -> Request:
+        headers: dict[str, str] = {}
+        for raw_name, raw_value in scope["headers"]:
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        peer = scope.get("client")
+        address = self._visits.rules.client_address(peer[0] if peer else None, headers)
+        return Request(scope["method"], scope["path"], headers.get("host", ""), headers, address, status)
