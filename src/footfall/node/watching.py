@@ -1,13 +1,13 @@
 """Where in the log milestones have changed, so that whoever watches can be told what was missed, by any node.
 
-A position is a sequence of the log, so those of two nodes can be compared. A node that has seen a change happen gives
-it the position up to which it had read then, which is never too low. Of what was before its start it knows less, and
-gives it the position at which it began. So whoever comes from another node may be told of a change again, and never
-misses one.
+A position is a sequence of the log, so those of two nodes can be compared. Where a milestone was reached the log tells.
+Any other change gets the position up to which the node had read when it saw it, which is never too low; after a start,
+that is where it began. So whoever comes from another node may be told of a change again, and never misses one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from itertools import zip_longest
 from typing import NamedTuple
 
 from footfall.core.definitions import Definitions
@@ -50,7 +50,7 @@ class Watching:
     def look(self) -> list[Change]:
         """What has changed since the last look, in order. Costs little if nothing has."""
         milestones = self._definitions.milestones
-        first, self.position = self._looked < 0, self._definitions.sequence
+        self.position = self._definitions.sequence
         if milestones.sequence == self._looked:
             return []
         self._looked, self._last = milestones.sequence, self.position
@@ -59,8 +59,7 @@ class Watching:
         for standing in milestones:
             far, known = _far(standing), self._seen.setdefault(standing.counter, {})
             if far and known.get(standing.n, (0, 0))[0] != far:
-                # The log tells where it was reached, and of the rest only that it is behind us.
-                position = standing.reached if first and far == 2 else self.position
+                position = standing.reached if far == 2 else self.position
                 known[standing.n] = far, position
                 found.append(Change(position, standing.counter, standing.n))
         return sorted(found)
@@ -84,3 +83,10 @@ def _far(standing: Standing) -> int:
     if standing.winner is None:
         return 0 if standing.undecided else 1
     return 2 if standing.claim is None else 3
+
+
+def told(changes: Sequence[Change]) -> Iterator[tuple[Change, int]]:
+    """Changes in order, each with the position up to which all are told with it: below its own, if more are there."""
+    for change, following in zip_longest(changes, changes[1:]):
+        more = following is not None and following.position == change.position
+        yield change, change.position - more

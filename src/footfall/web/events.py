@@ -112,3 +112,5 @@ class _EventStream(Response):
             await stream.over
         finally:
             events.forget(stream)
+        if connection.clogged:
+            connection.transport.abort()  # nobody would read that it is over

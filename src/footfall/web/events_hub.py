@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 
 from footfall.errors import FootfallError, NotReadyError, OverloadedError
 from footfall.node.node import Node
-from footfall.node.watching import Change
+from footfall.node.watching import Change, told
 from footfall.web.events_frames import HEARTBEAT, PREAMBLE, chunk, event
 from footfall.web.events_streams import Group, Line, Stream, Topic, Watch
 from footfall.web.exchange import encode
@@ -29,7 +29,8 @@ VALUES_S = 0.1  # between two events with values of one stream
 OVERVIEW_S = 1.0
 HEARTBEAT_S = 15.0
 RETRY_MS = 2_000  # and up to as much again: those of a node that has died must not come to the next one all at once
-SLICE_S = 0.005  # of work, before others get a turn
+SLICE_S = 0.002  # of work, before others get a turn
+WRITE_S = 0.000_006  # what the system takes for each write at the end of the turn
 SHARE_MAX = 0.25  # of the event loop's time
 CATCH_UP_BYTES = 65_536  # written at once to a stream that is behind; the rest in the next round
 TOPICS_MAX = 20_000  # counters watched: a look at all takes 60 ms
@@ -84,6 +85,9 @@ class Events:
             line: Where to write.
             watch: What it is about.
             cursor: The last change that it was told of, elsewhere; None if it is new.
+
+        Raises:
+            NotReadyError: The node does not answer any more.
         """
         if not self._streams:
             self._node.watching.look()
@@ -94,7 +98,11 @@ class Events:
         stream.group.streams.add(stream)
         self._streams.add(stream)
         self._traffic.streams = len(self._streams)
-        self._catch_up(stream, self._head if cursor is None else cursor)
+        try:
+            self._catch_up(stream, self._head if cursor is None else cursor)
+        except FootfallError:
+            self.forget(stream)
+            raise
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="events")
         return stream
@@ -172,11 +180,12 @@ class Events:
         node.check_answering()
         before, changes = self._head, watching.look()
         self._head = Change(watching.position)
-        for change in changes:
-            await self._tell(change, before)
+        for change, position in told(changes):
+            await self._tell(change, position, before)
             before = change
+        away = node.producer.storing.away
         for topic in list(self._topics.values()):
-            topic.take(node.read(topic.name))
+            topic.take(node.read(topic.name), away)
             if topic.moved or topic.closing or topic.name in watching.open:
                 await self._tell_phase(topic)
             await self._breathe()
@@ -209,9 +218,9 @@ class Events:
                     stream.write(beat, now_s)
                     await self._breathe()
 
-    async def _tell(self, change: Change, before: Change) -> None:
+    async def _tell(self, change: Change, position: int, before: Change) -> None:
         """A milestone was set, reached or claimed."""
-        frame, won = self._change(change)
+        frame, won = self._change(change, position)
         topic = self._topics.get(change.counter)
         groups = set(topic.groups) if topic is not None else set()
         if won:
@@ -223,13 +232,13 @@ class Events:
         open_ = self._node.counting.definitions.milestones.open_of(topic.name)
         closing = self._closing(topic.name)
         changed = closing ^ topic.closing
-        told = [one.n for one in open_ if one.n in changed and not one.undecided]
-        if topic.moved and not told:
-            told = [one.n for one in open_ if not one.undecided][:1]
+        numbers = [one.n for one in open_ if one.n in changed and not one.undecided]
+        if topic.moved and not numbers:
+            numbers = [one.n for one in open_ if not one.undecided][:1]
         topic.closing, topic.moved = closing, False
         groups = [group for group in topic.groups if not group.watch.many]
-        for n in told:
-            frame, _ = self._change(Change(self._head.position, topic.name, n))
+        for n in numbers:
+            frame, _ = self._change(Change(0, topic.name, n), self._head.position)
             await self._send(groups, frame, self._head)
 
     def _closing(self, name: str) -> frozenset[int]:
@@ -238,12 +247,12 @@ class Events:
         open_ = counting.definitions.milestones.open_of(name)
         return frozenset(one.n for one in open_ if counting.judging.nearness.is_closing(one) and not one.undecided)
 
-    def _change(self, change: Change) -> tuple[bytes, bool]:
+    def _change(self, change: Change, position: int) -> tuple[bytes, bool]:
         """The event that tells how far a milestone is, and whether it has a winner."""
         reading = self._node.milestone(self._node.milestones.find(change.counter, change.n))
         won = reading.winner is not None
         name = b"winner" if won else b"phase"
-        return chunk(event(name, change.position, self._node.watching.log, encode(reading))), won
+        return chunk(event(name, position, self._node.watching.log, encode(reading))), won
 
     def _overview_frame(self, full: bool, again: bool = False) -> bytes | None:
         """The overview; None if all have had it so, unless it is wanted ``again``."""
@@ -267,13 +276,14 @@ class Events:
                     continue
                 stream.write(frame, now_s)
                 self._traffic.events += 1
+                self._slice_end_s -= WRITE_S
                 await self._breathe()
 
     def _catch_up(self, stream: Stream, cursor: Change) -> None:
         """Write what a stream has missed, and what holds now; as much as may be written at once."""
         now_s, room, watch = time.monotonic(), CATCH_UP_BYTES, stream.group.watch
-        for change in self._missed(watch, cursor):
-            frame, won = self._change(change)
+        for change, position in told(self._missed(watch, cursor)):
+            frame, won = self._change(change, position)
             if won or not watch.many:
                 stream.write(frame, now_s)
                 self._traffic.events += 1
@@ -297,10 +307,10 @@ class Events:
         """What holds now: of a stream that has missed something also which milestones are near, for no log tells."""
         group, watching = stream.group, self._node.watching
         for topic in group.topics:
-            topic.take(self._node.read(topic.name))
+            topic.take(self._node.read(topic.name), self._node.producer.storing.away)
             if stream.resumed and not group.watch.many:
                 for n in sorted(self._closing(topic.name)):
-                    yield self._change(Change(self._head.position, topic.name, n))[0]
+                    yield self._change(Change(0, topic.name, n), self._head.position)[0]
         if group.topics:
             yield group.values(group.topics, self._head.position, watching.log)
         if group.watch.whole:

@@ -117,19 +117,18 @@ class Topic:
         self.reading = reading
         self.moved = False
         self.closing: frozenset[int] = frozenset()
-        self._key = _key(reading)
+        self._key = _key(reading, away=False)
         self._data: bytes | None = None
 
-    def take(self, reading: Reading) -> bool:
-        """Take a newer reading; returns whether it is worth an event, and then notes that its groups have news."""
-        key = _key(reading)
+    def take(self, reading: Reading, away: bool) -> None:
+        """Take a newer reading; if it is worth an event, the groups have news. ``away``: whether the log is."""
+        key = _key(reading, away)
         if key == self._key:
-            return False
+            return
         self.moved = self.moved or reading.phase is not self.reading.phase
         self.reading, self._key, self._data = reading, key, None
         for group in self.groups:
             group.dirty[self] = None
-        return True
 
     def data(self) -> bytes:
         """Its reading in JSON, encoded once for all who get it."""
@@ -138,6 +137,10 @@ class Topic:
         return self._data
 
 
-def _key(reading: Reading) -> tuple[int, int, str, str, int]:
-    """What is worth an event when it changes; of staleness, that it has doubled, in seconds."""
-    return reading.value, reading.pending, reading.unit, reading.phase, (reading.staleness_ms // 1000).bit_length()
+def _key(reading: Reading, away: bool) -> tuple[int, int, str, str, int]:
+    """What is worth an event when it changes; of staleness, that it has doubled, in seconds.
+
+    What waits for the log is worth one while that is away. Otherwise each visit waits for some milliseconds.
+    """
+    doubled = (reading.staleness_ms // 1000).bit_length()
+    return reading.value, reading.pending if away else 0, reading.unit, reading.phase, doubled
