@@ -30,6 +30,7 @@ class Overview:
         self._node = node
         self._catalogue = catalogue
         self._rate = Rate()
+        self._total = 0
         self._servers = [_place(url) for url in node.config.nats]
 
     async def look(self) -> None:
@@ -37,7 +38,10 @@ class Overview:
         await self._catalogue.catch_up()
         totals = np.frombuffer(self._node.table.totals, np.int64) if self._node.table.totals else np.zeros(0, np.int64)
         roots = np.frombuffer(self._catalogue.roots, np.int32) if self._catalogue.roots else np.zeros(0, np.int32)
-        self._rate.see(time.monotonic(), int(totals[roots[roots < len(totals)]].sum(dtype=np.float64)))
+        tops = totals[roots[roots < len(totals)]]
+        rough = int(tops.sum(dtype=np.float64))  # each may have 2**63 - 1: the exact sum would overflow
+        self._total = int(tops.sum()) if rough < 1 << 62 else rough
+        self._rate.see(time.monotonic(), self._total)
 
     def read(self) -> OverviewReading:
         """The overview as of now. Raises NotReadyError."""
@@ -50,6 +54,7 @@ class Overview:
             topology=node.topology,
             partitions=node.table.partitions,
             counters=len(node.counting.definitions),
+            total=self._total,
             visits_per_s=round(self._rate.per_s, 3),
             sequence=node.table.sequence(),
             log=self._log(),

@@ -278,6 +278,7 @@ class OverviewReading(msgspec.Struct, frozen=True):
         topology: ``replicated`` or ``sharded``.
         partitions: How many there are.
         counters: How many there are.
+        total: What the counters at the top of the tree have together, as of the last second.
         visits_per_s: How fast the counters at the top of the tree grow together, over the last ten seconds.
         sequence: All messages of the log up to this one are in what it shows.
         log: The log.
@@ -294,6 +295,7 @@ class OverviewReading(msgspec.Struct, frozen=True):
     topology: str
     partitions: int
     counters: int
+    total: int
     visits_per_s: float
     sequence: int
     log: LogReading

@@ -83,6 +83,7 @@ class Overview(msgspec.Struct):
     topology: Literal["replicated", "sharded"]
     partitions: int
     counters: Natural
+    total: Natural
     visits_per_s: float
     sequence: Natural
     log: LogOverview
