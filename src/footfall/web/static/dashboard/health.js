@@ -1,0 +1,77 @@
+// Who counts, and where it is kept: the nodes, the log, the engine and the spool.
+
+import { html, useEffect, useState } from "../vendor/htm-preact.js";
+import { ago, bytes, count, duration, ranges } from "./numbers.js";
+import { colourOf } from "./partitions.js";
+import { useStore } from "./store.js";
+
+const LAG_FINE_MS = 1_000;
+
+export function Nodes() {
+  const nodes = useStore((state) => state.overview.nodes);
+  const topology = useStore((state) => state.overview.topology);
+  const gone = useStore((state) => state.gone);
+  const owners = useStore((state) => state.owners);
+  return html`<section class="card nodes" aria-labelledby="nodes">
+    <div class="head"><h2 id="nodes">Nodes</h2><p class="note">${topology}</p></div>
+    ${nodes.length === 0 && html`<p class="hint">Nodes are shown to those who have a token.</p>`}
+    ${nodes.length > 0 && html`<div class="scroll"><table>
+      <thead><tr><th scope="col">Node</th><th scope="col">Partitions</th><th scope="col">Lag</th><th scope="col">Heard</th></tr></thead>
+      <tbody>
+        ${nodes.map((node) => html`<tr key=${node.id} data-node=${node.id}>
+          <th scope="row"><i class=${`swatch ${colourOf(owners, node.id)}`}></i>${node.id}${node.self && html` <span class="note">this one</span>`}</th>
+          <td>${ranges(node.partitions) || "none"}</td>
+          <td class=${node.lag_ms > LAG_FINE_MS ? "bad" : ""}>${node.lag_ms ? ago(node.lag_ms) : "none"}</td>
+          <td>${node.self ? "always" : `${ago(node.heard_ms_ago)} ago`}</td>
+        </tr>`)}
+        ${Object.values(gone).map(({ node, since }) => html`<${Gone} key=${node.id} node=${node} since=${since} owners=${owners} />`)}
+      </tbody>
+    </table></div>`}
+  </section>`;
+}
+
+function Gone({ node, since, owners }) {
+  const now = useClock();
+  return html`<tr class="gone" data-node=${node.id}>
+    <th scope="row"><i class=${`swatch ${colourOf(owners, node.id)}`}></i><s>${node.id}</s></th>
+    <td colspan="2" class="bad">not heard any more</td>
+    <td>${duration(Math.max(1, (now - since) / 1_000))} ago</td>
+  </tr>`;
+}
+
+function useClock() {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
+}
+
+export function Log() {
+  const { log, spool, sequence, version, started } = useStore((state) => state.overview);
+  const now = useClock();
+  const kind = log.embedded ? "its own NATS server" : `NATS, ${count(log.servers.length || log.replicas)} servers`;
+  return html`<section class="card log" aria-labelledby="log">
+    <div class="head"><h2 id="log">Log</h2><span class=${`chip ${log.connected ? "good" : "bad"}`}>${log.connected ? "connected" : "away"}</span></div>
+    <dl>
+      <div><dt>Engine</dt><dd>${kind}${log.replicas > 1 ? `, ${log.replicas} replicas` : ""}</dd></div>
+      <div><dt>Position</dt><dd>${count(sequence)}</dd></div>
+      <div><dt>Messages</dt><dd>${count(log.messages)}</dd></div>
+      <div><dt>Size</dt><dd>${size(log.bytes, log.bytes_max)}</dd></div>
+      <div><dt>Spool</dt><dd>${spooled(spool)}</dd></div>
+      <div><dt>Footfall</dt><dd>${version}, up ${duration(Math.max(1, now / 1_000 - started))}</dd></div>
+    </dl>
+    ${log.bytes_max > 0 && html`<div class="progress" role="img" aria-label=${`The log is ${Math.round((100 * log.bytes) / log.bytes_max)} % full`}>
+      <i style=${{ "--part": Math.min(1, log.bytes / log.bytes_max) }}></i>
+    </div>`}
+  </section>`;
+}
+
+const size = (used, most) => (most > 0 ? `${bytes(used)} of ${bytes(most)}` : bytes(used));
+
+function spooled(spool) {
+  if (!spool) return "none";
+  if (!spool.visits) return spool.spooling ? "in use" : "empty";
+  return `${count(spool.visits)} visits, ${size(spool.bytes, spool.bytes_max)}, ${duration(spool.age_s)} old`;
+}

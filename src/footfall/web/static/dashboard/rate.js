@@ -1,0 +1,96 @@
+// How fast a counter grows: the last minutes as they happen, or a past that the node kept.
+
+import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.js";
+import { ask, path } from "./api.js";
+import { draw } from "./chart.js";
+import { perSecond } from "./numbers.js";
+import { binned, ratesOf } from "./series.js";
+import { useStore } from "./store.js";
+
+const LIVE_S = 120;
+const REFRESH_MS = 10_000;
+const SPANS = {
+  live: { label: "Live", seconds: LIVE_S, said: "the last two minutes" },
+  hour: { label: "Hour", seconds: 3_600, bin: 10, said: "the last hour" },
+  day: { label: "Day", seconds: 86_400, bin: 300, said: "the last day" },
+  week: { label: "Week", seconds: 7 * 86_400, bin: 3_600, said: "the last week" },
+  year: { label: "Year", seconds: 365 * 86_400, bin: 86_400, said: "the last year" },
+};
+
+export function Rate() {
+  const [span, setSpan] = useState("live");
+  const chosen = useStore((state) => state.chosen);
+  const [past, failed] = useHistory(span === "live" ? "hour" : span);
+  const points = usePoints(span, past);
+  const rates = points[1].filter((rate) => rate !== null);
+  const now = rates.at(-1) ?? 0;
+  const most = Math.max(0, ...rates);
+  const said = `Visits a second over ${SPANS[span].said}: ${perSecond(now)} now, ${perSecond(most)} at most.`;
+  return html`<section class="card rate" aria-labelledby="rate">
+    <div class="head">
+      <h2 id="rate">Rate</h2>
+      <p class="note">${rates.length > 1 ? html`at most <b>${perSecond(most)}</b> a second` : ""}</p>
+      <span class="space"></span>
+      <div class="tabs" role="group" aria-label="Span of time">
+        ${Object.entries(SPANS).map(
+          ([key, { label }]) => html`<button aria-pressed=${String(span === key)} onClick=${() => setSpan(key)}>${label}</button>`,
+        )}
+      </div>
+    </div>
+    <${Chart} key=${chosen + span} points=${points} seconds=${SPANS[span].seconds} said=${said} />
+    ${rates.length < 2 && html`<p class="hint">${failed || "The curve begins as soon as there are two samples."}</p>`}
+  </section>`;
+}
+
+/** What the node kept: [seconds, value] of each counter that is shown, added up where several are. */
+function useHistory(span) {
+  const chosen = useStore((state) => state.chosen);
+  const roots = useStore((state) => state.roots);
+  const live = useStore((state) => state.link.state === "live");
+  const names = chosen ? [chosen] : (roots ?? []);
+  const [state, setState] = useState([[], ""]);
+  const key = `${span} ${names.join(" ")}`;
+  useEffect(() => {
+    let wanted = true;
+    const fetchAll = async () => {
+      try {
+        const found = await Promise.all(
+          names.slice(0, 20).map((name) => ask("GET", `${path("counters", name, "history")}?span=${span}`)),
+        );
+        if (wanted) setState([found, ""]);
+      } catch (error) {
+        if (wanted) setState([[], error.message]);
+      }
+    };
+    if (live) fetchAll();
+    const timer = setInterval(() => live && fetchAll(), REFRESH_MS);
+    return () => {
+      wanted = false;
+      clearInterval(timer);
+    };
+  }, [key, live]);
+  return state;
+}
+
+function usePoints(span, past) {
+  const samples = useStore((state) => state.samples);
+  const now = Date.now() / 1_000;
+  const { seconds, bin } = SPANS[span];
+  const kept = useMemo(() => ratesOf(past), [past]);
+  if (span !== "live") return binned(kept, now - seconds, now, bin);
+  const begin = samples.length ? samples[0][0] : now;
+  const before = kept.filter(([at]) => at > now - seconds - 10 && at <= begin);
+  const [times, rates] = binned([...before, ...ratesOf([{ points: samples }])], now - seconds - 10, now, 1);
+  return [times, rates];
+}
+
+function Chart({ points, seconds, said }) {
+  const box = useRef();
+  const chart = useRef();
+  useEffect(() => {
+    chart.current = draw(box.current, seconds);
+    return () => chart.current.destroy();
+  }, []);
+  useEffect(() => chart.current.show(points));
+  return html`<div class="chart" role="img" aria-label=${said} ref=${box}></div>`;
+}

@@ -1,0 +1,152 @@
+// Keeps the store as the node is: the stream of events, what is watched in it, and the samples of the live chart.
+
+import { ask, path, Refusal, token } from "./api.js";
+import { parse, sum } from "./numbers.js";
+import { store } from "./store.js";
+import { Stream } from "./stream.js";
+
+const WATCHED_MAX = 100; // counters in one stream
+const SAMPLES_MAX = 150; // one a second
+const GONE_MAX = 8;
+const REWATCH_MS = 250; // rows scroll by: not a new stream for each
+
+const shown = new Set(); // counters whose rows can be seen
+let watched = "";
+let timer = 0;
+
+const stream = new Stream({
+  event(name, text) {
+    handlers[name]?.(parse(text));
+  },
+  open() {
+    const { state } = store.get().link;
+    store.set({
+      link: { state: "live", retryAt: 0, reason: "" },
+      said: state === "waiting" ? "Connected again." : store.get().said,
+    });
+  },
+  waiting(seconds) {
+    const said = store.get().link.state === "waiting" ? store.get().said : "Disconnected. The numbers are old.";
+    store.set({ link: { state: "waiting", retryAt: Date.now() + seconds * 1_000, reason: "" }, said });
+  },
+  refused(refusal) {
+    store.set({ link: { state: "refused", retryAt: 0, reason: refusal.message } });
+    askForToken(refusal);
+  },
+});
+
+const handlers = {
+  overview: take,
+  values(readings) {
+    store.set({ readings: { ...store.get().readings, ...Object.fromEntries(readings.map((one) => [one.counter, one])) } });
+  },
+  winner: celebrate,
+};
+
+const celebrated = new Set();
+
+function celebrate(milestone) {
+  const key = `${milestone.counter} ${milestone.n}`;
+  if (milestone.winner && !milestone.winner.claimed && !celebrated.has(key)) store.set({ winner: milestone });
+  celebrated.add(key);
+  const { overview } = store.get();
+  if (!overview) return;
+  const milestones = overview.milestones.map((one) =>
+    one.counter === milestone.counter && one.n === milestone.n ? { ...one, ...milestone } : one,
+  );
+  store.set({ overview: { ...overview, milestones } });
+}
+
+function take(overview) {
+  const { overview: before, owners, gone } = store.get();
+  const ids = overview.nodes.map((node) => node.id);
+  const news = ids.filter((id) => !owners.includes(id)).sort();
+  const left = before?.node === overview.node ? before.nodes.filter((node) => !ids.includes(node.id)) : [];
+  const silent = Object.fromEntries(Object.entries(gone).filter(([id]) => !ids.includes(id)));
+  for (const node of left) silent[node.id] ??= { node, since: Date.now() };
+  store.set({
+    overview,
+    owners: news.length ? [...owners, ...news] : owners,
+    gone: Object.fromEntries(Object.entries(silent).slice(-GONE_MAX)),
+  });
+  if (!before) overview.milestones.forEach((one) => one.winner && celebrated.add(`${one.counter} ${one.n}`));
+}
+
+/** What is shown large: the chosen counter, or all at the top added up; null while it is not known. */
+export function valueOf({ chosen, readings, roots, overview }) {
+  if (chosen) return readings[chosen]?.value ?? null;
+  if (!roots) return overview?.total ?? null;
+  if (roots.some((name) => !readings[name])) return null;
+  return sum(roots.map((name) => readings[name].value));
+}
+
+/** Rows that can be seen are kept up to date; the chosen counter and those at the top always are. */
+export function show(names) {
+  shown.clear();
+  for (const name of names) shown.add(name);
+  rewatch();
+}
+
+function rewatch() {
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    const { chosen, roots } = store.get();
+    const names = new Set([chosen, ...(roots ?? []), ...shown].filter(Boolean));
+    const query = [...names].slice(0, WATCHED_MAX).sort().map((name) => `counter=${encodeURIComponent(name)}`);
+    const where = `/v1/events?${query.join("&")}`;
+    if (where !== watched) stream.open((watched = where));
+  }, REWATCH_MS);
+}
+
+/** Choose a counter, or "" for all; who asks for the page by its address comes here, too. */
+export function choose(name) {
+  if (name === store.get().chosen) return;
+  store.set({ chosen: name, samples: [] });
+  rewatch();
+}
+
+export const retry = () => stream.hurry();
+
+export function askForToken(refusal) {
+  const wrong = refusal.withToken ? refusal.message : "";
+  store.set({ dialog: { kind: "token", wrong } });
+}
+
+/** What the node answers; a dialog asks for a token if one is needed. */
+export async function request(method, where, body) {
+  try {
+    return await ask(method, where, body);
+  } catch (error) {
+    if (error instanceof Refusal && error.status === 401) askForToken(error);
+    throw error;
+  }
+}
+
+export function useToken(secret) {
+  token.set(secret);
+  store.set({ dialog: null, link: { ...store.get().link, state: "connecting" } });
+  stream.open(watched);
+  document.dispatchEvent(new Event("footfall:token"));
+}
+
+function sample() {
+  const state = store.get();
+  const value = valueOf(state);
+  if (state.link.state !== "live" || value === null) return;
+  store.set({ samples: [...state.samples.slice(-SAMPLES_MAX), [Date.now() / 1_000, value]] });
+}
+
+function follow() {
+  choose(decodeURIComponent(location.hash.match(/^#\/(.*)/)?.[1] ?? ""));
+}
+
+/** Begin. */
+export function start() {
+  follow();
+  addEventListener("hashchange", follow);
+  addEventListener("online", retry);
+  setInterval(sample, 1_000);
+  rewatch();
+}
+
+export const milestonePath = (counter, n, ...rest) => path("counters", counter, "milestones", String(n), ...rest);

@@ -1,0 +1,46 @@
+// What a fresh node shows: how to count the first visit.
+
+import { html, useState } from "../vendor/htm-preact.js";
+import { token } from "./api.js";
+
+const here = location.origin;
+const WAYS = {
+  Shell: () => `curl -X POST ${here}/v1/counters/shop/visits${token.get() ? ' \\\n  -H "Authorization: Bearer $FOOTFALL_TOKEN"' : ""}`,
+  Python: () => `import footfall
+
+visits = footfall.Counter("shop", url="${here}")
+visits.increment()
+visits.flush()`,
+  "Web page": () => `<script async src="${here}/count.js"
+        data-counter="shop"></script>`,
+  "Access log": () => `footfall ingest access.log --counter shop \\
+  --url ${here}`,
+};
+
+export function Welcome() {
+  const [way, setWay] = useState("Shell");
+  const [copied, setCopied] = useState("");
+  const lines = WAYS[way]();
+  const copy = async () => {
+    const done = await navigator.clipboard.writeText(lines).then(() => "Copied", () => "Select it to copy");
+    setCopied(done);
+    setTimeout(() => setCopied(""), 2_000);
+  };
+  return html`<section class="welcome" aria-labelledby="welcome">
+    <p class="odometer" aria-hidden="true">0</p>
+    <h1 id="welcome">Count the first visit</h1>
+    <p>This node is ready, and has counted nothing yet. The first visit makes its counter.</p>
+    <div class="card">
+      <div class="head">
+        <div class="tabs" role="group" aria-label="Ways to count">
+          ${Object.keys(WAYS).map((name) => html`<button aria-pressed=${String(name === way)} onClick=${() => setWay(name)}>${name}</button>`)}
+        </div>
+        <span class="space"></span>
+        <span role="status" class="note">${copied}</span>
+        <button onClick=${copy}>Copy</button>
+      </div>
+      <pre tabindex="0" aria-label="Lines to copy"><code>${lines}</code></pre>
+    </div>
+    ${way === "Web page" && html`<p class="note">The node must be started with the counter among its <code>public_writes</code>, as a browser cannot keep a token.</p>`}
+  </section>`;
+}
