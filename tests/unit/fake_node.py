@@ -175,8 +175,12 @@ class FakeNode:
 
     def metrics(self) -> Sequence[Any]:
         return [
-            SimpleNamespace(name="footfall_flushes", kind="counter", help="Flushes.", samples=[({}, 3.0)]),
-            SimpleNamespace(name="footfall_lag", kind="gauge", help="Lag.", samples=[({"partition": "1"}, 2.0)]),
+            SimpleNamespace(
+                name="footfall_flushes", kind="counter", help="Flushes.", samples=[({}, 3.0)], histogram=None
+            ),
+            SimpleNamespace(
+                name="footfall_lag", kind="gauge", help="Lag.", samples=[({"partition": "1"}, 2.0)], histogram=None
+            ),
         ]
 
     def warnings(self) -> Sequence[str]:

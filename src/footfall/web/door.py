@@ -158,7 +158,7 @@ class Door:
 
     def open_to_all(self, counter: str) -> bool:
         """Whether anyone may visit a counter, whatever token he shows, if any."""
-        return covers(self.public_writes, counter)
+        return bool(self.public_writes) and covers(self.public_writes, counter)
 
     def check_visit(self, token: Token | None, counter: str, index: int | None = None) -> None:
         """See that a counter may be visited. Raises UnauthorizedError, and ForbiddenError, with ``index``."""
