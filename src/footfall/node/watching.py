@@ -1,17 +1,18 @@
 """Where in the log milestones have changed, so that whoever watches can be told what was missed, by any node.
 
 A position is a sequence of the log, so those of two nodes can be compared. Where a milestone was reached the log tells.
-Any other change gets the position up to which the node had read when it saw it, which is never too low; after a start,
-that is where it began. So whoever comes from another node may be told of a change again, and never misses one.
+Any other change gets the position up to which the node had read when it saw it, which is never too low; and it is known to
+be behind the position of the look before. So whoever goes from node to node may be told of a change again, and never
+misses one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
-from itertools import zip_longest
 from typing import NamedTuple
 
 from footfall.core.definitions import Definitions
 from footfall.core.milestones import Standing
+from footfall.core.vector import ENTRY_MAX
 
 
 class Change(NamedTuple):
@@ -21,11 +22,13 @@ class Change(NamedTuple):
         position: Where in the log, or behind it.
         counter: Its counter.
         n: Its N.
+        above: A position that it is surely behind.
     """
 
     position: int
     counter: str = "~"  # above all names
     n: int = 0
+    above: int = 0
 
 
 class Watching:
@@ -42,7 +45,7 @@ class Watching:
         self.position = 0
         self.open: frozenset[str] = frozenset()
         self._definitions = definitions
-        self._seen: dict[str, dict[int, tuple[int, int]]] = {}  # counter → N → (how far it is, position)
+        self._seen: dict[str, dict[int, tuple[int, Change]]] = {}  # counter → N → how far it is, and since when
         self._looked = -1
         self._last = 0  # position of the last change
         self.look()
@@ -50,7 +53,7 @@ class Watching:
     def look(self) -> list[Change]:
         """What has changed since the last look, in order. Costs little if nothing has."""
         milestones = self._definitions.milestones
-        self.position = self._definitions.sequence
+        before, self.position = self.position, self._definitions.sequence
         if milestones.sequence == self._looked:
             return []
         self._looked, self._last = milestones.sequence, self.position
@@ -58,35 +61,40 @@ class Watching:
         found = []
         for standing in milestones:
             far, known = _far(standing), self._seen.setdefault(standing.counter, {})
-            if far and known.get(standing.n, (0, 0))[0] != far:
-                position = standing.reached if far == 2 else self.position
-                known[standing.n] = far, position
-                found.append(Change(position, standing.counter, standing.n))
+            if far and (standing.n not in known or known[standing.n][0] != far):
+                position, above = self.position, before
+                if far == _REACHED:
+                    position, above = standing.reached, standing.reached - 1
+                known[standing.n] = far, Change(position, standing.counter, standing.n, above)
+                found.append(known[standing.n][1])
         return sorted(found)
 
     def after(self, cursor: Change, counter: str | None) -> list[Change]:
         """The changes after one, in order: of a counter, or of all if it is None."""
         if cursor >= Change(self._last):
             return []
-        counters = self._seen if counter is None else {counter: self._seen.get(counter, {})}
-        return sorted(change for change in _changes(counters) if change > cursor)
+        counters = self._seen.values() if counter is None else [self._seen.get(counter, {})]
+        return sorted(change for known in counters for _, change in known.values() if change > cursor)
 
 
-def _changes(counters: dict[str, dict[int, tuple[int, int]]]) -> Iterator[Change]:
-    for counter, milestones in counters.items():
-        for n, (_, position) in milestones.items():
-            yield Change(position, counter, n)
+def told(changes: Sequence[Change]) -> list[tuple[Change, int]]:
+    """Changes in order, each with the position up to which all are told once it is: what follows may not be behind it.
+
+    Whoever got the first of two and asks another node for the rest, may find both at one place there.
+    """
+    found: list[tuple[Change, int]] = []
+    bound = ENTRY_MAX
+    for change in reversed(changes):
+        found.append((change, min(change.position, bound)))
+        bound = min(bound, change.above)
+    return found[::-1]
+
+
+_SET, _REACHED, _CLAIMED = 1, 2, 3
 
 
 def _far(standing: Standing) -> int:
-    """How far a milestone is: 0, it may be void yet; 1, it is set; 2, it was reached; 3, it was claimed."""
+    """How far a milestone is; 0, if it may be void yet."""
     if standing.winner is None:
-        return 0 if standing.undecided else 1
-    return 2 if standing.claim is None else 3
-
-
-def told(changes: Sequence[Change]) -> Iterator[tuple[Change, int]]:
-    """Changes in order, each with the position up to which all are told with it: below its own, if more are there."""
-    for change, following in zip_longest(changes, changes[1:]):
-        more = following is not None and following.position == change.position
-        yield change, change.position - more
+        return 0 if standing.undecided else _SET
+    return _REACHED if standing.claim is None else _CLAIMED
