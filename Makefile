@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak test-fast check format bench docs lock clean
+.PHONY: help setup demo test soak test-fast check format reference bench docs lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,9 @@ check: setup  ## Format, lint, types, and the directions of imports
 format: setup  ## Format, and fix what the linter can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+reference: setup  ## Write docs/configuration.md and docs/cli.md anew from the code
+	@$(BIN)/python tools/reference.py
 
 bench: setup  ## One table: Footfall beside Redis and NATS, in under three minutes
 	@$(BIN)/python -m benchmarks.run

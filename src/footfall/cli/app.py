@@ -1,30 +1,28 @@
 """The commands, their arguments and their help. What they do is imported when they run: start-up stays quick."""
 
-from importlib.metadata import version
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.config import Env
 
+from footfall.cli.app_about import SESSION, version
 from footfall.cli.app_backup import backup, backups, restore
 from footfall.cli.app_milestones import import_, milestone
-from footfall.cli.arguments import HERE, OWN, Counter, Json, Servers, Where, whole
+from footfall.cli.arguments import HERE, OWN, Counter, Json, Servers, Where, switch, whole
 from footfall.cli.settings import Tuning, config_file
-
-
-def version_text() -> str:
-    """The installed version."""
-    return version("footfall")
-
 
 app = App(
     name="footfall",
     help="Counts every visitor of every site, together and apart, on one machine or many.",
-    version=version_text,
+    version_flags=(),
     help_format="markdown",
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
+app.register_install_completion_command(
+    help="Complete commands and flags in this shell: bash, zsh or fish.", group=SESSION
+)
+app.command(version, name="--version", group=SESSION)
 app.command(milestone)
 app.command(import_, name="import")
 app.command(backup)
@@ -44,7 +42,9 @@ def serve(
     nodes: Annotated[int, Parameter(converter=whole, help="Processes on this machine, at consecutive ports.")] = 1,
     nats: Annotated[
         tuple[str, ...],
-        Parameter(negative="", help="nats://HOST:PORT,... of a cluster; without it the embedded engine runs."),
+        switch(
+            help="nats://HOST:PORT,... of a cluster; without it the embedded engine runs.",
+        ),
     ] = (),
     topology: Annotated[
         Literal["replicated", "sharded"], Parameter(help="Counts are pushed to every node, or pulled at intervals.")
@@ -52,7 +52,7 @@ def serve(
     partitions: Annotated[int, Parameter(converter=whole, help="Parts of the log; fixed when it is made.")] = 16,
     config: Annotated[str | None, Parameter(help="TOML file with any of these settings.")] = None,
     open: Annotated[  # noqa: A002 - it is the flag's name
-        bool, Parameter(negative="", help="Show the dashboard in a browser when the node is ready.")
+        bool, switch(help="Show the dashboard in a browser when the node is ready.")
     ] = False,
     tuning: Tuning | None = None,
 ) -> None:
@@ -74,7 +74,8 @@ def demo(
     topology: Annotated[Literal["replicated", "sharded"], Parameter(help="As for serve.")] = "replicated",
     data: Annotated[str | None, Parameter(help="Keep the data here; otherwise it is thrown away at the end.")] = None,
     kill: Annotated[
-        bool, Parameter(negative="", help="End the node that judges with kill -9, just before the milestone.")
+        bool,
+        switch(help="End the node that judges with kill -9, just before the milestone."),
     ] = False,
 ) -> int:
     """Watch a raffle: three nodes count visits to three sites, and name exactly the N-th visitor.
@@ -97,7 +98,7 @@ def ingest(
         Parameter(help="What the lines are; by default found out from the first ones. lines: each is a visitor."),
     ] = None,
     counter: Annotated[str | None, Parameter(help="Where visits count; JSON lines may name their own.")] = None,
-    follow: Annotated[bool, Parameter(negative="", help="Wait for more lines, over rotation, until stopped.")] = False,
+    follow: Annotated[bool, switch(help="Wait for more lines, over rotation, until stopped.")] = False,
     source: Annotated[
         str | None, Parameter(help="Name of the source; by default made from the file's first lines.")
     ] = None,
@@ -152,8 +153,8 @@ def read(
     counter: Counter,
     /,
     *,
-    exact: Annotated[bool, Parameter(negative="", help="Ask for the exact count of this moment.")] = False,
-    watch: Annotated[bool, Parameter(negative="", help="Go on, and show every change.")] = False,
+    exact: Annotated[bool, switch(help="Ask for the exact count of this moment.")] = False,
+    watch: Annotated[bool, switch(help="Go on, and show every change.")] = False,
     json: Json = False,
     where: Where = HERE,
 ) -> None:
@@ -183,12 +184,13 @@ def define(
     /,
     *,
     unit: Annotated[Literal["visits", "visitors"], Parameter(help="Count every visit, or each visitor once.")],
+    json: Json = False,
     where: Where = HERE,
 ) -> None:
     """Define a counter, for ever."""
     from footfall.cli.queries import define as run
 
-    run(where, counter, unit)
+    run(where, counter, unit, json)
 
 
 @app.command
@@ -234,9 +236,11 @@ def doctor(
     ] = None,
     monitor: Annotated[
         tuple[str, ...],
-        Parameter(negative="", help="http://HOST:8222 of each server: tells whether it syncs before it acknowledges."),
+        switch(
+            help="http://HOST:8222 of each server: tells whether it syncs before it acknowledges.",
+        ),
     ] = (),
-    deep: Annotated[bool, Parameter(negative="", help="Also count the log above the newest cut once more.")] = False,
+    deep: Annotated[bool, switch(help="Also count the log above the newest cut once more.")] = False,
     json: Json = False,
     servers: Servers = OWN,
 ) -> int:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from footfall.cli.arguments import OWN, Json, Servers, whole
+from footfall.cli.arguments import OWN, Json, Servers, switch, whole
 
 Target = Annotated[str, Parameter(help="A directory, or s3://, gs:// or az:// with BUCKET/PREFIX.")]
 Data = Annotated[
@@ -39,7 +39,7 @@ def backups(
     target: Target,
     /,
     *,
-    verify: Annotated[bool, Parameter(negative="", help="Read each one whole, and decode it.")] = False,
+    verify: Annotated[bool, switch(help="Read each one whole, and decode it.")] = False,
     json: Json = False,
 ) -> int:
     """List the backups in a place, the newest first. Exits with 1 if one is damaged."""

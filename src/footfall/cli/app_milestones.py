@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from footfall.cli.arguments import HERE, Counter, Json, Where, whole
+from footfall.cli.arguments import HERE, Counter, Json, Where, switch, whole
 
 N = Annotated[int, Parameter(converter=whole, help="Whose visit is sought: the N-th. In digits alone.")]
 
@@ -25,7 +25,7 @@ def show(
     n: N,
     /,
     *,
-    wait: Annotated[bool, Parameter(negative="", help="Wait until it is reached.")] = False,
+    wait: Annotated[bool, switch(help="Wait until it is reached.")] = False,
     timeout: Annotated[float | None, Parameter(help="Wait no longer than so many seconds.")] = None,
     json: Json = False,
     where: Where = HERE,

@@ -45,7 +45,10 @@ class Servers:
 
     nats: Annotated[
         tuple[str, ...],
-        Parameter(negative="", env_var="FOOTFALL_NATS", help="nats://HOST:PORT,... of the cluster, or tls://."),
+        switch(
+            env_var="FOOTFALL_NATS",
+            help="nats://HOST:PORT,... of the cluster, or tls://.",
+        ),
     ] = ()
     nats_ca: Annotated[str | None, Parameter(env_var="FOOTFALL_NATS_CA", help="As for serve.")] = None
     nats_cert: Annotated[str | None, Parameter(env_var="FOOTFALL_NATS_CERT", help="As for serve.")] = None
@@ -60,5 +63,5 @@ class Servers:
 
 OWN = Servers()
 
-Json = Annotated[bool, Parameter(negative="", help="Print JSON, for machines.")]
+Json = Annotated[bool, switch(help="Print JSON, for machines.")]
 Counter = Annotated[str, Parameter(help="Name of a counter, such as google.gmail.")]

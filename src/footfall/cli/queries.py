@@ -72,11 +72,14 @@ def counters(where: Where, prefix: str, json: bool) -> None:
     output.print_table(("counter", "value", "unit"), rows, right=(1,))
 
 
-def define(where: Where, counter: str, unit: str) -> None:
+def define(where: Where, counter: str, unit: str, json: bool) -> None:
     """Define a counter."""
     check_name(counter)
     with Client(where) as client:
         made = client.define(counter, check_unit(unit))
+    if json:
+        output.print_json({"counter": counter, "unit": unit, "made": made})
+        return
     print(f"{counter} counts {unit}" if made else f"{counter} counts {unit} already")
 
 

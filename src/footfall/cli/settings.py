@@ -35,7 +35,9 @@ class Tuning:
     secret_file: Annotated[
         str | None, Parameter(help="File that holds the secret and nothing else, as containers are given theirs.")
     ] = None
-    replicas: Annotated[int | None, Parameter(converter=whole, help="Copies of the log, on a cluster.")] = None
+    replicas: Annotated[
+        int | None, Parameter(converter=whole, help="Copies of the log; 0: 3 on a cluster, 1 elsewhere.")
+    ] = None
     log_bytes_max: Annotated[int | None, Parameter(converter=whole, help="Size at which the log refuses visits.")] = (
         None
     )

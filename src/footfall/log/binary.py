@@ -52,7 +52,8 @@ def _of_wheel() -> str | None:
     return None
 
 
-def _new_enough(binary: str) -> str:
+def version_of(binary: str) -> tuple[int, ...]:
+    """The version of a nats-server. Raises EngineMissingError if it is none."""
     try:
         said = subprocess.run(  # noqa: S603  # what the operator named, or has installed
             [binary, "--version"], capture_output=True, text=True, errors="replace", timeout=10, check=False
@@ -62,9 +63,14 @@ def _new_enough(binary: str) -> str:
     found = re.search(r"nats-server: v?(\d+)\.(\d+)\.(\d+)", said)
     if found is None:
         raise EngineMissingError(f"{binary} is no nats-server: it says {said[:60]!r} for its version")
-    if tuple(map(int, found.groups())) < SERVER_OLDEST:
+    return tuple(map(int, found.groups()))
+
+
+def _new_enough(binary: str) -> str:
+    version = version_of(binary)
+    if version < SERVER_OLDEST:
         raise EngineTooOldError(
-            f"{binary} is {found[0]}, which can lose acknowledged messages: "
+            f"{binary} is nats-server: v{'.'.join(map(str, version))}, which can lose acknowledged messages: "
             f"use {'.'.join(map(str, SERVER_OLDEST))} or newer, or the one that comes with Footfall"
         )
     return binary
