@@ -27,11 +27,11 @@ INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 PIPE_CLOSED = 141  # 128 and the number of SIGPIPE
 EXIT_CODES = {
     DONE: "Done. `serve`, `top` and `ingest --follow` end so when they are stopped.",
-    FAILED: "It failed, and one line on stderr says why: a node or the log was not there in time, or refused. `doctor`: "
-    "something is `BAD`. `audit`: the log tells another winner than was announced, or none yet. `backups`: there is none, "
-    "or one is damaged. `ingest`: no line could be read (single bad lines are told, and are no failure), or the node was "
-    "away for longer than `--timeout`. `milestone show --wait`: not reached within `--timeout`. `demo`: a node did not "
-    "count exactly.",
+    FAILED: "It failed, and one line on stderr says why: a node or the log was not there in time, or refused. "
+    "`doctor`: something is `BAD`. `audit`: the log tells another winner than was announced, or none yet. "
+    "`backups`: there is none, or one is damaged. `ingest`: no line could be read (single bad lines are "
+    "told, and are no failure), or the node was away for longer than `--timeout`. `milestone show "
+    "--wait`: not reached within `--timeout`. `demo`: a node did not count exactly.",
     WRONG_USE: "Wrong use: a flag, a setting, a file or a name that cannot be. Nothing was done.",
     INTERRUPTED: "Interrupted with Ctrl-C.",
     PIPE_CLOSED: "Who read the output has closed it.",

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
 from footfall.client.access import URL
 
+switch = partial(Parameter, negative="", show_default=False)  # a flag: one that is not given need not be told
 DIGITS_MAX = 40  # no number here is as long, and a message shows no more of one
 
 
