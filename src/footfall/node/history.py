@@ -83,21 +83,18 @@ class History:
         path: Path,
         counters_max: int,
         values: Callable[[], Awaitable[Mapping[str, int]]],
-        clock: Callable[[], float] = time.time,
     ) -> None:
         """
         Args:
             path: Of the file.
             counters_max: How many counters are sampled.
             values: Tells what is sampled now; nothing, if the node does not answer.
-            clock: In Unix time.
         """
         self.warning = ""
         self.kept = self.failed = 0
         self._path = path
         self._names_max = 2 * counters_max  # others may come to the top of the tree; the former stay for a year
         self._values = values
-        self._clock = clock
         self._file: HistoryFile | None = None
         self._usable = True
         self._passing = False  # the warning ends once a sample is kept
@@ -108,7 +105,7 @@ class History:
         """Take a sample. Called at intervals of ten seconds."""
         try:
             if values := await self._values():
-                await self._run(lambda: self._append(self._clock(), values))
+                await self._run(lambda: self._append(time.time(), values))
         except Exception:  # nobody foresaw it: it must not end the node, and must be seen
             self.failed += 1
             logger.exception("a sample for the history cannot be taken")
@@ -120,7 +117,7 @@ class History:
         self._reads += 1
         try:
             series, span_s = SPANS[span]
-            now_s = self._clock()
+            now_s = time.time()
             points = await self._run(lambda: self._points(series, name, now_s - span_s, now_s + AHEAD_MAX_S))
         finally:
             self._reads -= 1

@@ -1,8 +1,8 @@
 """Where in the log milestones have changed, so that whoever watches can be told what was missed, by any node.
 
 A position is a sequence of the log, so those of two nodes can be compared. Where a milestone was reached the log tells.
-Any other change gets the position up to which the node had read when it saw it, which is never too low; and it is known to
-be behind the position of the look before. So whoever goes from node to node may be told of a change again, and never
+Any other change gets the position up to which the node had read when it saw it, which is never too low; and it is known
+to be behind the position of the look before. So whoever goes from node to node may be told of a change again, and never
 misses one.
 """
 
