@@ -3,7 +3,8 @@
 import uPlot from "../vendor/uplot.js";
 import { compact, perSecond } from "./numbers.js";
 
-const HEIGHT = 200;
+const HEIGHT = 190;
+const SPAN_MIN_S = 30;
 
 /** A colour of the page, as a canvas takes it. */
 function colour(name, box) {
@@ -16,6 +17,23 @@ function colour(name, box) {
 }
 
 const faded = (rgb, alpha) => rgb.replace(/^rgb\(([^)]*)\)$/, (_, parts) => `rgba(${parts}, ${alpha})`);
+
+const TIMES = [
+  [60, { hour: "2-digit", minute: "2-digit", second: "2-digit" }],
+  [86_400, { hour: "2-digit", minute: "2-digit" }],
+  [Infinity, { day: "numeric", month: "short" }],
+];
+
+function times(ticks, step) {
+  const [, style] = TIMES.find(([below]) => step < below);
+  return ticks.map((at) => new Date(at * 1_000).toLocaleString("en-GB", style));
+}
+
+/** From when to when: the whole span, or as much of it as something is known of. */
+function rangeOf(first, seconds) {
+  const now = Date.now() / 1_000;
+  return [now - Math.min(seconds, Math.max(SPAN_MIN_S, now - (first ?? now))), now];
+}
 
 function options(box, seconds, width) {
   const [ink, line, grid] = ["--muted", "--accent", "--hairline"].map((name) => colour(name, box));
@@ -31,15 +49,15 @@ function options(box, seconds, width) {
   return {
     width,
     height: HEIGHT,
-    padding: [10, 4, 0, 0],
+    padding: [10, 18, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { setScale: false }, points: { size: 8, fill: line, stroke: line } },
     scales: {
-      x: { range: () => [Date.now() / 1_000 - seconds, Date.now() / 1_000] },
+      x: { range: (plot) => rangeOf(plot.data[0][0], seconds) },
       y: { range: (_, least, most) => [0, Math.max(1, most * 1.12 || 0)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 90 },
+      { ...axis, grid: { show: false }, size: 32, space: 110, values: (_, ticks, __, ___, step) => times(ticks, step) },
       { ...axis, grid: { stroke: grid, width: 1 }, size: 52, space: 44, values: (_, ticks) => ticks.map(compact) },
     ],
     series: [{}, { stroke: line, width: 2, fill, points: { show: false }, paths: uPlot.paths.spline?.() }],

@@ -51,7 +51,8 @@ function useClock() {
 export function Log() {
   const { log, spool, sequence, version, started } = useStore((state) => state.overview);
   const now = useClock();
-  const kind = log.embedded ? "its own NATS server" : `NATS, ${count(log.servers.length || log.replicas)} servers`;
+  const servers = log.servers.length || log.replicas;
+  const kind = log.embedded ? "its own NATS server" : `${servers} NATS ${servers === 1 ? "server" : "servers"}`;
   return html`<section class="card log" aria-labelledby="log">
     <div class="head"><h2 id="log">Log</h2><span class=${`chip ${log.connected ? "good" : "bad"}`}>${log.connected ? "connected" : "away"}</span></div>
     <dl>
