@@ -4,8 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from footfall import errors as errors
     from footfall.client.asgi import FootfallMiddleware as FootfallMiddleware
+    from footfall.client.asynchronous import AsyncClient as AsyncClient
+    from footfall.client.asynchronous import connect as connect
     from footfall.client.counter import Counter as Counter
+    from footfall.client.engine import Statistics as Statistics
+    from footfall.client.events import Event as Event
+    from footfall.client.flushing import flushing as flushing
     from footfall.client.requests import Receipt as Receipt
     from footfall.client.rules import Request as Request
     from footfall.client.rules import by_host as by_host
@@ -14,20 +20,42 @@ if TYPE_CHECKING:
     from footfall.client.wsgi import WSGIMiddleware as WSGIMiddleware
 
 _PLACES = {
+    "AsyncClient": "footfall.client.asynchronous",
     "Client": "footfall.client.sync",
     "Counter": "footfall.client.counter",
+    "Event": "footfall.client.events",
     "Receipt": "footfall.client.requests",
     "FootfallMiddleware": "footfall.client.asgi",
     "Request": "footfall.client.rules",
     "WSGIMiddleware": "footfall.client.wsgi",
+    "Statistics": "footfall.client.engine",
     "by_host": "footfall.client.rules",
     "by_path": "footfall.client.rules",
+    "connect": "footfall.client.asynchronous",
+    "flushing": "footfall.client.flushing",
 }
 
-__all__ = ["Client", "Counter", "FootfallMiddleware", "Receipt", "Request", "WSGIMiddleware", "by_host", "by_path"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Counter",
+    "Event",
+    "FootfallMiddleware",
+    "Receipt",
+    "Request",
+    "Statistics",
+    "WSGIMiddleware",
+    "by_host",
+    "by_path",
+    "connect",
+    "errors",
+    "flushing",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("footfall.errors")
     place = _PLACES.get(name)
     if place is None:
         raise AttributeError(f"module 'footfall' has no attribute {name!r}")

@@ -37,6 +37,9 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go what is there, for whoever comes next."""
 
+    def abandon(self) -> None:
+        """Never touch it again: this process was forked from the one that has it."""
+
 
 class Backlog:
     """The batches of one client.

@@ -6,6 +6,7 @@ is under way at a time, so that visits reach the log in their order.
 
 import random
 import secrets
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -50,7 +51,7 @@ class Statistics(NamedTuple):
 
 
 class Engine:
-    """Everything of one client that is not I/O, for one driver; ``buffer`` is for all threads.
+    """Everything of one client but the network and the waiting, for one driver; ``buffer`` is for all threads.
 
     Args:
         settings: How to send.
@@ -60,9 +61,10 @@ class Engine:
 
     def __init__(self, settings: Settings, store: Store | None, now: Callable[[], float]) -> None:
         self.buffer = Buffer(settings.buffer_visits_max)
-        self.resolved = 0
+        self.resolved = 0  # of those that entered the buffer
         self.lost = 0
         self._settings = settings
+        self._lock = threading.Lock()
         self._backlog = Backlog(store)
         self._now = now
         self._trouble = Trouble(settings)
@@ -111,6 +113,11 @@ class Engine:
             A request, whose end is to be told to ``finish``; or for how long there is nothing to do; or None if there
             is nothing until a visit comes.
         """
+        with self._lock:
+            return self._step(now_s, urgent)
+
+    def _step(self, now_s: float, urgent: bool) -> Send | float | None:
+        self._look(now_s)
         self._gather(now_s, urgent)
         while (head := self._backlog.head()) is not None:
             if policy.is_late(head.unsure_since_s, self._now()):
@@ -126,6 +133,28 @@ class Engine:
 
     def finish(self, now_s: float, error: FootfallError | None) -> None:
         """What was sent has ended: stored, or in an error."""
+        with self._lock:
+            self._finish(now_s, error)
+
+    def keep(self, now_s: float, urgent: bool = False) -> None:
+        """Write what has gathered to the disk, if it waits there. May be called while a request is under way."""
+        with self._lock:
+            if self._backlog.store is not None:
+                self._gather(now_s, urgent)
+
+    def close(self) -> None:
+        """Let go what is on disk."""
+        with self._lock:
+            if self._backlog.store is not None:
+                self._gather(0.0, urgent=True)
+                self._backlog.store.close()
+
+    def abandon(self) -> None:
+        """Never touch what is on disk again: this process was forked from the one that has it."""
+        if self._backlog.store is not None:
+            self._backlog.store.abandon()
+
+    def _finish(self, now_s: float, error: FootfallError | None) -> None:
         batch, self._sending = self._sending, None
         assert batch is not None
         if error is None:
@@ -145,16 +174,13 @@ class Engine:
             self._trouble.refused(error)
             self._done(*([Batch(kept, batch.unsure_since_s)] if kept else []))
 
-    def close(self) -> None:
-        """Let go what is on disk."""
-        if self._backlog.store is not None:
-            self._backlog.store.close()
-
-    def _gather(self, now_s: float, urgent: bool) -> None:
+    def _look(self, now_s: float) -> None:
         store = self._backlog.store
         if store is not None and now_s - self._looked_s >= LOOK_S:
             self._looked_s = now_s
             store.look()
+
+    def _gather(self, now_s: float, urgent: bool) -> None:
         waiting = len(self.buffer)
         if not waiting:
             self._gathering_since_s = None
@@ -164,13 +190,14 @@ class Engine:
         due_s = self._gathering_since_s + self._settings.flush_interval_s
         if not urgent and waiting < BATCH_VISITS_MAX and now_s < due_s:
             return
-        if self._backlog.held or (store is None and self._backlog.head() is not None):
-            return
-        taken = self.buffer.take(BATCH_VISITS_MAX)
-        give_keys(taken, self._prefix, self._taken)
-        self._taken += len(taken)
-        self._backlog.append(list(batches(taken)))
-        self.buffer.held = self._backlog.held
+        for _ in range(1 + waiting // BATCH_VISITS_MAX if self._backlog.store else 1):
+            if self._backlog.held:
+                return
+            taken = self.buffer.take(BATCH_VISITS_MAX)
+            give_keys(taken, self._prefix, self._taken)
+            self._taken += len(taken)
+            self._backlog.append(list(batches(taken)))
+            self.buffer.held = self._backlog.held
         self._gathering_since_s = now_s if len(self.buffer) else None
 
     def _begin(self, head: Batch) -> Send:

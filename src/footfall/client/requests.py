@@ -81,6 +81,11 @@ def asking_for(counter: str, exact: bool) -> Asking:
     return Asking("GET", f"{path}?consistency=linearizable" if exact else path)
 
 
+def asking_for_events(counter: str) -> Asking:
+    """The request for what happens to a counter. Raises InvalidNameError."""
+    return Asking("GET", f"/v1/counters/{quote(check_name(counter), safe='')}/events")
+
+
 def receipt_of(counter: str, url: str, asked: Asking, response: httpx.Response) -> Receipt:
     """The receipt in an answer. Raises FootfallError."""
     answer = _decoded(url, asked, response, _Accepted)
@@ -99,9 +104,14 @@ def stored_of(url: str, asked: Asking, response: httpx.Response) -> None:
     _decoded(url, asked, response, _Accepted)
 
 
-def _decoded(url: str, asked: Asking, response: httpx.Response, shape: type[_Answer]) -> _Answer:
+def raise_refusal(url: str, asked: Asking, response: httpx.Response) -> None:
+    """Raises FootfallError unless the answer is a success; its body was read."""
     if not response.is_success:
         raise refusal(url, str(asked), response)
+
+
+def _decoded(url: str, asked: Asking, response: httpx.Response, shape: type[_Answer]) -> _Answer:
+    raise_refusal(url, asked, response)
     try:
         return msgspec.json.decode(response.content, type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -1,25 +1,23 @@
 """The client for programs with threads: drives the engine from a thread of its own, and asks what is asked at once."""
 
-import atexit
 import contextlib
 import logging
-import os
 import queue
 import random
-import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Self, TypeVar, Unpack
 
 import httpx
 
-from footfall.client import requests
+from footfall.client import lifetimes, requests
 from footfall.client.engine import Engine, Send, Statistics
 from footfall.client.patience import Patience
 from footfall.client.requests import Asking, Receipt
 from footfall.client.settings import Options, Settings, settings
+from footfall.client.spool import Spool
 from footfall.core.visit import BATCH_VISITS_MAX
 from footfall.errors import BufferFullError, FootfallError
 
@@ -77,19 +75,28 @@ class Client:
         self._closed = False
         self._url = 0
         self._renew()
-        _clients.add(self)
+        lifetimes.begin(self)
 
     def _renew(self) -> None:
         """Everything that belongs to one process: in a forked one it is made anew, so that nothing is sent twice."""
-        self._pid = os.getpid()
         self._thread: threading.Thread | None = None
-        self._engine = Engine(self.settings, None, time.time)
+        spool = self.settings.spool
+        store = None if spool is None else Spool(Path(spool), self.settings.spool_bytes_max)
+        self._engine = Engine(self.settings, store, time.time)
         self._put: Callable[[str, str | None, int, str | None], int] = self._engine.buffer.put
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # may be used by signals' handlers and finalizers
         self._starting = threading.Lock()
         self._driving = threading.Lock()
         self._changed = threading.Condition()
+        self._over = threading.Event()
         self._urgent = 0
+
+    def forked(self) -> None:
+        """Begin anew in a process that was forked: the parent sends what waits."""
+        self._engine.abandon()
+        _abandoned.append((self._engine, self._http))
+        self._http = httpx.Client(**requests.http_options(self.settings), transport=self._transport)
+        self._renew()
 
     def __enter__(self) -> Self:
         return self
@@ -199,8 +206,10 @@ class Client:
         sent = self.flush(self.settings.exit_timeout_s if timeout_s is None else timeout_s)
         self._closed = True
         self._put = _refuse
+        self._over.set()
+        self._engine.keep(time.monotonic(), urgent=True)
         self._wake.put(None)
-        _clients.discard(self)
+        lifetimes.end(self)
         if self._thread is None:
             self._end()
         elif self._thread is not threading.current_thread():
@@ -260,11 +269,18 @@ class Client:
                 thread = threading.Thread(target=self._run, name="footfall", daemon=True)
                 thread.start()
                 self._thread = thread
-                _flush_where_multiprocessing_ends(self)
+                if self.settings.spool is not None:
+                    threading.Thread(target=self._keep, name="footfall-spool", daemon=True).start()
+                lifetimes.close_where_multiprocessing_ends(self)
 
     def _run(self) -> None:
         self._drive(lambda: not self._closed)
         self._end()
+
+    def _keep(self) -> None:
+        """Write visits to the disk in time, though the other thread waits for an answer."""
+        while not self._over.wait(self.settings.flush_interval_s):
+            self._engine.keep(time.monotonic())
 
     def _end(self) -> None:
         with self._driving:
@@ -299,29 +315,4 @@ def _refuse(*_: object) -> int:
     raise RuntimeError(CLOSED)
 
 
-_clients: "weakref.WeakSet[Client]" = weakref.WeakSet()
 _abandoned: list[object] = []  # what a forked process got from its parent, and must neither use nor close
-
-
-def _close_all() -> None:
-    for client in list(_clients):
-        client.close()
-
-
-def _forked() -> None:
-    for client in list(_clients):
-        _abandoned.append((client._engine, client._http))  # noqa: SLF001
-        client._http = httpx.Client(**requests.http_options(client.settings), transport=client._transport)  # noqa: SLF001
-        client._renew()  # noqa: SLF001
-
-
-def _flush_where_multiprocessing_ends(client: Client) -> None:
-    """A child of multiprocessing ends without what ``atexit`` was told; it has its own such list."""
-    util = sys.modules.get("multiprocessing.util")
-    process = sys.modules.get("multiprocessing.process")
-    if util is not None and process is not None and process.parent_process() is not None:
-        util.Finalize(client, client.close, exitpriority=0)
-
-
-atexit.register(_close_all)
-os.register_at_fork(after_in_child=_forked)

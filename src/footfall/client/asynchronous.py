@@ -1,0 +1,233 @@
+"""The client for programs with an event loop: drives the engine from a task, and asks what is asked at once."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Self, TypeVar, Unpack
+
+import httpx
+
+from footfall.client import policy, requests
+from footfall.client.engine import Engine, Send, Statistics
+from footfall.client.events import Event, EventParser
+from footfall.client.patience import Patience
+from footfall.client.requests import Asking, Receipt
+from footfall.client.settings import CONNECT_TIMEOUT_S, Options, Settings, settings
+from footfall.client.spool import Spool
+from footfall.client.sync import CLOSED, FLUSH_TIMEOUT_S, HIT_TIMEOUT_S
+from footfall.core.visit import BATCH_VISITS_MAX
+from footfall.errors import BufferFullError, ConfigError, FootfallError, UnavailableError
+
+SILENCE_S_MAX = 45.0  # of a stream of events: nodes say every 15 s that they are there
+
+_Answer = TypeVar("_Answer")
+
+
+def connect(
+    url: str | Sequence[str] | None = None,
+    *,
+    token: str | None = None,
+    ca: str | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    **options: Unpack[Options],
+) -> "AsyncClient":
+    """A client for one event loop: ``async with footfall.connect(url) as client``.
+
+    Args:
+        url: As for ``Client``.
+        token: As for ``Client``.
+        ca: As for ``Client``.
+        transport: Replaces the network, for tests.
+        options: See ``Settings``. ``on_full`` cannot be "block", as that would stop the loop.
+
+    Raises:
+        ConfigError: A value is none that it can have.
+    """
+    return AsyncClient(settings(url, token, ca, **options), transport)
+
+
+class AsyncClient:
+    """Counts visits at one of some nodes, inside one event loop; made by ``connect``, and used with ``async with``."""
+
+    def __init__(self, chosen: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        if chosen.on_full == "block":
+            raise ConfigError('on_full is "block", which would stop the event loop; it must be drop or raise here')
+        self.settings = chosen
+        self._http = httpx.AsyncClient(**requests.http_options(chosen), transport=transport)
+        store = None if chosen.spool is None else Spool(Path(chosen.spool), chosen.spool_bytes_max)
+        self._engine = Engine(chosen, store, time.time)
+        self._on_disk = store is not None
+        self._wake = asyncio.Event()
+        self._changed = asyncio.Condition()
+        self._urgent = 0
+        self._url = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._tasks = [self._loop.create_task(self._drive())]
+        if self._on_disk:
+            self._tasks.append(self._loop.create_task(self._keep()))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            await self.flush(self.settings.exit_timeout_s)
+        finally:
+            self._loop = None
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._engine.close()
+            await self._http.aclose()
+
+    def increment(self, name: str, visitor: str | None = None, count: int = 1, key: str | None = None) -> None:
+        """Count a visit, soon. Returns at once, whether nodes answer or not. See ``Client.increment``."""
+        if self._loop is None:
+            raise RuntimeError(CLOSED)
+        waiting = self._engine.buffer.put(name, visitor, count, key)
+        if waiting == 1 or waiting == BATCH_VISITS_MAX:
+            self._loop.call_soon_threadsafe(self._wake.set)
+        elif waiting < 0:
+            if self.settings.on_full == "raise":
+                raise BufferFullError(
+                    f"{self.settings.buffer_visits_max} visits wait to be sent, and there is no room for another"
+                )
+            self._engine.refuse(count)
+
+    async def hit(
+        self,
+        name: str,
+        visitor: str | None = None,
+        count: int = 1,
+        key: str | None = None,
+        *,
+        timeout_s: float = HIT_TIMEOUT_S,
+    ) -> Receipt:
+        """Count a visit, and wait until it is durable; tried again until then, it counts once. See ``Client.hit``."""
+        asked = requests.asking_to_count(name, visitor, count, key)
+        return await self._ask(asked, timeout_s, lambda url, response: requests.receipt_of(name, url, asked, response))
+
+    async def value(self, name: str, exact: bool = False, *, timeout_s: float = HIT_TIMEOUT_S) -> int:
+        """A counter's value; 0 if nobody has visited it. See ``Client.value``."""
+        asked = requests.asking_for(name, exact)
+        return await self._ask(asked, timeout_s, lambda url, response: requests.value_of(url, asked, response))
+
+    async def events(self, name: str) -> AsyncIterator[Event]:
+        """What happens to a counter, from now on: its value, phases and winners.
+
+        A stream that breaks off is taken up where it was, at the next node if there are several; so it ends only when
+        the caller leaves it, or the nodes refuse.
+
+        Args:
+            name: The counter.
+
+        Raises:
+            CallerError: It is no name, or the nodes refuse to tell.
+        """
+        asked = requests.asking_for_events(name)
+        parser, urls = EventParser(), self.settings.urls
+        at, failures, retry_after_s = self._url, 0, 0.0
+        while True:
+            try:
+                async for event in self._stream(urls[at], asked, parser):
+                    failures = 0
+                    yield event
+                retry_after_s = 0.0  # it was ended in order: the node stops
+            except UnavailableError as error:
+                retry_after_s = error.retry_after_s
+            failures, at = failures + 1, (at + 1) % len(urls)
+            await asyncio.sleep(policy.pause_s(failures, retry_after_s, random.random()))  # noqa: S311
+
+    async def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
+        """Send all that was put in before, and wait until it is stored; whether it is. See ``Client.flush``."""
+        lost, target = self._engine.lost, self._engine.buffer.entered
+        self._urgent += 1
+        self._engine.hurry()
+        self._wake.set()
+        try:
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait_for(lambda: self._engine.resolved >= target)
+        except TimeoutError:
+            return False
+        finally:
+            self._urgent -= 1
+        return self._engine.lost == lost
+
+    @property
+    def statistics(self) -> Statistics:
+        """What became of the visits so far."""
+        return self._engine.statistics
+
+    async def _ask(self, asked: Asking, timeout_s: float, read: Callable[[str, httpx.Response], _Answer]) -> _Answer:
+        patience = Patience(self.settings.urls, self._url, timeout_s, time.monotonic())
+        while True:
+            try:
+                answer = await self._send(patience.url, asked, read)
+            except FootfallError as error:
+                await asyncio.sleep(patience.failed(error, time.monotonic(), random.random()))  # noqa: S311
+            else:
+                self._url = patience.at
+                return answer
+
+    async def _send(self, url: str, asked: Asking, read: Callable[[str, httpx.Response], _Answer]) -> _Answer:
+        try:
+            response = await self._http.request(
+                asked.method, url + asked.path, content=asked.body, headers=asked.headers
+            )
+        except httpx.TransportError as error:
+            raise requests.network_error(url, asked, error) from None
+        return read(url, response)
+
+    async def _stream(self, url: str, asked: Asking, parser: EventParser) -> AsyncIterator[Event]:
+        try:
+            headers = {"accept": "text/event-stream", **parser.headers}
+            timeout = httpx.Timeout(SILENCE_S_MAX, connect=CONNECT_TIMEOUT_S)
+            async with self._http.stream(asked.method, url + asked.path, headers=headers, timeout=timeout) as response:
+                if not response.is_success:
+                    await response.aread()
+                    requests.raise_refusal(url, asked, response)
+                parser.begin()
+                async for line in response.aiter_lines():
+                    if (event := parser.line(line)) is not None:
+                        yield event
+        except httpx.TransportError as error:
+            raise requests.network_error(url, asked, error) from None
+
+    async def _drive(self) -> None:
+        while True:
+            self._wake.clear()
+            step = await self._in_its_place(self._engine.step, time.monotonic(), self._urgent > 0)
+            async with self._changed:
+                self._changed.notify_all()
+            if isinstance(step, Send):
+                error = await self._deliver(step)
+                await self._in_its_place(self._engine.finish, time.monotonic(), error)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(step):
+                        await self._wake.wait()
+
+    async def _in_its_place(self, function: Callable[..., _Answer], *arguments: object) -> _Answer:
+        """Call it: in a thread, where it waits for the disk."""
+        return await asyncio.to_thread(function, *arguments) if self._on_disk else function(*arguments)
+
+    async def _keep(self) -> None:
+        """Write visits to the disk in time, though the other task waits for an answer."""
+        while True:
+            await asyncio.sleep(self.settings.flush_interval_s)
+            await asyncio.to_thread(self._engine.keep, time.monotonic())
+
+    async def _deliver(self, send: Send) -> FootfallError | None:
+        asked = Asking("POST", "/v1/visits", send.body)
+        try:
+            await self._send(send.url, asked, lambda url, response: requests.stored_of(url, asked, response))
+        except FootfallError as error:
+            return error
+        except Exception as error:  # of httpx, or of a bug: visits wait, and are not lost with the task
+            return FootfallError(f"{send.url} could not be asked: {error!r}")
+        return None

@@ -1,0 +1,56 @@
+"""A block at whose end all that was counted in it is sent: for tasks, cron jobs and functions that are frozen."""
+
+import contextlib
+import logging
+import time
+from typing import Self
+
+from footfall.client import lifetimes
+from footfall.client.sync import Client
+
+logger = logging.getLogger("footfall.client")
+
+TIMEOUT_S = 5.0
+
+
+class flushing(contextlib.ContextDecorator):  # noqa: N801 - it is used like a function, as contextlib's are
+    """At the end of the block, send what all clients of this process hold; also if the block raises.
+
+    It raises nothing itself. May decorate a function instead.
+
+    Attributes:
+        done: Whether all that was counted in the block is stored; None before its end.
+    """
+
+    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
+        """How long the end may take.
+
+        Args:
+            timeout_s: For all clients together. What was not sent by then waits on, as if there were no block.
+        """
+        self._timeout_s = timeout_s
+        self._lost: dict[Client, int] = {}
+        self.done: bool | None = None
+
+    def __enter__(self) -> Self:
+        self.done = None
+        self._lost = {client: _lost(client) for client in _living()}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        ends_s = time.monotonic() + self._timeout_s
+        self.done = True
+        for client in _living():
+            sent = client.flush(max(0.0, ends_s - time.monotonic()))
+            if not sent or _lost(client) > self._lost.get(client, 0):
+                self.done = False
+                logger.warning("not all visits were sent within %g s: %s", self._timeout_s, client.statistics)
+
+
+def _living() -> list[Client]:
+    return [client for client in lifetimes.living() if isinstance(client, Client)]
+
+
+def _lost(client: Client) -> int:
+    statistics = client.statistics
+    return statistics.dropped + statistics.unsure
