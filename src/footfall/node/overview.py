@@ -57,6 +57,7 @@ class Overview:
             total=self._total,
             visits_per_s=round(self._rate.per_s, 3),
             sequence=node.table.sequence(),
+            epoch=node.counting.definitions.epoch,
             log=self._log(),
             spool=self._spool(),
             nodes=node.nodes(),

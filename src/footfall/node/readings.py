@@ -281,6 +281,7 @@ class OverviewReading(msgspec.Struct, frozen=True):
         total: What the counters at the top of the tree have together, as of the last second.
         visits_per_s: How fast the counters at the top of the tree grow together, over the last ten seconds.
         sequence: All messages of the log up to this one are in what it shows.
+        epoch: The present one: whoever publishes straight to the log is born in it.
         log: The log.
         spool: What waits for it; None if the node has no spool.
         nodes: The nodes that are there, this one first.
@@ -298,6 +299,7 @@ class OverviewReading(msgspec.Struct, frozen=True):
     total: int
     visits_per_s: float
     sequence: int
+    epoch: int
     log: LogReading
     spool: SpoolReading | None
     nodes: Sequence[NodeInfo]
