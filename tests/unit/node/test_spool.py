@@ -35,7 +35,8 @@ def files(cluster: Cluster, name: str = "n1") -> list[str]:
 
 
 def sample(node: Node, name: str) -> float:
-    return next(metric.samples[0][1] for metric in node.metrics() if metric.name == name)
+    """The value of a metric; of one with labels, all together."""
+    return next(sum(value for _, value in metric.samples) for metric in node.metrics() if metric.name == name)
 
 
 @pytest.mark.parametrize("how", ["disconnect", "break_off", "hold"])
