@@ -55,6 +55,10 @@ def test_a_counter_that_was_seen_at_one_time_only_has_no_rate() -> None:
     assert rate_of((5.0, 7), (5.0, 9)).per_s == 0
 
 
+def test_a_counter_that_was_never_seen_has_no_rate() -> None:
+    assert Rate().per_s == 0
+
+
 def test_the_rate_is_what_was_added_over_the_time_that_it_took() -> None:
     assert rate_of((5.0, 100), (6.0, 300), (9.0, 300)).per_s == 50
 
