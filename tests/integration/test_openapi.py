@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 SEED = int(os.environ.get("FOOTFALL_SEED", "1"))
 EXAMPLES = int(os.environ.get("FOOTFALL_FUZZ", "15"))  # of each operation, besides the cases that its schemas suggest
 TIMEOUT_S = 120.0 + 2 * EXAMPLES
-OPERATIONS = 21
+OPERATIONS = 24
 
 
 async def fuzz(url: str, seed: int, directory: Path, *arguments: str, checks: str = "all") -> str:

@@ -161,7 +161,8 @@ async def test_without_a_token_only_what_says_nothing_of_counts_is_answered(both
             sent = request(re.sub(r"{(\w+)[^}]*}", lambda part: values[part[1]], path), b"{}", method=method)
             if (await both.ask(sent)).status != 401:
                 answered.add(path)
-    assert answered == {"/", "/healthz", "/readyz", "/openapi.json", "/problems/{slug}", "/static/{path:path}"}
+    pages = {"/", "/count.js", "/c/{name}", "/static/{path:path}"}
+    assert answered == {*pages, "/healthz", "/readyz", "/openapi.json", "/problems/{slug}"}
 
 
 async def test_public_reads_are_of_counters_and_milestones_alone_and_never_exact() -> None:

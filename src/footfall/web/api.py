@@ -18,7 +18,8 @@ from footfall.core.visit import Visit
 from footfall.errors import FootfallError, InvalidRequestError
 from footfall.node.node import Node
 from footfall.node.readings import Added
-from footfall.web import asking, problems, requests, static, wire
+from footfall.web import asking, pages, problems, requests, static, wire
+from footfall.web.badges import BadgesApi
 from footfall.web.cors import Cors
 from footfall.web.door import Door
 from footfall.web.events import EventsApi
@@ -29,6 +30,7 @@ from footfall.web.headers import with_common
 from footfall.web.milestones import MilestonesApi
 from footfall.web.openapi import document
 from footfall.web.overview import OverviewApi
+from footfall.web.pixel import PixelApi
 from footfall.web.pulse import Pulse
 from footfall.web.tokens import Scope
 from footfall.web.traffic import Traffic
@@ -42,7 +44,13 @@ class Api:
         self._events = events
         self._traffic = traffic
         self._door = door
-        self._document = encode(document(tokens=door.tokens is not None, public_reads=door.public_reads))
+        self._document = encode(
+            document(
+                tokens=door.tokens is not None,
+                public_reads=door.public_reads,
+                public_writes=bool(door.public_writes),
+            )
+        )
         self._index = encode(
             wire.Index(
                 name="footfall",
@@ -80,6 +88,9 @@ class Api:
             Route("/readyz", self.get_readiness, methods=["GET"]),
             Route("/openapi.json", self.get_openapi, methods=["GET"]),
             Route("/problems/{slug}", self.get_problem, methods=["GET"]),
+            *BadgesApi(self._node, self._door).routes(),
+            *PixelApi(self._node, self._door).routes(),
+            *pages.routes(),
             *static.routes(),
             Route("/", self.get_index, methods=["GET"]),
         ]
@@ -115,9 +126,7 @@ class Api:
 
     def _taken(self, request: Request, visits: Sequence[Visit]) -> Sequence[Visit]:
         """Visits that do not come too fast, each with its visitor."""
-        asking.check_known(self._door, self._node, request, visits)
-        self._charge(request, visits)
-        return asking.named(visits, asking.caller_of(request).sender)
+        return asking.taken(self._door, self._node, request, visits)
 
     def _charge(self, request: Request, visits: Sequence[Visit]) -> None:
         caller = asking.caller_of(request)

@@ -74,6 +74,19 @@ def check_known(door: Door, node: Node, request: Request, visits: Sequence[Visit
             )
 
 
+def taken(door: Door, node: Node, request: Request, visits: Sequence[Visit]) -> Sequence[Visit]:
+    """Visits that define nothing that they may not and do not come too fast, each with its visitor.
+
+    Raises:
+        UnknownCounterError: As ``check_known``.
+        RateLimitedError, TooLargeError: As ``Door.charge``.
+    """
+    check_known(door, node, request, visits)
+    caller = caller_of(request)
+    door.charge(caller.sender.client, caller.token, sum(visit.count for visit in visits))
+    return named(visits, caller.sender)
+
+
 def named(visits: Sequence[Visit], sender: Sender) -> Sequence[Visit]:
     """Visits of which those that name no visitor are by the client, if that is what the settings say."""
     if sender.visitor is None:

@@ -6,7 +6,7 @@ import msgspec
 
 from footfall.core.names import Unit
 from footfall.core.visit import BATCH_BYTES_MAX, BATCH_VISITS_MAX
-from footfall.web import openapi_live, openapi_milestones, problems, wire
+from footfall.web import openapi_embedding, openapi_live, openapi_milestones, problems, wire
 from footfall.web.openapi_parts import (
     READING,
     WRITING,
@@ -38,10 +38,12 @@ TYPES = (
     wire.Index,
     *openapi_milestones.TYPES,
     *openapi_live.TYPES,
+    *openapi_embedding.TYPES,
 )
 
 OPEN = ("/healthz", "/readyz", "/")  # for these no token is needed
 PUBLIC = ("/v1/counters", "/v1/milestones", "/v1/overview", "/v1/events")  # GET of these may need none
+VISITING = ("/visits", "/claim", "/pixel.gif")  # these may need none, for some counters
 
 PROBLEMS = {
     400: "Not an HTTP request, or a body that is not JSON in UTF-8.",
@@ -61,7 +63,7 @@ PROBLEMS = {
 }
 
 
-def document(tokens: bool = False, public_reads: bool = False) -> Json:
+def document(tokens: bool = False, public_reads: bool = False, public_writes: bool = False) -> Json:
     """The whole document, of a node that needs tokens or none."""
     found = _document()
     if tokens:
@@ -69,7 +71,9 @@ def document(tokens: bool = False, public_reads: bool = False) -> Json:
         for path, operations in found["paths"].items():
             for method, operation in operations.items():
                 if method != "parameters" and path not in OPEN:
-                    free: list[Json] = [{}] if public_reads and method == "get" and path.startswith(PUBLIC) else []
+                    reads = method == "get" and path.startswith(PUBLIC) and not path.endswith(VISITING)
+                    may_be_free = public_reads if reads else public_writes and path.endswith(VISITING)
+                    free: list[Json] = [{}] if may_be_free else []
                     operation["security"] = [*free, {"bearer": []}]
     return found
 
@@ -91,6 +95,7 @@ def _document() -> Json:
             **openapi_milestones.milestones(),
             **openapi_milestones.imports(),
             **openapi_live.live(),
+            **openapi_embedding.embedding(),
             **_around(),
         },
         "components": {"schemas": components, "responses": {str(status): _problem(status) for status in PROBLEMS}},

@@ -273,3 +273,15 @@ class Index(msgspec.Struct):
     name: Literal["footfall"]
     version: str
     links: dict[str, str]
+
+
+class Badge(msgspec.Struct, frozen=True, rename="camel"):
+    """What shields.io's endpoint badges are told: its schema, version 1."""
+
+    label: str
+    message: str
+    color: str
+    label_color: str
+    style: Annotated[str, Meta(description="How it is drawn, by the names of shields.io.")]
+    schema_version: Literal[1] = 1
+    cache_seconds: Annotated[int, Meta(description="How long it may be kept: they keep it so long at least.")] = 300

@@ -1,0 +1,46 @@
+"""What other sites embed besides pictures: the script that counts a page view, and the public page of one counter."""
+
+from functools import cache
+from hashlib import sha256
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from footfall.core.names import check_name
+from footfall.web import static
+from footfall.web.badges import EMBEDDED
+from footfall.web.exchange import path_of
+
+SCRIPT_BYTES_MAX = 1_024  # of count.js: every page view of every site that uses it may cost so much
+SCRIPT_HEADERS = EMBEDDED | {"cache-control": "max-age=3600, stale-while-revalidate=86400"}
+
+# As for all pages, but that anyone may frame it: it shows what is public, and takes no input but a claim.
+PAGE_HEADERS = {"content-security-policy": static.POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")}
+
+
+def routes() -> list[Route]:
+    """One route for each."""
+    return [
+        Route("/count.js", _get_script, methods=["GET"]),
+        Route("/c/{name}", _get_page, methods=["GET"]),
+    ]
+
+
+async def _get_script(request: Request) -> Response:
+    return static.answer(request, static.files()["count.js"], SCRIPT_HEADERS)
+
+
+async def _get_page(request: Request) -> Response:
+    return static.answer(request, page(check_name(path_of(request, "name"))), PAGE_HEADERS)
+
+
+@cache
+def _template() -> str:
+    return static.files()["public/page.html"].body.decode()
+
+
+def page(counter: str) -> static.File:
+    """The page of a counter; the name is one, so that it has no character that means anything to HTML."""
+    body = _template().replace("{name}", counter).encode()
+    return static.File(static.TYPES[".html"], body, b"", f'W/"{sha256(body).hexdigest()[:20]}"')
