@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 from cyclopts.config import Env
 
-from footfall.cli.app_about import SESSION, version
 from footfall.cli.app_backup import backup, backups, restore
+from footfall.cli.app_ingest import ingest
 from footfall.cli.app_milestones import import_, milestone
+from footfall.cli.app_watch import SESSION, top, version
 from footfall.cli.arguments import HERE, OWN, Counter, Json, Servers, Where, switch, whole
 from footfall.cli.settings import Tuning, config_file
 
@@ -23,6 +24,8 @@ app.register_install_completion_command(
     help="Complete commands and flags in this shell: bash, zsh or fish.", group=SESSION
 )
 app.command(version, name="--version", group=SESSION)
+app.command(top)
+app.command(ingest)
 app.command(milestone)
 app.command(import_, name="import")
 app.command(backup)
@@ -86,47 +89,6 @@ def demo(
     from footfall.cli.demo import Wishes, run
 
     return run(Wishes(to, start, rate, kill), topology, data)
-
-
-@app.command
-def ingest(
-    file: Annotated[str, Parameter(allow_leading_hyphen=True, help="A log file, or - for standard input.")],
-    /,
-    *,
-    format: Annotated[  # noqa: A002 - it is the flag's name
-        Literal["combined", "common", "jsonl", "lines"] | None,
-        Parameter(help="What the lines are; by default found out from the first ones. lines: each is a visitor."),
-    ] = None,
-    counter: Annotated[str | None, Parameter(help="Where visits count; JSON lines may name their own.")] = None,
-    follow: Annotated[bool, switch(help="Wait for more lines, over rotation, until stopped.")] = False,
-    source: Annotated[
-        str | None, Parameter(help="Name of the source; by default made from the file's first lines.")
-    ] = None,
-    timeout: Annotated[float, Parameter(help="Give up when the node was away for so many seconds.")] = 60.0,
-    json: Json = False,
-    where: Where = HERE,
-) -> int:
-    """Count the visits in a log, each exactly once, however often this is run.
-
-    The log keeps how far each file was read, so running it again, after a crash or when the file has grown or was
-    rotated, adds what is new and nothing else. A last line without an end is counted if it can be read; what is
-    written to it later belongs to it. Lines that cannot be read are reported and not counted.
-    """
-    from footfall.cli.formats import Format
-    from footfall.cli.ingest import Options, run
-
-    return run(
-        Options(
-            file=file,
-            where=where,
-            form=Format(format) if format else None,
-            counter=counter,
-            follow=follow,
-            source=source,
-            timeout_s=timeout,
-            json=json,
-        )
-    )
 
 
 @app.command

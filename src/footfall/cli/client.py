@@ -1,13 +1,14 @@
 """Speaks to one node over HTTP and turns its answers into values and errors; decides nothing, prints nothing."""
 
 from collections.abc import Iterator, Sequence
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from footfall.cli.arguments import Where
+from footfall.cli.top_wire import Said
 from footfall.client.access import authorization, check_url, verification
 from footfall.client.refusals import cause, foreign, refusal
 from footfall.core.names import Unit
@@ -64,6 +65,10 @@ class _Definition(msgspec.Struct, frozen=True):
 class _Page(msgspec.Struct, frozen=True):
     counters: list[Reading]
     next: str | None = None
+
+
+class _Rows(msgspec.Struct, frozen=True):
+    counters: list[dict[str, Any]]
 
 
 class _Nodes(msgspec.Struct, frozen=True):
@@ -149,6 +154,13 @@ class Client:
             if page.next is None or page.next == query.get("after"):
                 return
             query["after"] = page.next
+
+    def look(self, parent: str, limit: int) -> Said:
+        """All that the node knows of the whole, and the first counters below one, or, if empty, at the top."""
+        return Said(
+            self._call("GET", "/v1/overview", dict[str, Any]),
+            self._call("GET", "/v1/counters", _Rows, query={"parent": parent, "limit": str(limit)}).counters,
+        )
 
     def define(self, counter: str, unit: Unit) -> bool:
         """Define a counter; whether it was made now. Raises UnitConflictError if it has the other unit."""

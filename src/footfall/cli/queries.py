@@ -10,6 +10,7 @@ from footfall.cli import output
 from footfall.cli.arguments import Where
 from footfall.cli.client import Client, Reading
 from footfall.cli.delivery import Patience
+from footfall.cli.top_text import ranges
 from footfall.core.names import check_name, check_unit
 from footfall.core.visit import Visit, check_visit
 
@@ -98,7 +99,7 @@ def nodes(where: Where, json: bool) -> None:
             node.id + (" *" if node.self and sys.stdout.isatty() else ""),
             node.url,
             node.topology,
-            _ranges(node.partitions),
+            ranges(node.partitions),
             str(node.sequence),
             f"{node.lag_ms} ms",
             f"{node.heard_ms_ago} ms ago",
@@ -153,14 +154,3 @@ def _watch_live(readings: Iterator[Reading]) -> None:
             text.append(output.count(reading.value, reading.unit[:-1]), style="bold")
             text.append(f"  {rate.per_s():,.1f}/s", style="dim")
             live.update(text, refresh=True)
-
-
-def _ranges(numbers: list[int]) -> str:
-    """``0-3,7``."""
-    parts: list[list[int]] = []
-    for number in sorted(numbers):
-        if parts and parts[-1][1] == number - 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts) or "-"

@@ -1,0 +1,28 @@
+"""The commands that show how things are, their arguments and their help."""
+
+from typing import Annotated
+
+from cyclopts import Group
+
+from footfall.cli.arguments import HERE, Where, switch
+
+SESSION = Group("This command line", sort_key=90)
+
+
+def top(
+    *,
+    once: Annotated[bool, switch(help="Show it once, and end; so, too, where the output is no terminal.")] = False,
+    json: Annotated[bool, switch(help="Print it once, in JSON.")] = False,
+    where: Where = HERE,
+) -> None:
+    """Watch nodes, counters, milestones, log and spool, live. Ends with q."""
+    from footfall.cli.top import run
+
+    run(where, once, json)
+
+
+def version(*, json: Annotated[bool, switch(help="Print JSON, for machines.")] = False) -> None:
+    """Tell the version; with --json of Python and of the nats-server that serve would start, too."""
+    from footfall.cli.about import run
+
+    run(json)
