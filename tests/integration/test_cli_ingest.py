@@ -76,7 +76,7 @@ def test_lines_with_keys_and_counts_are_counted(url: str, counter: str) -> None:
 def test_a_log_that_is_all_wrong_fails_and_leaves_no_trace(url: str, counter: str, tmp_path: Path) -> None:
     log = tmp_path / "names"
     log.write_text("alice\nbob")
-    assert "--format" in footfall("ingest", str(log), "--counter", counter, "--url", url, code=1).stderr
+    assert "--format" in footfall("ingest", str(log), "--counter", counter, "--url", url, code=2).stderr
     footfall("ingest", str(log), "--format", "lines", "--counter", counter, "--url", url)
     settles(url, counter, 2)
 

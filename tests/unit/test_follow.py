@@ -11,7 +11,7 @@ from fake_http import FakeHttp
 from ingesting import ingest, lines
 
 from footfall.cli import delivery, follow, sources
-from footfall.cli.ingest import Summary
+from footfall.cli.ingest_options import Summary
 from footfall.cli.signals import Stop
 from footfall.errors import FootfallError
 
@@ -188,7 +188,7 @@ def test_a_stop_leaves_the_source_at_the_end_of_a_chunk(http: FakeHttp, tmp_path
 def test_a_truncation_under_a_plain_run_is_an_error(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("alice\nbob\n")
-    reader = sources.FileReader(log)
+    reader = sources.open_growing(log)
     assert reader.read(0, 100) == b"alice\nbob\n"
     log.write_text("other\n")
     with pytest.raises(sources.TruncatedError):

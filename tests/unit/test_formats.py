@@ -7,25 +7,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from footfall.cli.formats import Format, Line, parser, sniff
+from footfall.cli.formats import Format, Parse, Reading, parser, recognise
+from footfall.cli.logs.hit import Skip
+from footfall.cli.selecting import Line, Selection
 from footfall.core.visit import check_visit
+from footfall.errors import InputError
 
 REAL_LOG = Path(
     os.environ.get("FOOTFALL_TEST_LOG") or Path(__file__).parents[2].parent / "shared" / "data" / "apache_logs"
 )
+HEAD = [b"#Version: 1.0", b"#Fields: date time c-ip cs-method cs(Host) cs-uri-stem sc-status cs(User-Agent)"]
 COMMON = b'203.0.113.7 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 203023'
 COMBINED = COMMON + b' "http://example.com/" "Mozilla/5.0 (X11)"'
 
 
+def parser_of(form: Format, counter: str | None = "shop") -> Parse:
+    return parser(Reading(form, head=HEAD), Selection(counter=counter))
+
+
 def visitor(form: Format, line: bytes) -> str | None:
-    visit = parser(form, "shop")(line)
+    visit = parser_of(form)(line)
     assert type(visit) is Line, visit
     assert visit.counter == "shop"
     return visit.visitor
 
 
 def reason(form: Format, line: bytes, counter: str | None = "shop") -> str:
-    visit = parser(form, counter)(line)
+    visit = parser_of(form, counter)(line)
     assert isinstance(visit, str), visit
     return visit
 
@@ -89,7 +97,7 @@ def test_hostile_lines_take_linear_time() -> None:
         b"[" * 10**6,
     ):
         for form in Format:
-            parser(form, "shop")(line)
+            parser_of(form)(line)
 
 
 def test_a_plain_line_is_a_visitor_without_the_blanks_around_it() -> None:
@@ -101,13 +109,13 @@ def test_a_plain_line_is_a_visitor_without_the_blanks_around_it() -> None:
 
 
 def test_a_json_line_may_name_counter_visitor_key_and_count() -> None:
-    parse = parser(Format.JSONL, "shop")
+    parse = parser_of(Format.JSONL)
     assert parse(b'{"visitor": "alice"}') == Line("shop", "alice")
     assert parse(b"{}") == Line("shop")
     assert parse(b'{"counter": "blog.posts", "visitor": "alice", "key": "k", "count": 3}') == Line(
         "blog.posts", "alice", "k", 3
     )
-    assert parser(Format.JSONL, None)(b'{"counter": "blog"}') == Line("blog")
+    assert parser_of(Format.JSONL, None)(b'{"counter": "blog"}') == Line("blog")
 
 
 @pytest.mark.parametrize(
@@ -141,35 +149,42 @@ def test_a_json_line_must_name_its_counter_if_nothing_else_does() -> None:
 
 @given(st.sampled_from(Format), st.binary() | st.text().map(str.encode))
 def test_parsing_never_raises_and_what_it_accepts_is_a_visit(form: Format, line: bytes) -> None:
-    visit = parser(form, "shop")(line)
+    visit = parser_of(form)(line)
     if type(visit) is Line:
         check_visit(visit)
     else:
-        assert visit or not line.strip()
+        assert isinstance(visit, Skip) or visit or not line.strip()
 
 
 @given(st.sampled_from([Format.COMMON, Format.COMBINED]), st.integers(0, len(COMBINED)), st.binary(max_size=8))
 def test_damaged_lines_never_raise(form: Format, at: int, damage: bytes) -> None:
-    visit = parser(form, "shop")(COMBINED[:at] + damage + COMBINED[at + len(damage) :])
+    visit = parser_of(form)(COMBINED[:at] + damage + COMBINED[at + len(damage) :])
     if type(visit) is Line:
         check_visit(visit)
 
 
 def test_the_format_is_the_one_that_reads_most_lines() -> None:
-    assert sniff([b"damaged", COMBINED, b"", COMBINED]) is Format.COMBINED
-    assert sniff([COMMON, COMMON, COMBINED]) is Format.COMMON
-    assert sniff([b'{"visitor": "a"}', b"damaged"]) is Format.JSONL
+    assert recognise([b"damaged", COMBINED, b"", COMBINED]) is Format.COMBINED
+    assert recognise([COMMON, COMMON, COMBINED]) is Format.COMMON
+    assert recognise([b'{"visitor": "a"}', b"damaged"]) is Format.JSONL
 
 
-def test_lines_that_no_format_reads_are_taken_for_combined_and_never_for_plain_lines() -> None:
-    assert sniff([b"alice", b"bob"]) is Format.COMBINED
-    assert sniff([]) is Format.COMBINED
+def test_lines_that_no_format_reads_are_refused_and_never_taken_for_plain_lines() -> None:
+    with pytest.raises(InputError, match=r"the first: 'alice'.*--log-format"):
+        recognise([b"alice", b"bob"])
+    with pytest.raises(InputError, match="no format"):
+        recognise([COMBINED, *[b"alice"] * 2])
+
+
+def test_a_log_without_any_text_yet_is_as_servers_write_it_by_themselves() -> None:
+    assert recognise([]) is Format.COMBINED
+    assert recognise([b"", b" "]) is Format.COMBINED
 
 
 @pytest.mark.skipif(not REAL_LOG.is_file(), reason="no real log at hand; FOOTFALL_TEST_LOG names one")
 def test_a_real_log_gives_10000_visits_of_1753_visitors() -> None:
     lines = REAL_LOG.read_bytes().splitlines()
-    assert sniff(lines) is Format.COMBINED
-    visits = [parser(Format.COMBINED, "shop")(line) for line in lines]
+    assert recognise(lines) is Format.COMBINED
+    visits = [parser_of(Format.COMBINED)(line) for line in lines]
     assert sum(type(visit) is Line for visit in visits) == 10_000
     assert len({visit.visitor for visit in visits if type(visit) is Line}) == 1_753

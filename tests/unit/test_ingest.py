@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from ingesting import ingest, lines
 
 from footfall.cli import chunks, delivery, follow
-from footfall.cli.formats import Format, parser
+from footfall.cli.formats import Format, Reading, parser
+from footfall.cli.selecting import Selection
 from footfall.errors import ConfigError, FootfallError, InputError
 
 
@@ -187,7 +188,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_visitor(http: FakeHttp, tmp_p
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"\x1f\x8b\x08rest", "gunzip"), (b"BZh9", "bzip2"), (b"a\0b\n", "NUL"), ("a\n".encode("utf-16"), "NUL")],
+    [(b"BZh9", "bzip2"), (b"\xfd7zXZ", "xz"), (b"a\0b\n", "NUL"), ("a\n".encode("utf-16"), "NUL")],
 )
 def test_what_is_not_text_is_refused(http: FakeHttp, tmp_path: Path, content: bytes, why: str) -> None:
     log = tmp_path / "log"
@@ -216,7 +217,7 @@ def test_wrong_options_are_refused_before_anything_is_read(http: FakeHttp, tmp_p
 @given(st.lists(st.sampled_from([b"alice", b"", b" ", b"\xff", b"bob\r", b"x" * 300]), max_size=60), st.integers(1, 20))
 def test_cutting_covers_every_byte_once_and_ends_where_lines_end(texts: list[bytes], lines_max: int) -> None:
     data = b"".join(text + b"\n" for text in texts)
-    parse = parser(Format.LINES, "shop")
+    parse = parser(Reading(Format.LINES), Selection(counter="shop"))
     whole = chunks.cut(data, 7, parse, len(texts) + 1)
     assert whole.end == 7 + len(data)
     assert whole.lines == len(texts) == len(whole.visits) + len(whole.refused)

@@ -12,7 +12,7 @@ from ingesting import ingest, lines
 
 from footfall.cli import delivery, follow
 from footfall.cli.formats import Format
-from footfall.cli.ingest import Summary
+from footfall.cli.ingest_options import Summary
 from footfall.errors import FootfallError, TooManyCountersError, UnavailableError, UnreachableError
 
 

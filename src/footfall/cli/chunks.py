@@ -6,7 +6,9 @@ from typing import NamedTuple
 import msgspec
 
 from footfall.cli.client import encode_chunk
-from footfall.cli.formats import BYTE_ORDER_MARK, Line, Parse
+from footfall.cli.formats import BYTE_ORDER_MARK, Parse
+from footfall.cli.logs.hit import Skip
+from footfall.cli.selecting import Line
 from footfall.core.visit import BATCH_BYTES_MAX, BATCH_VISITS_MAX
 
 BAD_LINES_SHOWN = 5
@@ -31,15 +33,17 @@ class Tally(msgspec.Struct, frozen=True):
     """What was in a stretch of a log.
 
     Attributes:
-        lines: All lines, good, bad and blank.
+        lines: All lines, whatever became of them.
         visits: Visits counted.
-        blank: Lines with nothing in them.
+        filtered: Lines that tell of a request that was not asked for.
+        blank: Lines that tell of nothing: blank ones, comments, other messages.
         bad: Lines that could not be read.
         bad_lines: The first few of these.
     """
 
     lines: int = 0
     visits: int = 0
+    filtered: int = 0
     blank: int = 0
     bad: int = 0
     bad_lines: tuple[BadLine, ...] = ()
@@ -48,6 +52,7 @@ class Tally(msgspec.Struct, frozen=True):
         return Tally(
             self.lines + other.lines,
             self.visits + other.visits,
+            self.filtered + other.filtered,
             self.blank + other.blank,
             self.bad + other.bad,
             (self.bad_lines + other.bad_lines)[:BAD_LINES_SHOWN],
@@ -55,11 +60,11 @@ class Tally(msgspec.Struct, frozen=True):
 
 
 class Refused(NamedTuple):
-    """A line of a cut that gave no visit: which, from 0, why (empty: it was blank) and how it begins."""
+    """A line of a cut that gave no visit: which, from 0, why, and, where something is wrong with it, how it begins."""
 
     line: int
-    reason: str
-    text: bytes
+    why: Skip | str
+    text: bytes = b""
 
 
 class Cut(NamedTuple):
@@ -79,13 +84,28 @@ class Cut(NamedTuple):
 
     def tally(self, lines_before: int) -> Tally:
         """What is in it, if ``lines_before`` lines of the file come before it."""
-        bad = [refused for refused in self.refused if refused.reason]
+        bad = [refused for refused in self.refused if isinstance(refused.why, str)]
         shown = tuple(
-            BadLine(lines_before + line + 1, reason, text.decode(errors="replace"))
-            for line, reason, text in bad[:BAD_LINES_SHOWN]
+            BadLine(lines_before + refused.line + 1, str(refused.why), refused.text.decode(errors="replace"))
+            for refused in bad[:BAD_LINES_SHOWN]
         )
         visits = sum(visit.count for visit in self.visits)
-        return Tally(self.lines, visits, len(self.refused) - len(bad), len(bad), shown)
+        return Tally(self.lines, visits, self.filtered, len(self.refused) - len(bad) - self.filtered, len(bad), shown)
+
+    @property
+    def filtered(self) -> int:
+        """How many lines tell of a request that was not asked for."""
+        return sum(refused.why is Skip.FILTERED for refused in self.refused)
+
+    @property
+    def decides(self) -> bool:
+        """Whether any of the lines was read: the source then stands behind them, also if there is no visit."""
+        return bool(self.visits) or any(refused.why is Skip.FILTERED for refused in self.refused)
+
+    @property
+    def faulty(self) -> bool:
+        """Whether any of the lines could not be read."""
+        return any(isinstance(refused.why, str) for refused in self.refused)
 
     def without(self, indices: Sequence[int], reason: str) -> "Cut":
         """The same lines, if the visits at ``indices`` are not to be counted, because of ``reason``."""
@@ -96,7 +116,7 @@ class Cut(NamedTuple):
             Refused(of_visits[index], reason, msgspec.json.encode(self.visits[index])) for index in gone
         ]
         visits = [visit for index, visit in enumerate(self.visits) if index not in gone]
-        return Cut(self.end, self.lines, visits, sorted(refused))
+        return Cut(self.end, self.lines, visits, sorted(refused, key=lambda one: one.line))
 
 
 def cut(data: bytes, offset: int, parse: Parse, lines_max: int = BATCH_VISITS_MAX) -> Cut:
@@ -118,11 +138,13 @@ def cut(data: bytes, offset: int, parse: Parse, lines_max: int = BATCH_VISITS_MA
         if line.endswith(b"\r"):
             line = line[:-1]
         if not line or line.isspace():
-            refused.append(Refused(index, "", b""))
+            refused.append(Refused(index, Skip.NOTHING))
             continue
         visit = parse(line)
         if type(visit) is Line:
             visits.append(visit)
+        elif type(visit) is Skip:
+            refused.append(Refused(index, visit))
         else:
             refused.append(Refused(index, str(visit), line[:BAD_TEXT_MAX]))
     return Cut(offset + len(data) - len(rest), len(lines), visits, refused)

@@ -10,8 +10,9 @@ import random
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from footfall.cli.chunks import Cut
 from footfall.cli.client import Client, encode_chunk
@@ -27,6 +28,8 @@ from footfall.errors import (
 
 RETRY_FIRST_S = 0.1
 RETRY_LAST_S = 2.0
+COUNTERS_MAX = 100_000  # whose visits a dry run tells apart
+OTHERS = "(others)"
 REFUSALS_MAX = 100  # in one chunk, of visits that only the node can judge; then something else is wrong
 
 Result = TypeVar("Result")
@@ -109,8 +112,47 @@ class Patience:
             return result
 
 
+class Messenger(Protocol):
+    """Takes chunks somewhere."""
+
+    @property
+    def counters(self) -> dict[str, int] | None:
+        """Visits by counter, where nothing is really counted."""
+
+    def position(self, source: str) -> int | None:
+        """Where the source stands; None if stopped before an answer."""
+
+    def deliver(self, chunk: Chunk) -> Delivered:
+        """Take a chunk there, until it is known where the source stands."""
+
+
+class DryCourier:
+    """Delivers nothing, and keeps a tally of what would be counted: of every source from its beginning on."""
+
+    def __init__(self) -> None:
+        self._visits: Counter[str] = Counter()
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Visits by counter, the most first."""
+        return dict(self._visits.most_common())
+
+    def position(self, source: str) -> int:
+        """Nothing is known of any."""
+        return 0
+
+    def deliver(self, chunk: Chunk) -> Delivered:
+        """Count what is in it, here. Of too many counters, those that come last have their visits told as others'."""
+        for visit in chunk.piece.visits:
+            known = visit.counter in self._visits or len(self._visits) < COUNTERS_MAX
+            self._visits[visit.counter if known else OTHERS] += visit.count
+        return Delivered(chunk.piece.end, chunk.piece, counted=True)
+
+
 class Courier:
     """Delivers chunks to one node."""
+
+    counters: dict[str, int] | None = None  # they are the node's to tell
 
     def __init__(self, client: Client, patience: Patience) -> None:
         self._client = client
@@ -151,7 +193,7 @@ class Courier:
                     raise
                 piece = _without_refused(piece, error)
                 attempts = 0
-                if not piece.visits:
+                if not piece.decides:
                     return Delivered(chunk.start, piece, counted=False)
 
     def _send(self, chunk: Chunk, piece: Cut) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from footfall.cli.chunks import Tally
 from footfall.cli.ingester import Ingester
-from footfall.cli.sources import FileReader, TruncatedError
+from footfall.cli.sources import FileReader, TruncatedError, open_growing
 from footfall.errors import InputError
 
 POLL_S = 0.25  # how late a new line is noticed, at most
@@ -100,7 +100,7 @@ class Follower:
     def _reopen(self) -> FileReader | None:
         while not self._stop.is_set():
             try:
-                return FileReader(self._path)
+                return open_growing(self._path)
             except InputError:  # between renaming and making anew there is none, and it may not be readable at once
                 self._stop.wait(POLL_S)
         return None

@@ -1,13 +1,17 @@
 """What one line of a log says: bytes to a visit, or the reason why it is none. Pure: no files, no HTTP."""
 
 import enum
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from footfall.core.visit import VISITOR_BYTES_MAX, Visit, check_text, check_visit
-from footfall.errors import CallerError, InvalidVisitError
+from footfall.cli.logs import aws, clf, objects, templates
+from footfall.cli.logs.hit import Dialect, Hit, Skip
+from footfall.cli.selecting import Line, Selection, select
+from footfall.core.visit import VISITOR_BYTES_MAX, check_text, check_visit
+from footfall.errors import CallerError, ConfigError, InputError, InvalidVisitError
+from footfall.naming import Names, text_parts
 from footfall.web.bodies import find_repeat
 
 SNIFFED_LINES_MAX = 100  # enough to outvote a few damaged lines at the start
@@ -15,31 +19,50 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Format(enum.StrEnum):
-    """How a line names its visit."""
+    """How a line tells of its request, or names its visit."""
 
     COMBINED = "combined"
     COMMON = "common"
+    VHOST_COMBINED = "vhost_combined"
+    NGINX = "nginx"
+    APACHE = "apache"
+    CADDY = "caddy"
+    TRAEFIK = "traefik"
+    ALB = "alb"
+    CLOUDFRONT = "cloudfront"
     JSONL = "jsonl"
     LINES = "lines"
 
 
-class Line(Visit, frozen=True, omit_defaults=True):
-    """A visit that a line tells of; what it does not tell is left out of its JSON, which keeps bodies small."""
+Given = TypeVar("Given")
+Parse = Callable[[bytes], Line | Skip | str]
 
-
-Parse = Callable[[bytes], Line | str]
-
-# Only the host counts: the rest of the line is checked for its shape alone, so that bytes that are not UTF-8, escaped
-# quotes and odd requests do no harm. Possessive quantifiers keep the time linear on lines that do not match.
-_QUOTED = rb'"(?:[^"\\]++|\\.)*+"'
-_UP_TO_REQUEST = rb"(\S++) \S++ [^\[]*+\[[^\]]*+\] "
-_COMMON = re.compile(_UP_TO_REQUEST + _QUOTED + rb" (?:\d{3}|-) (?:\d++|-)(?=\s|$)", re.DOTALL)
-# The last quote may be missing: servers and log shippers cut over-long user agents off.
-_COMBINED = re.compile(
-    _UP_TO_REQUEST + _QUOTED + rb" (?:\d{3}|-) (?:\d++|-) " + _QUOTED + rb' "(?:[^"\\]++|\\.)*+\\?(?:"|$)', re.DOTALL
+# The first of equals is taken: what Traefik writes are combined lines too, and combined lines are common ones.
+# ``lines`` is not here: it reads everything, so it has to be asked for.
+_RECOGNISED = (
+    Format.TRAEFIK,
+    Format.VHOST_COMBINED,
+    Format.COMBINED,
+    Format.COMMON,
+    Format.CADDY,
+    Format.ALB,
+    Format.CLOUDFRONT,
+    Format.JSONL,
 )
-_LOOSE_HOST = re.compile(rb"(\S++) \S++ ")
-_LOOSE_STATUS = re.compile(rb'" (?:\d{3}|-) (?:\d++|-)(?=\s|$)')
+
+
+class Reading(NamedTuple):
+    """How a log is read.
+
+    Attributes:
+        form: The format of its lines.
+        template: The format as the server has it; empty for its own.
+        head: The log's first lines: CloudFront's name the columns.
+    """
+
+    form: Format
+    template: str = ""
+    head: Sequence[bytes] = ()
 
 
 class _Object(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,105 +72,139 @@ class _Object(msgspec.Struct, forbid_unknown_fields=True):
     count: int = 1
 
 
+class _OpenObject(msgspec.Struct):
+    visitor: str | None = None
+    key: str | None = None
+    count: int = 1
+
+
 _decode_object = msgspec.json.Decoder(_Object).decode
+_decode_open_object = msgspec.json.Decoder(_OpenObject).decode
 
 
-def parser(form: Format, counter: str | None) -> Parse:
+def parser(reading: Reading, selection: Selection, names: Names | None = None) -> Parse:
     """A function from one line, without its end, to its visit or to the reason why it is none. It never raises.
 
     Args:
-        form: The format of the lines.
-        counter: Name of the counter; None only for ``jsonl``, where each line then names its own.
+        reading: How the log is read.
+        selection: What of it counts. It has a counter; only lines of ``jsonl`` name their own.
+        names: The counters below the selection's, if it asks for these.
+
+    Raises:
+        ConfigError: The log does not tell what was asked for.
+        InputError: It is not in the format.
     """
-    if form is Format.JSONL:
-        return _jsonl(counter)
-    if counter is None:
-        raise ValueError(f"lines of format {form} name no counter")
-    if form is Format.LINES:
-        return _lines(counter)
-    if form is Format.COMMON:
-        return _access(counter, form, _COMMON)
-    return _access(counter, form, _COMBINED)
+    if reading.form is Format.JSONL:
+        return _jsonl(selection, names)
+    if selection.counter is None:
+        raise ConfigError(f"lines of format {reading.form} name no counter: say --counter NAME")
+    if reading.form is Format.LINES:
+        return _lines(selection)
+    dialect = dialect_of(reading, selection.fields)
+    read, decide = dialect.read, select(selection, dialect, names)
 
-
-def sniff(lines: Iterable[bytes]) -> Format:
-    """The format that reads most of these lines; ``combined`` if none reads any.
-
-    ``lines`` is never the answer: it reads everything, so it has to be asked for.
-    """
-    sample = [line for line in lines if line.strip()][:SNIFFED_LINES_MAX]
-    candidates = (Format.COMBINED, Format.COMMON, Format.JSONL)
-
-    def readable(form: Format) -> int:
-        parse = parser(form, "any")
-        return sum(type(parse(line)) is Line for line in sample)
-
-    return max(candidates, key=readable)  # the first of equals: combined lines are common lines too
-
-
-def _access(counter: str, form: Format, pattern: re.Pattern[bytes]) -> Parse:
-    match_line = pattern.match
-
-    def parse(line: bytes) -> Line | str:
-        match = match_line(line) or _match_loosely(line, form)
-        if match is None:
-            return f"is not in the {form} log format"
-        host = match[1]
-        if host == b"-":
-            return Line(counter)
-        try:
-            visitor = host.decode()
-        except UnicodeDecodeError:
-            return "the remote host is not valid UTF-8"
-        if len(host) <= VISITOR_BYTES_MAX and visitor.isprintable():
-            return Line(counter, visitor)
-        return _fault("visitor", visitor, VISITOR_BYTES_MAX)
+    def parse(line: bytes) -> Line | Skip | str:
+        hit = read(line)
+        return decide(hit) if type(hit) is Hit else hit  # type: ignore[return-value]
 
     return parse
 
 
-def _match_loosely(line: bytes, form: Format) -> re.Match[bytes] | None:
-    """The host of a line whose quotes nobody escaped, or with a bracket in the user's name, if its outline is right.
+def dialect_of(reading: Reading, fields: Sequence[str] = ()) -> Dialect:
+    """How lines of a log with requests are read. Raises ConfigError or InputError, as ``parser`` does."""
+    match reading.form:
+        case Format.NGINX if reading.template:
+            return templates.nginx(reading.template, fields)
+        case Format.APACHE if reading.template:
+            return templates.apache(reading.template, fields)
+        case Format.COMMON:
+            return clf.common()
+        case Format.VHOST_COMBINED:
+            return clf.vhost_combined()
+        case Format.CADDY:
+            return objects.caddy(fields)
+        case Format.TRAEFIK:
+            return objects.traefik(fields)
+        case Format.ALB:
+            return aws.alb(fields)
+        case Format.CLOUDFRONT:
+            return aws.cloudfront(reading.head, fields)
+        case _:  # what nginx and Apache write where nobody said otherwise
+            return clf.combined()
 
-    Each step is a single search onwards, so that the time stays linear in hostile lines.
+
+def recognise(lines: Sequence[bytes]) -> Format:
+    """The format that reads most of these lines, and at least half of them.
+
+    Args:
+        lines: The log's first lines.
+
+    Raises:
+        InputError: They are of no format that can be recognised.
     """
-    host = _LOOSE_HOST.match(line)
-    request = line.find(b'] "')
-    if host is None or request < host.end() or line.find(b"[", host.end(), request) < 0:
-        return None
-    status = _LOOSE_STATUS.search(line, request + 3)
-    if status is None or (form is Format.COMBINED and not _has_two_quoted(line, status.end())):
-        return None
-    return host
+    sample = [line for line in lines if line.strip()][:SNIFFED_LINES_MAX]
+    counts = {form: _readable(form, sample) for form in _RECOGNISED}
+    best = max(counts, key=lambda form: counts[form])
+    told = sum(not line.startswith(b"#") for line in sample)
+    if counts[best] and 2 * counts[best] >= told:
+        return best
+    if not told:  # nothing but blank lines and comments
+        return Format.CLOUDFRONT if aws.has_fields(sample) else Format.COMBINED
+    first = next(line for line in sample if not line.startswith(b"#"))
+    raise InputError(
+        f"its lines are of no format that is known, as the first: {first[:80].decode(errors='replace')!r}; say "
+        "--format, or --log-format with the server's own"
+    )
 
 
-def _has_two_quoted(line: bytes, start: int) -> bool:
-    return line.startswith(b' "', start) and line.find(b'" "', start + 2) > 0
+def _readable(form: Format, sample: Sequence[bytes]) -> int:
+    if form is Format.JSONL:
+        parse = _jsonl(Selection(counter="any"), None)
+        return sum(type(parse(line)) is Line for line in sample)
+    if form is Format.CLOUDFRONT and not aws.has_fields(sample):
+        return 0
+    read = dialect_of(Reading(form, head=sample)).read
+    return sum(type(read(line)) is Hit for line in sample)
 
 
-def _lines(counter: str) -> Parse:
-    def parse(line: bytes) -> Line | str:
+def _refuse_wishes(selection: Selection, form: Format) -> None:
+    if selection.needs:
+        flag = next(iter(selection.needs.values()))
+        raise ConfigError(f"{flag} asks for what lines of format {form} do not tell: they are visits, not requests")
+
+
+def _lines(selection: Selection) -> Parse:
+    _refuse_wishes(selection, Format.LINES)
+    if selection.fields:
+        raise ConfigError(f"field:{selection.fields[0]} is asked for, and lines of format lines have no fields")
+    counter, anonymous = selection.counter, selection.visitor_from == "none"
+    assert counter is not None
+
+    def parse(line: bytes) -> Line | Skip | str:
         try:
             visitor = line.decode().strip()
         except UnicodeDecodeError:
             return "is not valid UTF-8"
-        if visitor and visitor.isprintable() and len(line) <= VISITOR_BYTES_MAX:
-            return Line(counter, visitor)
-        return _fault("visitor", visitor, VISITOR_BYTES_MAX) or Line(counter, visitor)
+        if not (visitor and visitor.isprintable() and len(line) <= VISITOR_BYTES_MAX):
+            try:
+                check_text("visitor", visitor, VISITOR_BYTES_MAX)
+            except InvalidVisitError as error:
+                return str(error)
+        return Line(counter, None if anonymous else visitor)
 
     return parse
 
 
-def _jsonl(counter: str | None) -> Parse:
-    def parse(line: bytes) -> Line | str:
-        try:
-            given = _decode_object(line)
-        except msgspec.ValidationError as error:
-            return str(error)[:1].lower() + str(error)[1:]
-        except UnicodeDecodeError:
-            return "is not valid UTF-8"
-        except (msgspec.DecodeError, RecursionError):
-            return "is not JSON"
+def _jsonl(selection: Selection, names: Names | None) -> Parse:
+    _refuse_wishes(selection, Format.JSONL)
+    if selection.fields:
+        return _jsonl_fields(selection, names)
+    counter, anonymous = selection.counter, selection.visitor_from == "none"
+
+    def parse(line: bytes) -> Line | Skip | str:
+        given = _decoded(_decode_object, line)
+        if isinstance(given, str):
+            return given
         fields = (
             (given.counter is not None) + (given.visitor is not None) + (given.key is not None) + (given.count != 1)
         )
@@ -156,20 +213,47 @@ def _jsonl(counter: str | None) -> Parse:
         name = given.counter if given.counter is not None else counter
         if name is None:
             return "names no counter, and there is no --counter"
-        visit = Line(name, given.visitor, given.key, given.count)
-        try:
-            check_visit(visit)
-        except CallerError as error:
-            return str(error)
-        return visit
+        return _checked(Line(name, None if anonymous else given.visitor, given.key, given.count))
 
     return parse
 
 
-def _fault(what: str, text: str, bytes_max: int) -> str:
-    """Why a text cannot be a visitor or key; empty if it can."""
+def _jsonl_fields(selection: Selection, names: Names | None) -> Parse:
+    """Objects with any fields, of which some name the counter or the visitor."""
+    counter, fields = selection.counter, selection.fields
+    by_counter = (selection.counter_from or "").removeprefix("field:")
+    by_visitor = selection.visitor_from.removeprefix("field:")
+    if counter is None:
+        raise ConfigError("lines with fields of their own name no counter: say --counter NAME")
+
+    def parse(line: bytes) -> Line | Skip | str:
+        given = _decoded(_decode_open_object, line)
+        if isinstance(given, str):
+            return given
+        values = dict(zip(fields, objects.values(line, fields), strict=True))
+        name = names.name(text_parts(values[by_counter])) if names is not None else counter
+        visitor = given.visitor
+        if selection.visitor_from != "address":
+            visitor = values.get(by_visitor) or None
+        return _checked(Line(name, visitor, given.key, given.count))
+
+    return parse
+
+
+def _decoded(decode: Callable[[bytes], Given], line: bytes) -> Given | str:
     try:
-        check_text(what, text, bytes_max)
-    except InvalidVisitError as error:
+        return decode(line)
+    except msgspec.ValidationError as error:
+        return str(error)[:1].lower() + str(error)[1:]
+    except UnicodeDecodeError:
+        return "is not valid UTF-8"
+    except (msgspec.DecodeError, RecursionError):
+        return "is not JSON"
+
+
+def _checked(visit: Line) -> Line | str:
+    try:
+        check_visit(visit)
+    except CallerError as error:
         return str(error)
-    return ""
+    return visit

@@ -5,9 +5,10 @@ from concurrent.futures import Executor, Future
 from typing import NamedTuple
 
 from footfall.cli.chunks import BadLine, Cut, Tally, cut_to_fit
-from footfall.cli.delivery import Chunk, Courier, Delivered
+from footfall.cli.delivery import Chunk, Delivered, Messenger
 from footfall.cli.formats import Parse
-from footfall.cli.sources import BLOCK_BYTES, PipeReader, Reader
+from footfall.cli.pipes import PipeReader
+from footfall.cli.sources import BLOCK_BYTES, Reader
 from footfall.errors import FootfallError
 
 STALLS_MAX = 10  # answers in a row that the source stands elsewhere, without ever getting further
@@ -41,7 +42,7 @@ class Ingester:
         source: str,
         position: int,
         parse: Parse,
-        courier: Courier,
+        messenger: Messenger,
         executor: Executor,
         progress: Callable[[int, Tally], None],
     ) -> None:
@@ -51,7 +52,7 @@ class Ingester:
             source: Its id.
             position: Where it stands in the log.
             parse: Reads one line.
-            courier: Takes chunks to a node.
+            messenger: Takes chunks to a node.
             executor: Runs it, one chunk at a time.
             progress: Told how far the source is counted, and what was counted.
         """
@@ -60,7 +61,7 @@ class Ingester:
         self._reader = reader
         self._source = source
         self._parse = parse
-        self._courier = courier
+        self._messenger = messenger
         self._executor = executor
         self._progress = progress
         self._held = Tally()
@@ -97,7 +98,7 @@ class Ingester:
                 landed = flight is None or self._land(*flight)
             flight = None
             if landed and chunk is not None:
-                flight = (chunk, self._held, self._executor.submit(self._courier.deliver, chunk))
+                flight = (chunk, self._held, self._executor.submit(self._messenger.deliver, chunk))
                 self._start, self._held = chunk.piece.end, Tally()
             elif landed or stopped():
                 return
@@ -114,7 +115,7 @@ class Ingester:
         delivered = flight.result()
         if delivered.position is None:
             return False
-        if not delivered.piece.visits:  # all refused: the next chunk with a visit takes these lines along
+        if not delivered.piece.decides:  # all refused: the next chunk takes these lines along
             self._go_to(chunk.start)
             self._offset, self._inside = delivered.piece.end, False
             self._held = before + self._tally_of(delivered.piece, chunk.offset)
@@ -136,7 +137,7 @@ class Ingester:
         return True
 
     def _next(self, final: bool) -> Chunk | None:
-        """The next lines that hold a visit, and all that came before them; None if there are none now."""
+        """The next lines of which some were read, and all that came before them; None if there are none now."""
         while True:
             block = self._block()
             if self._inside:
@@ -172,7 +173,7 @@ class Ingester:
     def _cut(self, data: bytes) -> Chunk | None:
         piece, body = cut_to_fit(data, self._offset, self._parse, self._source, self._start)
         offset, self._offset = self._offset, piece.end
-        if piece.visits:
+        if piece.decides:
             return Chunk(self._source, self._start, offset, piece, body)
         self._held += self._tally_of(piece, offset)
         return None
@@ -180,7 +181,7 @@ class Ingester:
     def _last_line(self, tail: bytes, final: bool) -> Chunk | None:
         if not tail.strip():
             return None
-        if final:
+        if final and not self._reader.damage:  # of a file that ends too early, the last line does too
             piece, body = cut_to_fit(tail, self._offset, self._parse, self._source, self._start)
             if piece.visits:
                 offset, self._offset = self._offset, piece.end
@@ -199,4 +200,4 @@ class Ingester:
         self._offset = block.overlong_end
 
     def _tally_of(self, piece: Cut, offset: int) -> Tally:
-        return piece.tally(self._reader.lines_before(offset) if any(line.reason for line in piece.refused) else 0)
+        return piece.tally(self._reader.lines_before(offset) if piece.faulty else 0)

@@ -5,29 +5,25 @@ renamed, rotated or copied, while an inode is new in a copy and is used again fo
 first n complete lines, where n is the largest of ``MARKS`` that the file had when it was first seen. Later it may have
 more lines, so every mark is looked up, the longest first: the source is the longest beginning that the log already
 knows. So a file is taken for an earlier one only if it begins with all of what that one had at first (1,024 lines at
-most). The counter is part of the id, because the same file may be counted in two counters. Where files
-do begin alike (lists of visitors may), ``--source`` names them apart.
+most). Of a compressed file it is the log in it that counts: its first lines, and offsets in it. The counter is part of
+the id, because the same file may be counted in two counters. Where files do begin alike (lists of visitors may),
+``--source`` names them apart.
 """
 
 import os
-import select
-import stat
-import sys
-import threading
 from pathlib import Path
 from typing import Protocol
 
 import xxhash
 
+from footfall.cli.packed import MAGIC_BYTES, PackedReader, packing
 from footfall.errors import FootfallError, InputError
 
 MARKS = (*range(1, 17), 32, 64, 128, 256, 512, 1024)  # small files differ in any line: they begin alike more often
 HEAD_BYTES = 1 << 20  # the marks' lines lie within
 BLOCK_BYTES = 2 << 20  # about as much as a chunk takes; also the longest line
 _GUARD_BYTES = 1024  # of the beginning, read again to notice that a file was truncated and written anew
-_COMPRESSED = {b"\x1f\x8b": "gunzip -c", b"BZh": "bzip2 -dc", b"\xfd7zXZ": "xz -dc", b"\x28\xb5\x2f\xfd": "zstd -dc"}
-_PIPE_WAIT_S = 0.2  # how long a stop may go unnoticed while a pipe is silent
-_PIPE_GATHER_S = 0.02  # how long lines that came through a pipe wait for more of them
+_COMPRESSED = {b"BZh": "bzip2 -dc", b"\xfd7zXZ": "xz -dc"}  # otherwise than by gzip or zstd
 
 
 class TruncatedError(FootfallError):
@@ -35,7 +31,13 @@ class TruncatedError(FootfallError):
 
 
 class Reader(Protocol):
-    """Bytes of a log by offset."""
+    """Bytes of a log by offset.
+
+    Attributes:
+        damage: Why nothing follows behind what was read, if the log ends too early; empty otherwise.
+    """
+
+    damage: str
 
     def read(self, offset: int, size: int) -> bytes:
         """Up to ``size`` bytes from ``offset`` on; fewer if there are no more now."""
@@ -46,6 +48,9 @@ class Reader(Protocol):
     def release(self, offset: int) -> None:
         """What is before ``offset`` will not be asked for again."""
 
+    def progress(self, position: int) -> tuple[int, int | None]:
+        """How far it has come when ``position`` is counted, and how far it goes; None if that is not known."""
+
     def close(self) -> None:
         """Let go of the file."""
 
@@ -53,17 +58,17 @@ class Reader(Protocol):
 class FileReader:
     """A regular file, by its open descriptor: it stays the same file when its name goes to another."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises InputError if it is not a readable log."""
+    def __init__(self, path: Path, descriptor: int) -> None:
+        """
+        Args:
+            path: Where the file is.
+            descriptor: The open file; closed by ``close``.
+        """
         self.path = path
-        self._descriptor = _open(path)
+        self.damage = ""
+        self._descriptor = descriptor
         self._guard = b""
         self._counted = (0, 0)  # an offset, and the lines that end before it
-        try:
-            _check_content(path, self.read(0, 8192))
-        except InputError:
-            self.close()
-            raise
 
     @property
     def size(self) -> int:
@@ -82,6 +87,14 @@ class FileReader:
             raise TruncatedError(f"{self.path} was truncated or written anew while it was read")
         self._guard = guard
         return data
+
+    def holds(self, position: int) -> bool:
+        """Whether there are so many bytes."""
+        return position <= self.size
+
+    def progress(self, position: int) -> tuple[int, int | None]:
+        """How far it has come, of its size."""
+        return position, self.size
 
     def lines_before(self, offset: int) -> int:
         done, lines = self._counted if self._counted[0] <= offset else (0, 0)
@@ -110,71 +123,29 @@ class FileReader:
         os.close(self._descriptor)
 
 
-class PipeReader:
-    """A stream that can only be read onwards; keeps what ``release`` has not let go of."""
-
-    def __init__(self, descriptor: int, stop: threading.Event) -> None:
-        self._descriptor = descriptor
-        self._stop = stop
-        self._start = 0  # offset of the first byte kept
-        self._kept = bytearray()
-        self._lines = 0  # that ended before it
-        self._ended = False
-        self._checked = False
-
-    def release(self, offset: int) -> None:
-        """Forget everything before ``offset``: it was counted."""
-        count = max(0, min(offset - self._start, len(self._kept)))
-        self._lines += self._kept.count(b"\n", 0, count)
-        del self._kept[:count]
-        self._start += count
-
-    def read(self, offset: int, size: int) -> bytes:
-        """Waits for a complete line, the end of the stream, or a stop. Raises InputError below what was released."""
-        if offset < self._start:
-            raise InputError(f"standard input cannot go back to byte {offset} of the source: run again from its start")
-        while self._start + len(self._kept) < offset and not self._ended and not self._stop.is_set():
-            self._fill(BLOCK_BYTES, _PIPE_WAIT_S)
-            self.release(min(offset, self._start + len(self._kept)))
-        begin = offset - self._start
-        while len(self._kept) - begin < size and not self._ended and not self._stop.is_set():
-            waits = b"\n" not in self._kept[begin:]
-            if not self._fill(size, _PIPE_WAIT_S if waits else _PIPE_GATHER_S) and not waits:
-                break
-        return bytes(self._kept[begin : begin + size])
-
-    def lines_before(self, offset: int) -> int:
-        return self._lines + self._kept.count(b"\n", 0, max(0, offset - self._start))
-
-    def close(self) -> None:
-        """Standard input is not ours to close."""
-
-    def _fill(self, size: int, wait_s: float) -> bool:
-        if not select.select([self._descriptor], [], [], wait_s)[0]:
-            return False
-        data = os.read(self._descriptor, size)
-        if not self._checked:
-            _check_content(Path("-"), data[:8192])
-            self._checked = True
-        self._ended = not data
-        self._kept += data
-        return bool(data)
-
-
-def is_stream(name: str) -> bool:
-    """Whether ``name`` is standard input, or a pipe such as a shell's ``<(...)``."""
-    if name == "-":
-        return True
+def open_file(path: Path) -> FileReader | PackedReader:
+    """A regular file; its first bytes tell how it is packed, not its name. Raises InputError if it is no log."""
+    descriptor = open_descriptor(path)
     try:
-        mode = Path(name).stat().st_mode
-    except (OSError, ValueError):  # what is wrong with it is said when it is opened
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+        kind = packing(os.pread(descriptor, MAGIC_BYTES, 0))
+        reader = PackedReader(path, descriptor, kind) if kind else FileReader(path, descriptor)
+        check_content(str(path), reader.read(0, 8192))
+    except OSError as error:
+        os.close(descriptor)
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except InputError:
+        os.close(descriptor)
+        raise
+    return reader
 
 
-def open_stream(name: str, stop: threading.Event) -> PipeReader:
-    """Standard input for ``-``, else the pipe of that name. Raises InputError."""
-    return PipeReader(sys.stdin.fileno() if name == "-" else _open(Path(name)), stop)
+def open_growing(path: Path) -> FileReader:
+    """A regular file that is written to. Raises InputError if it is no log, or was compressed."""
+    reader = open_file(path)
+    if isinstance(reader, FileReader):
+        return reader
+    reader.close()
+    raise InputError(f"{path} is compressed, so nothing is written to it any more: leave --follow out")
 
 
 def candidate_ids(head: bytes, counter: str | None) -> list[str]:
@@ -200,10 +171,11 @@ def candidate_ids(head: bytes, counter: str | None) -> list[str]:
     return ids[::-1]
 
 
-def _open(path: Path) -> int:
+def open_descriptor(path: Path) -> int:
+    """Open a file for reading. Raises InputError."""
     try:
         if path.is_dir():
-            raise InputError(f"{path} is a directory: name a log file in it")
+            raise InputError(f"{path} is a directory: name the logs in it, as in '{path}/access.log*'")
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None
@@ -213,12 +185,13 @@ def _open(path: Path) -> int:
         raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _check_content(path: Path, data: bytes) -> None:
-    name = "standard input" if str(path) == "-" else str(path)
+def check_content(name: str, data: bytes) -> None:
+    """Raises InputError if these first bytes are not those of a log."""
     for magic, unpack in _COMPRESSED.items():
         if data.startswith(magic):
             raise InputError(
-                f"{name} is compressed: unpack it first, as in `{unpack} FILE | footfall ingest - --source NAME`"
+                f"{name} is compressed in a way that is not known here: unpack it first, as in "
+                f"`{unpack} FILE | footfall ingest - --source NAME`"
             )
     if b"\0" in data:
         raise InputError(f"{name} holds NUL bytes: it is binary data or UTF-16, not a log")

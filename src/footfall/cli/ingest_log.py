@@ -1,0 +1,201 @@
+"""Brings one log to a node: names its source, finds out how it is read, and counts what is new in it."""
+
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from footfall.cli import output
+from footfall.cli.chunks import Tally
+from footfall.cli.delivery import Messenger
+from footfall.cli.follow import Follower
+from footfall.cli.formats import BYTE_ORDER_MARK, Format, Parse, Reading, parser, recognise
+from footfall.cli.ingest_options import Options, Summary
+from footfall.cli.ingester import Ingester
+from footfall.cli.packed import DamagedError, PackedReader
+from footfall.cli.pipes import PipeReader, is_stream, open_stream
+from footfall.cli.signals import Stop
+from footfall.cli.sources import HEAD_BYTES, FileReader, Reader, candidate_ids, open_file, open_growing
+from footfall.errors import ConfigError, FootfallError, InputError
+from footfall.naming import Names
+
+SNIFFED_BYTES = 1 << 16
+
+
+class Ingest:
+    """One log on its way to a node."""
+
+    def __init__(
+        self,
+        file: str,
+        options: Options,
+        names: Names | None,
+        messenger: Messenger,
+        stop: Stop,
+        progress: Callable[[int, int | None, int], None],
+    ) -> None:
+        """
+        Args:
+            file: The log.
+            options: What was asked for.
+            names: The counters below the one that was named, if these are asked for.
+            messenger: Takes chunks to a node.
+            stop: Ends it, after the chunk that is on its way.
+            progress: Told how far it has come, of how much, and how many visits were counted.
+        """
+        self._file = file
+        self._options = options
+        self._names = names
+        self._messenger = messenger
+        self._stop = stop
+        self._progress = progress
+        self._reading = options.reading
+        self._source: str | None = options.source
+        self._begin = 0
+        self._ingester: Ingester | None = None
+        self._follower: Follower | None = None
+        self._executor = ThreadPoolExecutor(1, "ingest")
+        self._started = time.monotonic()
+        self._told_waiting = False
+        self._complete = False
+
+    def run(self) -> None:
+        """Deliver everything. Raises FootfallError; ``summary`` tells even then what was counted before."""
+        with self._executor:
+            if is_stream(self._file):
+                self._run_stream(open_stream(self._file, self._stop.event))
+            elif self._options.follow:
+                self._run_follower()
+            else:
+                self._run_file(open_file(Path(self._file)))
+        self._complete = True
+
+    def summary(self, failure: FootfallError | None = None) -> Summary:
+        """What was counted, so far."""
+        ingester = self._follower.current if self._follower else self._ingester
+        tally = (self._follower.tally if self._follower else Tally()) + (ingester.result if ingester else Tally())
+        return Summary(
+            file=self._file,
+            source=self._source,
+            form=self._reading.form if self._reading else None,
+            counter=self._options.selection.counter,
+            begin=self._begin,
+            end=ingester.position if ingester else self._begin,
+            lines=tally.lines,
+            visits=tally.visits,
+            filtered=tally.filtered,
+            blank=tally.blank,
+            bad=tally.bad,
+            bad_lines=tally.bad_lines,
+            unterminated=int(ingester.unterminated if ingester else self._has_tail_only()),
+            complete=self._complete and not self._stop.event.is_set(),
+            seconds=round(time.monotonic() - self._started, 3),
+            error=str(failure) if failure else None,
+            counters=self._messenger.counters,
+        )
+
+    def _run_stream(self, reader: PipeReader) -> None:
+        if self._source is None:
+            self._source = f"stream-{secrets.token_hex(8)}"
+            if not self._options.dry_run:
+                output.note(
+                    f"a stream has no name of its own, so this run cannot be continued; --source {self._source} would"
+                )
+        parse = self._settle(reader.read(0, SNIFFED_BYTES))
+        position = self._messenger.position(self._source)
+        if position is not None:
+            self._ingester = self._ingest(reader, self._source, position, parse)
+            self._drain(reader)
+
+    def _run_follower(self) -> None:
+        reader = open_growing(Path(self._file))
+        one_file = self._options.source is not None
+        self._follower = Follower(reader.path, self._open, self._stop.event, output.note, one_file)
+        self._follower.run(reader)
+
+    def _run_file(self, reader: FileReader | PackedReader) -> None:
+        try:
+            self._ingester = self._open(reader)
+            self._drain(reader)
+        finally:
+            reader.close()
+
+    def _drain(self, reader: Reader) -> None:
+        if self._ingester is not None:
+            self._ingester.drain(self._stop.event.is_set, final=True)
+        if reader.damage:
+            raise DamagedError(f"{_called(self._file)} {reader.damage}: what came before that is counted")
+
+    def _open(self, reader: FileReader | PackedReader) -> Ingester | None:
+        """Find out which source a file is, and where it stands; None if it cannot be told yet."""
+        head = reader.read(0, HEAD_BYTES)
+        known = [self._options.source] if self._options.source else candidate_ids(head, self._options.selection.counter)
+        if not known or not head:
+            if len(head) >= HEAD_BYTES:
+                raise InputError(
+                    f"the first line of {reader.path} is longer than {HEAD_BYTES:,} bytes: it is not a log"
+                )
+            return None
+        parse = self._settle(head[:SNIFFED_BYTES])
+        found = self._find(known, reader)
+        if found is None:
+            return None
+        self._source, position = found
+        return self._ingest(reader, self._source, position, parse)
+
+    def _find(self, known: list[str], reader: FileReader | PackedReader) -> tuple[str, int] | None:
+        beyond = 0
+        for source in known:
+            position = self._messenger.position(source)
+            if position is None:
+                return None
+            if position > 0 and reader.holds(position):
+                return source, position
+            if position > 0 and source == known[0]:
+                beyond = position
+        if not beyond:
+            return known[0], 0
+        told = (
+            f"{reader.path} has fewer than the {beyond:,} bytes that were counted of a file that begins with the same "
+            "lines: it was cut short, or is another one"
+        )
+        if not self._options.follow or self._options.source:
+            raise InputError(f"{told}; --source NAME counts it as another")
+        if not self._told_waiting:
+            output.note(f"{told}: waiting for more lines to tell")
+            self._told_waiting = True
+        return None
+
+    def _ingest(self, reader: Reader, source: str, position: int, parse: Parse) -> Ingester:
+        self._begin = position
+        before = self._follower.tally.visits if self._follower else 0
+
+        def progress(reached: int, tally: Tally) -> None:
+            done, size = reader.progress(reached)
+            self._progress(done, None if self._options.follow else size, before + tally.visits)
+
+        progress(position, Tally())
+        return Ingester(reader, source, position, parse, self._messenger, self._executor, progress)
+
+    def _settle(self, head: bytes) -> Parse:
+        """How the log's lines are read, told from the first of them where nobody has said it."""
+        whole, _, rest = head.removeprefix(BYTE_ORDER_MARK).rpartition(b"\n")
+        lines = [line.removesuffix(b"\r") for line in (whole or rest).split(b"\n")]
+        try:
+            if self._reading is None:
+                self._reading = Reading(recognise(lines))
+                if self._options.selection.counter is None and self._reading.form is not Format.JSONL:
+                    raise ConfigError(f"the lines, taken for {self._reading.form}, name no counter: say --counter NAME")
+                output.note(f"{_called(self._file)} is taken for a log in the format {self._reading.form}")
+            return parser(self._reading._replace(head=lines), self._options.selection, self._names)
+        except InputError as error:
+            raise InputError(f"{_called(self._file)}: {error}") from None
+
+    def _has_tail_only(self) -> bool:
+        path = Path(self._file)
+        return self._follower is None and path.is_file() and path.stat().st_size > 0
+
+
+def _called(file: str) -> str:
+    return "standard input" if file == "-" else file
