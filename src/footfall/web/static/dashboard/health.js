@@ -15,7 +15,7 @@ export function Nodes() {
   return html`<section class="card nodes" aria-labelledby="nodes">
     <div class="head"><h2 id="nodes">Nodes</h2><p class="note">${topology}</p></div>
     ${nodes.length === 0 && html`<p class="hint">Nodes are shown to those who have a token.</p>`}
-    ${nodes.length > 0 && html`<div class="scroll"><table>
+    ${nodes.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-labelledby="nodes"><table>
       <thead><tr><th scope="col">Node</th><th scope="col">Partitions</th><th scope="col">Lag</th><th scope="col">Heard</th></tr></thead>
       <tbody>
         ${nodes.map((node) => html`<tr key=${node.id} data-node=${node.id}>

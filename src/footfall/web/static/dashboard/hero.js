@@ -26,8 +26,8 @@ function Path({ name }) {
   const above = parts.slice(0, -1).map((part, depth) => [part, parts.slice(0, depth + 1).join(".")]);
   return html`<h1 id="counted">
     <a href="#/">All</a>
-    ${above.map(([part, path]) => html`<span aria-hidden="true">›</span> <a href=${`#/${path}`}>${part}</a> `)}
-    <span aria-hidden="true">›</span> <b>${parts.at(-1)}</b>
+    ${above.map(([part, path]) => html`<span class="into">›</span><a href=${`#/${path}`}>${part}</a>`)}
+    <span class="into">›</span><b>${parts.at(-1)}</b>
   </h1>`;
 }
 

@@ -96,8 +96,8 @@ function onKey(event, rows, current, move) {
     const next = rows[Math.min(rows.length - 1, Math.max(0, steps[event.key]))];
     move(next.key);
   } else if (event.key === "ArrowRight" && row.parent) {
-    if (row.open) move(rows[index + 1]?.key ?? current);
-    else toggle(row.name, true);
+    if (row.open && rows[index + 1]?.level > row.level) move(rows[index + 1].key);
+    else if (!row.open) toggle(row.name, true);
   } else if (event.key === "ArrowLeft") {
     if (row.open) toggle(row.name, false);
     else move(rows.slice(0, index).findLast((above) => above.level < row.level)?.key ?? current);
