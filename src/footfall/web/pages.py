@@ -37,7 +37,7 @@ async def _get_page(request: Request) -> Response:
 
 @cache
 def _template() -> str:
-    return static.files()["public/page.html"].body.decode()
+    return static.files()["counter.html"].body.decode()
 
 
 def page(counter: str) -> static.File:
