@@ -20,8 +20,8 @@ class Store(Protocol):
     def head(self) -> Batch | None:
         """The one whose turn it is."""
 
-    def replace(self, batches: Iterable[Batch]) -> None:
-        """Put batches in the place of the head: none, if it is done with."""
+    def replace(self, batches: Iterable[Batch]) -> bool:
+        """Put batches in the place of the head: none, if it is done with. Returns whether the disk took them."""
 
     @property
     def own(self) -> int:
@@ -51,6 +51,7 @@ class Backlog:
     def __init__(self, store: Store | None) -> None:
         self.store = store
         self._memory: deque[Batch] = deque()
+        self._head_is_on_disk = False
 
     @property
     def held(self) -> int:
@@ -75,17 +76,19 @@ class Backlog:
     def head(self) -> Batch | None:
         """The one whose turn it is."""
         found = self.store.head() if self.store else None
+        self._head_is_on_disk = found is not None
         return found or (self._memory[0] if self._memory else None)
 
     def replace(self, *batches: Batch) -> None:
         """Put batches in the place of the head: none, if it is done with."""
-        if self.store is not None and self.store.head() is not None:
-            self.store.replace(batches)
-        else:
+        if not self._head_is_on_disk:
             self._memory.popleft()
-            self._memory.extendleft(reversed(batches))
+        elif self.store is not None and self.store.replace(batches):
+            return
+        self._memory.extendleft(reversed(batches))
+        self._head_is_on_disk = False
 
     def mark(self, batch: Batch) -> None:
         """The head is about to be sent: from now on it may have been counted."""
-        if self.store is not None and self.store.head() is not None:
-            self.store.replace([batch])
+        if self._head_is_on_disk:
+            self.replace(batch)

@@ -212,7 +212,8 @@ class Engine:
         self._backlog.replace(Batch(batch.visits, self._started_s if unsure and since_s is None else since_s))
         self._retried += 1
         self._failures += 1
-        self._trouble.begin(error, now_s)
+        if self._failures > 1:  # a connection that was idle for too long is no trouble
+            self._trouble.begin(error, now_s)
         retry_after_s = getattr(error, "retry_after_s", 0.0)
         urls = len(self._settings.urls)
         # Another node takes what this one does not; but a rate is meant for all of them.

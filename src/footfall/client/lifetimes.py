@@ -10,7 +10,7 @@ from typing import Protocol
 class Lifetime(Protocol):
     """A client, as far as its process matters to it."""
 
-    def close(self) -> bool:
+    def ended(self) -> None:
         """The process ends: send what waits."""
 
     def forked(self) -> None:
@@ -40,12 +40,12 @@ def close_where_multiprocessing_ends(client: Lifetime) -> None:
     util = sys.modules.get("multiprocessing.util")
     process = sys.modules.get("multiprocessing.process")
     if util is not None and process is not None and process.parent_process() is not None:
-        util.Finalize(client, client.close, exitpriority=0)
+        util.Finalize(client, client.ended, exitpriority=0)
 
 
-def _close_all() -> None:
+def _end_all() -> None:
     for client in living():
-        client.close()
+        client.ended()
 
 
 def _fork_all() -> None:
@@ -53,5 +53,5 @@ def _fork_all() -> None:
         client.forked()
 
 
-atexit.register(_close_all)
+atexit.register(_end_all)
 os.register_at_fork(after_in_child=_fork_all)

@@ -88,8 +88,8 @@ class Spool:
                     logger.error("%s; its visits are not counted, and it is now %s", error, file.set_aside())
             return self._head[2]
 
-    def replace(self, batches: Iterable[Batch]) -> None:
-        """Put batches in the place of the head: none, if it is done with."""
+    def replace(self, batches: Iterable[Batch]) -> bool:
+        """Put batches in the place of the head: none, if it is done with. Returns whether the disk took them."""
         batches = list(batches)
         with self._lock:
             assert self._head is not None
@@ -97,15 +97,15 @@ class Spool:
             self._head = None
             try:
                 file.replace(number, batches)
-            except sqlite3.Error as error:  # it would come again for ever, as what it was
-                self._remove(file)
-                logger.error("the spool %s cannot be written: %s; it is now %s", file.path, error, file.set_aside())
-                return
-            if len(batches) == 1 and file.sums.visits:
+            except sqlite3.Error as error:
+                self._tell(f"the spool in {self._directory} cannot be written: {error}")
+                return False
+            if len(batches) == 1:
                 self._head = (file, number, batches[0])
             elif not file.sums.visits and file is not self._own:
                 self._adopted.remove(file)
                 file.close()
+            return True
 
     def look(self) -> None:
         """Take over what processes have left that died since the last look."""

@@ -16,6 +16,7 @@ from footfall.errors import SpoolDamagedError, SpoolInUseError
 
 FORMAT = 1  # SQLite's user_version
 APPLICATION = 0x46464356  # and its application_id: "FFCV"
+_BEFORE_ALL = -(1 << 62)
 LOCK_TIMEOUT_S = 5.0  # for a new file: another process may be looking what it is
 
 _SCHEMA = f"""
@@ -58,6 +59,7 @@ class SpoolFile:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        self._passed = _BEFORE_ALL  # the number of the last batch that is done with, though it may not be removed yet
         self.sums = self._summed()
 
     @classmethod
@@ -110,21 +112,28 @@ class SpoolFile:
         """The oldest batch, and its number. Raises SpoolDamagedError."""
         try:
             found = self._connection.execute(
-                "SELECT id, unsure_since_s, data FROM batches ORDER BY id LIMIT 1"
+                "SELECT id, unsure_since_s, data FROM batches WHERE id > ? ORDER BY id LIMIT 1", [self._passed]
             ).fetchone()
             return None if found is None else (found[0], unpacked(found[2], found[1]))
         except (sqlite3.DatabaseError, msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
             raise SpoolDamagedError(f"the spool {self.path} cannot be read: {error}") from None
 
     def replace(self, number: int, batches: Iterable[Batch]) -> None:
-        """Put batches in the place of the oldest one, which has this number. Raises sqlite3.Error."""
+        """Put batches in the place of the oldest one, which has this number.
+
+        Raises:
+            sqlite3.Error: They are not kept. The oldest one is done with all the same, until the file is opened again.
+        """
         rows = [_row(batch) for batch in batches]
+        self._passed = number
         with self._changing():
-            self._connection.execute("DELETE FROM batches WHERE id = ?", [number])
+            self._connection.execute("DELETE FROM batches WHERE id <= ?", [number])
             self._connection.executemany(
                 "INSERT INTO batches VALUES (?, ?, ?, ?, ?)",
                 [(number - len(rows) + 1 + at, *row) for at, row in enumerate(rows)],
             )
+        self._passed = number - len(rows)
+        self.sums = self._summed()
 
     def close(self) -> None:
         """Let the file go; it is removed if nothing is in it."""
@@ -141,19 +150,21 @@ class SpoolFile:
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield
             self._connection.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise
-        self.sums = self._summed()
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                self.sums = self._summed()
 
     def _summed(self) -> Sums:
         asked = "SELECT coalesce(sum(visits), 0), coalesce(sum(count), 0), coalesce(sum(length(data)), 0) FROM batches"
-        return Sums(*self._connection.execute(asked).fetchone())
+        return Sums(*self._connection.execute(f"{asked} WHERE id > ?", [self._passed]).fetchone())
 
     @property
     def connection(self) -> sqlite3.Connection:

@@ -12,7 +12,7 @@ from typing import Self, TypeVar, Unpack
 
 import httpx
 
-from footfall.client import lifetimes, requests
+from footfall.client import lifetimes, policy, requests
 from footfall.client.engine import Engine, Send, Statistics
 from footfall.client.patience import Patience
 from footfall.client.requests import Asking, Receipt
@@ -97,6 +97,11 @@ class Client:
         _abandoned.append((self._engine, self._http))
         self._http = httpx.Client(**requests.http_options(self.settings), transport=self._transport)
         self._renew()
+
+    def ended(self) -> None:
+        """The process ends: close. Who counts later, at its very end, is told, and not by an error."""
+        self.close()
+        self._put = _too_late
 
     def __enter__(self) -> Self:
         return self
@@ -274,7 +279,12 @@ class Client:
                 lifetimes.close_where_multiprocessing_ends(self)
 
     def _run(self) -> None:
-        self._drive(lambda: not self._closed)
+        while not self._closed:
+            try:
+                self._drive(lambda: not self._closed)
+            except Exception:  # a bug: visits must not wait for ever because of it
+                logger.exception("visits cannot be sent for a reason that nobody foresaw")
+                self._over.wait(policy.PAUSE_MAX_S)
         self._end()
 
     def _keep(self) -> None:
@@ -313,6 +323,11 @@ class Client:
 
 def _refuse(*_: object) -> int:
     raise RuntimeError(CLOSED)
+
+
+def _too_late(*_: object) -> int:
+    logger.warning("a visit came after the process had ended, and is not counted")
+    return 0
 
 
 _abandoned: list[object] = []  # what a forked process got from its parent, and must neither use nor close
