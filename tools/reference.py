@@ -15,7 +15,7 @@ from footfall.config import Config
 
 DOCS = Path(__file__).parents[1] / "docs"
 SECTIONS = {
-    "The node": ("data", "http", "node", "nodes", "topology", "config", "open", "log_format", "log_level"),
+    "The node": ("data", "http", "node", "nodes", "topology", "config", "open", "log_format", "log_level", "otlp_"),
     "HTTP over TLS": ("tls_",),
     "The log": ("nats", "partitions", "replicas", "log_bytes_max", "spool_", "cut_interval_s"),
     "Secrets and tokens": ("secret", "tokens", "public_", "cors_origins"),

@@ -116,6 +116,9 @@ class Tuning:
     request_timeout_s: Annotated[
         float | None, Parameter(help="Seconds in which a request must have come, and an answer be read.")
     ] = None
+    otlp_endpoint: Annotated[
+        str | None, Parameter(help="URL of an OpenTelemetry collector (OTLP over HTTP) that traces are sent to.")
+    ] = None
     log_format: Annotated[
         Literal["text", "json"] | None, Parameter(help="Lines on stderr for people, or for machines.")
     ] = None

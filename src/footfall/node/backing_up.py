@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from footfall import tracing
 from footfall.core.definitions import Definitions
 from footfall.errors import FootfallError
 from footfall.node import backup
@@ -73,7 +74,8 @@ class BackingUp:
             await self._find_newest()
             if not self._is_first() or not self._is_due():
                 return
-            done = await backup.back_up(self._cluster, self._place)
+            with tracing.span("backup"):
+                done = await backup.back_up(self._cluster, self._place)
             self._in_vain = self._in_vain + 1 if done.sequence == self._last else 0
             self._last = done.sequence
             self.made += 1

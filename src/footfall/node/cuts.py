@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from footfall import tracing
 from footfall.core import cut
 from footfall.core.position import Position
 from footfall.errors import CheckpointError, LogRewoundError, LogTrimmedError, LogUnavailableError
@@ -58,14 +59,8 @@ class Cuts(CutReader):
     async def _write(self, taken: cut.Capture, position: Position, writer: cut.Writer) -> None:
         started_s = time.monotonic()
         try:
-            async with asyncio.timeout(SECONDS_MAX):
-                manifest, blobs = await asyncio.to_thread(writer.write, taken, position)
-                key = cut.manifest_key(taken.epoch, taken.part)
-                if await self._log.get(key) is None:  # another owner's is as good, and its blobs are known to be there
-                    for blob, data in blobs.items():
-                        await self._store(blob, data)
-                    await self._store(key, manifest)
-                    writer.stored()
+            with tracing.span("part of a cut", epoch=taken.epoch, part=taken.part):
+                written = await self._written(taken, position, writer)
         except (LogUnavailableError, CheckpointError, TimeoutError) as error:
             self.failed += 1
             logger.warning("cut %d goes without %s: %s", taken.epoch, taken.part, error or "too slow")
@@ -75,8 +70,20 @@ class Cuts(CutReader):
             logger.exception("cut %d goes without %s", taken.epoch, taken.part)
             return
         self.taken += 1
-        self.bytes += len(manifest) + sum(map(len, blobs.values()))
+        self.bytes += written
         self.duration_s = time.monotonic() - started_s
+
+    async def _written(self, taken: cut.Capture, position: Position, writer: cut.Writer) -> int:
+        """How many bytes it takes. Raises TimeoutError, too."""
+        async with asyncio.timeout(SECONDS_MAX):
+            manifest, blobs = await asyncio.to_thread(writer.write, taken, position)
+            key = cut.manifest_key(taken.epoch, taken.part)
+            if await self._log.get(key) is None:  # another owner's is as good, and its blobs are known to be there
+                for blob, data in blobs.items():
+                    await self._store(blob, data)
+                await self._store(key, manifest)
+                writer.stored()
+        return len(manifest) + sum(map(len, blobs.values()))
 
     async def _store(self, key: str, data: bytes) -> None:
         await self._log.put(key, data)

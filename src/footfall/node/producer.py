@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from footfall import tracing
 from footfall.core.batch import Chunk
 from footfall.core.definitions import Definition, Definitions
 from footfall.core.outbox import Flush, Outbox, pending_in
@@ -222,7 +223,7 @@ class Producer:
             return
         begun_s = time.monotonic()
         try:
-            with self._patience():
+            with self._patience(), tracing.span("flush", visits=flush.visits, messages=sum(map(len, flush.lanes))):
                 where = await self.storing.settle(flush.lanes, lambda: self._store(flush.lanes))
         except UnavailableError as error:
             _fail(*flush.waiters(), error)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 
+from footfall import tracing
 from footfall.core.milestones import Standing
 from footfall.core.names import Unit, check_name
 from footfall.core.vector import Vector
@@ -62,7 +63,8 @@ class Reads:
         Raises:
             PartitionsUnownedError, LogUnavailableError, OverloadedError: As ``ExactReads.read``.
         """
-        exact = await self._counting.exact.read(name)
+        with tracing.span("exact read", counter=name):
+            exact = await self._counting.exact.read(name)
         try:
             async with asyncio.timeout(DEFINED_TIMEOUT_S):
                 await self._counting.aggregator.definitions_reached.wait(exact.sequence)

@@ -14,9 +14,10 @@ from typing import NamedTuple
 import msgspec
 import uvloop
 
+from footfall import tracing
 from footfall.certificates import server_context
 from footfall.config import Config, is_loopback
-from footfall.errors import FootfallError, PartDiedError
+from footfall.errors import ConfigError, FootfallError, PartDiedError
 from footfall.kinds import slug
 from footfall.log import jetstream
 from footfall.log.engine import Engine
@@ -105,6 +106,8 @@ async def running(config: Config, hung_up: asyncio.Event | None = None) -> Async
     config = msgspec.structs.replace(config, http_port=bound.getsockname()[1])
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(bound.close)
+        if tracing.wanted(config.otlp_endpoint, os.environ):
+            stack.push_async_callback(asyncio.to_thread, _begin_tracing(config))
         urls = config.nats
         if not urls:
             engine = Engine(Path(config.data), config.log_bytes_max)
@@ -134,6 +137,17 @@ async def running(config: Config, hung_up: asyncio.Event | None = None) -> Async
         stack.callback(keeping.cancel)
         stack.push_async_callback(server.stop)  # ahead of the node, which stores what the server has yet to answer
         yield Running(node, server)
+
+
+def _begin_tracing(config: Config) -> Callable[[], None]:
+    """Send traces; returns what ends that. Raises ConfigError if our own setting asks for them, and they cannot be."""
+    try:
+        return tracing.begin(config.otlp_endpoint, name_of(config))
+    except ConfigError as error:
+        if config.otlp_endpoint:
+            raise
+        logger.warning("there are no traces, though the environment names where to send them: %s", error)
+        return lambda: None
 
 
 def _limits(config: Config, door: Door) -> Limits:

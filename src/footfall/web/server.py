@@ -21,6 +21,7 @@ from footfall.web.door import Door
 from footfall.web.events_hub import Events
 from footfall.web.hot import HotProtocol, protocol
 from footfall.web.pulse import Pulse
+from footfall.web.traces import traced
 from footfall.web.traffic import Traffic
 
 BACKLOG = 2048
@@ -148,7 +149,7 @@ class HttpServer:
         self._hurry_s = min(HURRY_S_MAX, limits.request_timeout_s / 4)
         self._uvicorn = _Server(
             uvicorn.Config(
-                application(node, self.traffic, door, self._events, self._pulse),
+                traced(application(node, self.traffic, door, self._events, self._pulse)),
                 http=self._protocol,
                 ws="none",
                 lifespan="off",
