@@ -1,0 +1,93 @@
+"""The page's pure functions, in the browser that runs them; no node is needed for it."""
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from footfall.web.static import FOLDER
+
+
+@pytest.fixture
+def scripts(page: Page) -> Page:
+    """A page of which every file is the package's own."""
+
+    def answer(route: Any) -> None:
+        path = route.request.url.partition("footfall.test/")[2]
+        if path:
+            route.fulfill(path=FOLDER / path, content_type="text/javascript")
+        else:
+            route.fulfill(
+                body="<!doctype html><title>Modules</title><link rel=icon href=data:,>", content_type="text/html"
+            )
+
+    page.route("http://footfall.test/**", answer)
+    page.goto("http://footfall.test/")
+    return page
+
+
+def call(page: Page, module: str, function: str, *arguments: str) -> Any:
+    """What a function of a module returns, BigInts as text; ``arguments`` are expressions."""
+    called = f"module.{function}({','.join(arguments)})"
+    texts = "(_, value) => typeof value === 'bigint' ? `${value}` : value"
+    return json.loads(
+        page.evaluate(f"import('/dashboard/{module}.js').then((module) => JSON.stringify({called}, {texts}))")
+    )
+
+
+def test_numbers_are_said_as_people_say_them(scripts: Page) -> None:
+    for function, argument, said in (
+        ("ordinal", "1", "1st"),
+        ("ordinal", "1012", "1,012th"),
+        ("ordinal", "9223372036854775807n", "9,223,372,036,854,775,807th"),
+        ("ordinal", "100000000000", "100,000,000,000th"),
+        ("ordinal", "23", "23rd"),
+        ("ordinal", "111", "111th"),
+        ("perSecond", "0", "0"),
+        ("perSecond", "0.126", "0.13"),
+        ("perSecond", "12.34", "12.3"),
+        ("perSecond", "61234.5", "61,235"),
+        ("duration", "0.4", "0 s"),
+        ("duration", "59.9", "59 s"),
+        ("duration", "3600", "1 h"),
+        ("duration", "86400", "1 day"),
+        ("duration", "1e9", "31 years"),
+        ("bytes", "0", "0 bytes"),
+        ("bytes", "1536", "1.5 KiB"),
+        ("bytes", "10737418240", "10 GiB"),
+        ("ranges", "[0, 1, 2, 5, 7, 8]", "0\u20132, 5, 7, 8"),
+        ("ranges", "[]", ""),
+        ("nextRound", "0", "1"),
+        ("nextRound", "99", "100"),
+        ("nextRound", "100", "200"),
+        ("nextRound", "5000", "10000"),
+        ("nextRound", "99999999999", "100000000000"),
+    ):
+        assert call(scripts, "numbers", function, argument) == said, (function, argument)
+
+
+def test_counts_beyond_what_a_number_holds_stay_exact(scripts: Page) -> None:
+    assert call(scripts, "numbers", "parse", """'{"value": 9223372036854775807, "rate": 1.5}'""") == {
+        "value": "9223372036854775807",
+        "rate": 1.5,
+    }
+    assert call(scripts, "numbers", "sum", "[9007199254740991, 2]") == "9007199254740993"
+    assert call(scripts, "numbers", "distance", "9223372036854775807n", "5") == "9223372036854775802"
+    assert call(scripts, "numbers", "distance", "5", "7") == 0
+
+
+def test_a_wheel_turns_forward_to_its_digit_and_at_most_twice(scripts: Page) -> None:
+    for before, after, turned in ((3, 4, 1), (9, 10, 1), (0, 20, 20), (0, 21, 11), (5, 10**11, 15), (7, 2, 5)):
+        steps = call(scripts, "odometer", "turn", str(before), str(after))
+        assert steps == turned
+        assert (before + steps) % 10 == after % 10
+
+
+def test_rates_come_from_neighbouring_samples_and_gaps_are_spread(scripts: Page) -> None:
+    one = "{points: [[0, 0], [10, 50], [40, 50], [50, 45]]}"
+    other = "{points: [[0, 0], [10, 10]]}"
+    assert call(scripts, "series", "ratesOf", f"[{one}, {other}]") == [[10, 6], [40, 0], [50, 0]]
+    rates = "[[10, 6], [12, 4], [40, 0]]"
+    assert call(scripts, "series", "binned", rates, "0", "60", "10") == [[10, 40], [5, 0]]
+    assert call(scripts, "series", "binned", rates, "20", "30", "10") == [[], []]
