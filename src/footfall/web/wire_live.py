@@ -99,4 +99,4 @@ class History(msgspec.Struct):
 
     counter: Name
     step_s: Literal[10, 3600]
-    points: list[tuple[float, Value]]
+    points: list[Annotated[list[float], Meta(min_length=2, max_length=2)]]
