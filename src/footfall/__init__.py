@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from footfall.client.rules import by_path as by_path
     from footfall.client.sync import Client as Client
     from footfall.client.wsgi import WSGIMiddleware as WSGIMiddleware
+    from footfall.edge.edge import Edge as Edge
 
 _PLACES = {
     "AsyncClient": "footfall.client.asynchronous",
     "Client": "footfall.client.sync",
     "Counter": "footfall.client.counter",
+    "Edge": "footfall.edge.edge",
     "Event": "footfall.client.events",
     "Receipt": "footfall.client.requests",
     "FootfallMiddleware": "footfall.client.asgi",
@@ -39,6 +41,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "Counter",
+    "Edge",
     "Event",
     "FootfallMiddleware",
     "Receipt",

@@ -19,6 +19,7 @@ from footfall.config import Config
 from footfall.core import batch, control
 from footfall.core.names import Unit
 from footfall.core.position import at
+from footfall.edge.edge import Edge
 from footfall.log import streams
 from footfall.log.jetstream import JetStreamLog, connect
 from footfall.log.protocol import Message
@@ -160,6 +161,19 @@ async def test_a_producer_can_publish_visits_and_they_count(producer: Client, no
     answer = json.loads((await producer.request("footfall.visits.3", visits(secrets.token_hex(8), 1, born, 5))).data)
     assert answer["stream"] == streams.STREAM
     await asyncio.to_thread(eventually, lambda: nodes[1].value("edge") == before + 5, 20.0, "the count")
+
+
+def test_an_edge_needs_no_more_than_a_producers_account(secured: Secured, nodes: list[NodeProcess]) -> None:
+    footfall("define", "edge", "--unit", "visits", "--url", nodes[0].url)
+    before = nodes[0].value("edge")
+    ca, cert, key = secured.files[1::2]
+    servers, url = secured.urls("shop"), nodes[0].url
+    with Edge(servers, url, nats_ca=ca, nats_cert=cert, nats_key=key, nats_inbox="_INBOX_shop") as edge:
+        for number in range(1_000):
+            edge.increment("edge", f"v{number}")
+        assert edge.flush()
+        assert edge.statistics.stored == 1_000
+    eventually(lambda: nodes[1].value("edge") == before + 1_000, what="the count")
 
 
 async def test_a_producer_can_do_nothing_else(producer: Client, refusals: list[str]) -> None:

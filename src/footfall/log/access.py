@@ -23,6 +23,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         creds: User and key as an account server issues them: a .creds file.
         nkey: Our seed, if the servers know us by its public key.
         api: Where JetStream's API is: an account that only imports some of it has it under another name.
+        inbox: Below which subject answers come, for a user who may listen there alone.
     """
 
     ca: str = ""
@@ -31,6 +32,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     creds: str = ""
     nkey: str = ""
     api: str = API
+    inbox: str = "_INBOX"
 
 
 def access_of(config: Config) -> Access:

@@ -91,6 +91,7 @@ async def establish(
                 tls=context,
                 signature_cb=client.signature,
                 user_jwt_cb=client.jwt,
+                inbox_prefix=access.inbox,
             )
     except (nats.errors.Error, TimeoutError, OSError, ValueError) as error:
         await close(client)

@@ -340,6 +340,27 @@ async def connect_existing(urls: Sequence[str], *, name: str, access: Access = F
     return await _connected(urls, access, name, opened)
 
 
+async def connect_to_publish(urls: Sequence[str], partitions: int, *, name: str, access: Access) -> JetStreamLog:
+    """Connect to NATS as one who may publish visits, and do nothing else: nothing is asked of the log.
+
+    Args:
+        urls: Of the servers, as nats://[user:password@]host:port.
+        partitions: That the log has.
+        name: Of the connection, for the server's own reports.
+        access: What is needed beside the URLs.
+
+    Raises:
+        ConfigError: The access cannot be had.
+        ConnectError: No server answers in 5 s.
+        EngineTooOldError: The server is too old to be trusted with a log.
+    """
+
+    async def opened(log: JetStreamLog, clustered: bool) -> None:
+        log.partitions = partitions
+
+    return await _connected(urls, access, name, opened)
+
+
 async def connect_restored(
     config: Config, urls: Sequence[str], restored: restoring.Restored, *, name: str, access: Access = FROM_URLS
 ) -> JetStreamLog:
