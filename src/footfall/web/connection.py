@@ -106,7 +106,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         if self._lost is not None:
-            self._lost(self.clogged)
+            self._lost(self.clogged or isinstance(exc, TimeoutError))  # which is the system's word for the same
             self._lost = None
         if self._origin:
             self.origins[self._origin] -= 1
