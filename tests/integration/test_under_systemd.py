@@ -50,17 +50,24 @@ def test_the_process_that_systemd_started_tells_it_how_its_nodes_are(
     tmp_path: Path, systemd: Listening, nodes: int
 ) -> None:
     first = free_ports(2)[0]
-    node = NodeProcess(tmp_path / "data", "--nodes", str(nodes), "--log-format", "json", port=first)
-    node._env |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
+    node = NodeProcess(tmp_path / "data", "--nodes", str(nodes), "--log-format", "json", "--open", port=first)
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    opened.touch()
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o700)
+    node._env |= {"BROWSER": str(browser), "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
     with node:
         ready = eventually(lambda: systemd.heard("READY=1\nSTATUS="))
         assert node.url in ready
         for port in range(first, first + nodes):
             assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+        eventually(lambda: opened.read_text() == f"{node.url}\n", what="the dashboard in the browser")
         systemd.told.clear()
         eventually(lambda: systemd.heard("WATCHDOG=1"))
     assert systemd.heard("STOPPING=1")
     assert {one.partition("=")[0] for one in systemd.told} <= {"WATCHDOG", "STOPPING", "STATUS"}
-    lines = [json.loads(line) for line in node.said().splitlines()]
+    said = node.said().splitlines()
+    said.remove(f"the dashboard is at {node.url}")  # on stdout, and not a line of the log
+    lines = [json.loads(line) for line in said]
     assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
     assert len({line["node"] for line in lines if line["logger"].startswith("footfall.node")}) == nodes

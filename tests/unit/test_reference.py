@@ -1,6 +1,7 @@
 """The pages on commands and settings are made from the code, and are those that the code makes now."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -37,6 +38,17 @@ def test_every_setting_of_a_node_can_be_given_and_is_told_of_with_its_meaning(re
     assert all(argument.parameter.help for argument in given.values())
     page = reference.configuration()
     assert not [key for key in given if f"`{key}`" not in page and key not in reference.ONLY_FLAGS]
+
+
+def test_the_example_of_a_file_is_one_that_a_node_takes(
+    reference: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[Config] = []
+    monkeypatch.setattr("footfall.cli.serve.serve", lambda config, nodes, open_: served.append(config))
+    (example,) = re.findall(r"```toml\n(.*?)```", reference.configuration(), re.DOTALL)
+    (tmp_path / "footfall.toml").write_text(example)
+    assert cli.run(["serve", "--config", str(tmp_path / "footfall.toml")]) == 0
+    assert served[0].nats == ("nats://a:4222", "nats://b:4222", "nats://c:4222")
 
 
 def test_the_page_tells_the_exit_codes_of_the_command_line(reference: ModuleType) -> None:
