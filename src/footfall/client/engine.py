@@ -65,6 +65,7 @@ class Engine:
         self.lost = 0
         self._settings = settings
         self._lock = threading.Lock()
+        self._refusing = threading.RLock()  # by any thread, and by signals' handlers
         self._backlog = Backlog(store)
         self._now = now
         self._trouble = Trouble(settings)
@@ -78,14 +79,14 @@ class Engine:
         self._asked_to_wait = False
         self._sending: Batch | None = None
         self._started_s = 0.0
-        self._sent = self._dropped = self._unsure = self._retried = 0
+        self._sent = self._dropped = self._refused = self._unsure = self._retried = 0
 
     @property
     def statistics(self) -> Statistics:
         """What became of the visits so far."""
         return Statistics(
             self._sent,
-            self._dropped,
+            self._dropped + self._refused,
             self._unsure,
             self._retried,
             len(self.buffer) + self._backlog.held,
@@ -94,8 +95,9 @@ class Engine:
 
     def refuse(self, count: int) -> None:
         """There was no room for these visits."""
-        self._dropped += count
-        self._trouble.full(count)
+        with self._refusing:
+            self._refused += count
+            self._trouble.full(count)
 
     def hurry(self) -> None:
         """Someone waits: a pause that no node has asked for ends now."""
@@ -159,9 +161,9 @@ class Engine:
         assert batch is not None
         if error is None:
             self._sent += batch.count
-            self._done()
-            self._trouble.over(now_s)
             self._failures, self._asked_to_wait = 0, False
+            self._trouble.over(now_s)
+            self._done()
             return
         verdict = policy.judge(error, len(batch.visits))
         if verdict.do is Do.AGAIN:

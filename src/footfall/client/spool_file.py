@@ -24,7 +24,7 @@ BEGIN EXCLUSIVE;
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {FORMAT};
 CREATE TABLE batches (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     unsure_since_s REAL,
     visits INTEGER NOT NULL,
     count INTEGER NOT NULL,
@@ -59,7 +59,8 @@ class SpoolFile:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
-        self._passed = _BEFORE_ALL  # the number of the last batch that is done with, though it may not be removed yet
+        # The number of the last batch that is done with, though it may not be removed yet. None is given twice.
+        self._passed = _BEFORE_ALL
         self.sums = self._summed()
 
     @classmethod

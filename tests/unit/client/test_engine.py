@@ -211,7 +211,7 @@ def test_a_single_lost_connection_is_no_trouble(caplog: pytest.LogCaptureFixture
 
 
 @given(FAULTS, st.lists(st.integers(0, 14), max_size=4), st.integers(1, 30))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_with_a_spool_visits_survive_deaths_of_their_process(
     tmp_path_factory: pytest.TempPathFactory, faults: list[str], deaths: list[int], visits: int
 ) -> None:
@@ -224,6 +224,8 @@ def test_with_a_spool_visits_survive_deaths_of_their_process(
     for steps in deaths:
         for _ in range(steps):
             driver.now_s += driver.once() or 0.0
+        driver.put("a", "one more")
+        driver.engine.keep(driver.now_s, urgent=True)
         step = driver.engine.step(driver.now_s, urgent=True)
         if isinstance(step, Send):
             driver.nodes.take(step.url, step.body)  # and nobody hears the answer
@@ -233,7 +235,7 @@ def test_with_a_spool_visits_survive_deaths_of_their_process(
     driver.nodes.faults = []
     driver.once()
     driver.run()
-    assert driver.nodes.counts["a"] == visits
+    assert driver.nodes.counts["a"] == visits + len(deaths)
     assert driver.engine.statistics.unsure == 0
     driver.engine.close()
     assert not list(directory.iterdir())

@@ -41,6 +41,14 @@ def test_batches_come_out_in_their_order_and_nothing_is_left(tmp_path: Path) -> 
     assert not list((tmp_path / "new" / "spool").iterdir())
 
 
+def test_it_fills_again_after_it_was_empty(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, BYTES_MAX)
+    for name in "abc":
+        spool.append([batch(name)])
+        assert names(spool) == [name]
+    spool.close()
+
+
 def test_parts_take_the_place_of_the_whole(tmp_path: Path) -> None:
     spool = Spool(tmp_path, BYTES_MAX)
     spool.append([batch("a", "b", "c"), batch("d")])
