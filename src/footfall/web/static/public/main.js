@@ -162,7 +162,7 @@ async function visit() {
     remember(key);
     compare();
   } catch (error) {
-    at("trouble").textContent = `Your visit was not counted: ${error.message}`;
+    at("refused").textContent = `Your visit was not counted: ${error.message}`;
   }
 }
 
