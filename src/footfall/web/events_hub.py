@@ -11,22 +11,20 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from footfall.errors import FootfallError, NotReadyError, OverloadedError
 from footfall.node.node import Node
 from footfall.node.watching import Change, told
-from footfall.web.events_frames import HEARTBEAT, PREAMBLE, chunk, event
+from footfall.web.events_frames import HEARTBEAT, PREAMBLE, chunk
 from footfall.web.events_streams import Group, Line, Stream, Topic, Watch
-from footfall.web.exchange import encode
-from footfall.web.overview import seen_by_anyone
+from footfall.web.events_telling import OVERVIEW_S, Telling
 from footfall.web.traffic import Traffic
 
 logger = logging.getLogger(__name__)
 
 LOOK_S = 0.02  # between two looks at what has changed
 VALUES_S = 0.1  # between two events with values of one stream
-OVERVIEW_S = 1.0
 HEARTBEAT_S = 15.0
 RETRY_MS = 2_000  # and up to as much again: those of a node that has died must not come to the next one all at once
 SLICE_S = 0.002  # of work, before others get a turn
@@ -47,6 +45,7 @@ class Events:
 
     def __init__(self, node: Node, traffic: Traffic, streams_max: int) -> None:
         self._node = node
+        self._telling = Telling(node)
         self._traffic = traffic
         self._streams_max = streams_max
         self._streams: set[Stream] = set()
@@ -176,18 +175,17 @@ class Events:
             self._slice_end_s = time.monotonic() + SLICE_S
 
     async def _round(self) -> None:
-        node, watching = self._node, self._node.watching
+        node, watching, telling = self._node, self._node.watching, self._telling
         node.check_answering()
         before, changes = self._head, watching.look()
         self._head = Change(watching.position)
         for change, position in told(changes):
             await self._tell(change, position, before)
             before = change
-        away = node.producer.storing.away
         for topic in list(self._topics.values()):
-            topic.take(node.read(topic.name), away)
-            if topic.moved or topic.closing or topic.name in watching.open:
-                await self._tell_phase(topic)
+            telling.look(topic)
+            for frame in telling.moved(topic, self._head.position):
+                await self._send([group for group in topic.groups if not group.watch.many], frame, self._head)
             await self._breathe()
         now_s = time.monotonic()
         for group in list(self._groups.values()):
@@ -198,13 +196,24 @@ class Events:
                 await self._send([group], frame, self._head)
         await self._round_of_all(now_s)
 
+    async def _tell(self, change: Change, position: int, before: Change) -> None:
+        """A milestone was set, reached or claimed."""
+        frame, won = self._telling.change(change, position)
+        topic = self._topics.get(change.counter)
+        groups = set(topic.groups) if topic is not None else set()
+        if won:
+            groups.update(group for group in self._groups.values() if group.watch.whole)
+        await self._send([group for group in groups if won or not group.watch.many], frame, before)
+
     async def _round_of_all(self, now_s: float) -> None:
         """What is not of one counter: the overview, those who are behind, and heartbeats."""
         if now_s - self._overview_s >= OVERVIEW_S:
             self._overview_s = now_s
             for full in (False, True):
                 groups = [group for group in self._groups.values() if group.watch.whole and group.watch.full is full]
-                if groups and (frame := self._overview_frame(full)) is not None:
+                frame = self._telling.overview(full, self._head.position) if groups else b""
+                if frame != self._overview.get(full):
+                    self._overview[full] = frame
                     await self._send(groups, frame, self._head)
         for stream, cursor in list(self._behind.items()):
             if not stream.line.clogged and stream in self._streams:
@@ -217,52 +226,6 @@ class Events:
                 if now_s - stream.sent_s >= HEARTBEAT_S and not stream.line.clogged:
                     stream.write(beat, now_s)
                     await self._breathe()
-
-    async def _tell(self, change: Change, position: int, before: Change) -> None:
-        """A milestone was set, reached or claimed."""
-        frame, won = self._change(change, position)
-        topic = self._topics.get(change.counter)
-        groups = set(topic.groups) if topic is not None else set()
-        if won:
-            groups.update(group for group in self._groups.values() if group.watch.whole)
-        await self._send([group for group in groups if won or not group.watch.many], frame, before)
-
-    async def _tell_phase(self, topic: Topic) -> None:
-        """Milestones have come near, or are not near any more; or the counter is in another phase."""
-        open_ = self._node.counting.definitions.milestones.open_of(topic.name)
-        closing = self._closing(topic.name)
-        changed = closing ^ topic.closing
-        numbers = [one.n for one in open_ if one.n in changed and not one.undecided]
-        if topic.moved and not numbers:
-            numbers = [one.n for one in open_ if not one.undecided][:1]
-        topic.closing, topic.moved = closing, False
-        groups = [group for group in topic.groups if not group.watch.many]
-        for n in numbers:
-            frame, _ = self._change(Change(0, topic.name, n), self._head.position)
-            await self._send(groups, frame, self._head)
-
-    def _closing(self, name: str) -> frozenset[int]:
-        """N of a counter's milestones that are near."""
-        counting = self._node.counting
-        open_ = counting.definitions.milestones.open_of(name)
-        return frozenset(one.n for one in open_ if counting.judging.nearness.is_closing(one) and not one.undecided)
-
-    def _change(self, change: Change, position: int) -> tuple[bytes, bool]:
-        """The event that tells how far a milestone is, and whether it has a winner."""
-        reading = self._node.milestone(self._node.milestones.find(change.counter, change.n))
-        won = reading.winner is not None
-        name = b"winner" if won else b"phase"
-        return chunk(event(name, position, self._node.watching.log, encode(reading))), won
-
-    def _overview_frame(self, full: bool, again: bool = False) -> bytes | None:
-        """The overview; None if all have had it so, unless it is wanted ``again``."""
-        overview = self._node.overview.read()
-        data = encode(overview if full else seen_by_anyone(overview))
-        if data == self._overview.get(full) and not again:
-            return None
-        if not again:
-            self._overview[full] = data
-        return chunk(event(b"overview", self._head.position, self._node.watching.log, data))
 
     async def _send(self, groups: Iterable[Group], frame: bytes, before: Change) -> None:
         """Write to all streams of some groups; those that cannot take it were told up to ``before``."""
@@ -282,8 +245,8 @@ class Events:
     def _catch_up(self, stream: Stream, cursor: Change) -> None:
         """Write what a stream has missed, and what holds now; as much as may be written at once."""
         now_s, room, watch = time.monotonic(), CATCH_UP_BYTES, stream.group.watch
-        for change, position in told(self._missed(watch, cursor)):
-            frame, won = self._change(change, position)
+        for change, position in told(self._telling.missed(watch, cursor)):
+            frame, won = self._telling.change(change, position)
             if won or not watch.many:
                 stream.write(frame, now_s)
                 self._traffic.events += 1
@@ -297,21 +260,14 @@ class Events:
             self._traffic.events += 1
         stream.resumed, stream.turn = True, self._turn
 
-    def _missed(self, watch: Watch, cursor: Change) -> Sequence[Change]:
-        watching = self._node.watching
-        if watch.whole:
-            return watching.after(cursor, None)
-        return sorted(change for name in watch.names for change in watching.after(cursor, name))
-
     def _present(self, stream: Stream) -> Iterable[bytes]:
-        """What holds now: of a stream that has missed something also which milestones are near, for no log tells."""
-        group, watching = stream.group, self._node.watching
+        """What holds now."""
+        group, position = stream.group, self._head.position
         for topic in group.topics:
-            topic.take(self._node.read(topic.name), self._node.producer.storing.away)
+            self._telling.look(topic)
             if stream.resumed and not group.watch.many:
-                for n in sorted(self._closing(topic.name)):
-                    yield self._change(Change(0, topic.name, n), self._head.position)[0]
+                yield from self._telling.near(topic.name, position)
         if group.topics:
-            yield group.values(group.topics, self._head.position, watching.log)
+            yield group.values(group.topics, position, self._node.watching.log)
         if group.watch.whole:
-            yield self._overview_frame(group.watch.full, again=True) or b""
+            yield self._telling.overview(group.watch.full, position)
