@@ -133,12 +133,12 @@ def commands() -> str:
     """The page on commands."""
     codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items())
     text = app.generate_docs("markdown", heading_level=1)
-    text = text[text.index("**Commands**") :]
+    text = text[text.index("\n**") + 1 :]  # behind what is said of the whole, and a table of contents
     text = re.sub(r" \*\[default: (False|\(\))\]\*", "", text)
     text = re.sub(
         r"(## footfall serve\n.*?\n\*\*Parameters\*\*:\n\n).*?(?=\n## )", r"\1" + SERVE, text, flags=re.DOTALL
     )
-    return COMMANDS.format(codes=codes) + "## Commands\n\n" + text.removeprefix("**Commands**:\n\n").rstrip() + "\n"
+    return COMMANDS.format(codes=codes) + "## Commands\n\n" + text.rstrip() + "\n"
 
 
 SERVE = "See [configuration](configuration.md).\n"

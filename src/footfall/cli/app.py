@@ -8,8 +8,23 @@ from cyclopts.config import Env
 from footfall.cli.app_backup import backup, backups, restore
 from footfall.cli.app_ingest import ingest
 from footfall.cli.app_milestones import import_, milestone
-from footfall.cli.app_watch import SESSION, top, version
-from footfall.cli.arguments import HERE, OWN, Counter, Json, Servers, Where, switch, whole
+from footfall.cli.app_watch import top, version
+from footfall.cli.arguments import (
+    COUNT,
+    HERE,
+    KEEP,
+    LOOK,
+    NAME,
+    OWN,
+    RUN,
+    SESSION,
+    Counter,
+    Json,
+    Servers,
+    Where,
+    switch,
+    whole,
+)
 from footfall.cli.settings import Tuning, config_file
 
 app = App(
@@ -24,18 +39,19 @@ app.register_install_completion_command(
     help="Complete commands and flags in this shell: bash, zsh or fish.", group=SESSION
 )
 app.command(version, name="--version", group=SESSION)
-app.command(top)
-app.command(ingest)
+app["--help"].group = SESSION
+app.command(ingest, group=COUNT)
+app.command(import_, name="import", group=COUNT)
+app.command(top, group=LOOK)
 app.command(milestone)
-app.command(import_, name="import")
-app.command(backup)
-app.command(backups)
-app.command(restore)
+app.command(backup, group=KEEP)
+app.command(backups, group=KEEP)
+app.command(restore, group=KEEP)
 
 
 # Flags stand over FOOTFALL_* variables, and these over the file that --config names. For serve alone: FOOTFALL_DATA is
 # not meant for the demo, which would fill it.
-@app.command(config=[Env("FOOTFALL_", command=False), config_file])
+@app.command(config=[Env("FOOTFALL_", command=False), config_file], group=RUN)
 def serve(
     *,
     data: Annotated[str, Parameter(help="Directory of everything that is kept.")] = "footfall-data",
@@ -66,7 +82,7 @@ def serve(
     run(to_config(data, http, nats, topology, partitions, tuning), nodes, open)
 
 
-@app.command
+@app.command(group=RUN)
 def demo(
     *,
     to: Annotated[int, Parameter(converter=whole, help="The milestone on the sum of all sites.")] = 1_000_000,
@@ -91,7 +107,7 @@ def demo(
     return run(Wishes(to, start, rate, kill), topology, data)
 
 
-@app.command
+@app.command(group=COUNT)
 def hit(
     counter: Counter,
     /,
@@ -110,7 +126,7 @@ def hit(
     run(where, counter, visitor, count, key, json)
 
 
-@app.command
+@app.command(group=LOOK)
 def read(
     counter: Counter,
     /,
@@ -126,7 +142,7 @@ def read(
     run(where, counter, exact, watch, json)
 
 
-@app.command
+@app.command(group=LOOK)
 def counters(
     prefix: Annotated[str, Parameter(help="Only this counter and those below it.")] = "",
     /,
@@ -140,7 +156,7 @@ def counters(
     run(where, prefix, json)
 
 
-@app.command
+@app.command(group=COUNT)
 def define(
     counter: Counter,
     /,
@@ -155,7 +171,7 @@ def define(
     run(where, counter, unit, json)
 
 
-@app.command
+@app.command(group=NAME)
 def audit(
     counter: Counter,
     n: Annotated[int, Parameter(converter=whole, help="Whose visit it is: the N-th.")],
@@ -181,7 +197,7 @@ def audit(
     return run(counter, n, data, servers, secret, json)
 
 
-@app.command
+@app.command(group=LOOK)
 def nodes(*, json: Json = False, where: Where = HERE) -> None:
     """List the nodes."""
     from footfall.cli.queries import nodes as run
@@ -189,7 +205,7 @@ def nodes(*, json: Json = False, where: Where = HERE) -> None:
     run(where, json)
 
 
-@app.command
+@app.command(group=KEEP)
 def doctor(
     *,
     data: Annotated[

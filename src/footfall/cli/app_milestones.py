@@ -4,11 +4,11 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from footfall.cli.arguments import HERE, Counter, Json, Where, switch, whole
+from footfall.cli.arguments import HERE, NAME, Counter, Json, Where, switch, whole
 
 N = Annotated[int, Parameter(converter=whole, help="Whose visit is sought: the N-th. In digits alone.")]
 
-milestone = App(name="milestone", help="Name the N-th visit of a counter: set it, watch it, and claim it.")
+milestone = App(name="milestone", help="Name the N-th visit of a counter: set it, watch it, and claim it.", group=NAME)
 
 
 @milestone.command

@@ -2,11 +2,7 @@
 
 from typing import Annotated
 
-from cyclopts import Group
-
 from footfall.cli.arguments import HERE, Where, switch
-
-SESSION = Group("This command line", sort_key=90)
 
 
 def top(

@@ -5,11 +5,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
-from cyclopts import Parameter, Token
+from cyclopts import Group, Parameter, Token
 
 from footfall.client.access import URL
 
 switch = partial(Parameter, negative="", show_default=False)  # a flag: one that is not given need not be told
+RUN = Group("Run", sort_key=1)
+COUNT = Group("Count", sort_key=2)
+LOOK = Group("Look", sort_key=3)
+NAME = Group("Name the N-th", sort_key=4)
+KEEP = Group("Keep and examine", sort_key=5)
+SESSION = Group("This command line", sort_key=6)
+
 DIGITS_MAX = 40  # no number here is as long, and a message shows no more of one
 
 
