@@ -26,6 +26,7 @@ class FakeHttp:
         self.faults: list[str] = []
         self.before_chunk: Callable[[], None] = lambda: None
         self.refuse_connections = False
+        self.forbids_reading = False
         self.transport = httpx.MockTransport(self._handle)
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
@@ -33,6 +34,8 @@ class FakeHttp:
             raise httpx.ConnectError("[Errno 111] Connection refused")
         if request.url.path.startswith("/v1/sources/"):
             return httpx.Response(200, json={"position": self.positions.get(request.url.path.rpartition("/")[2], 0)})
+        if request.url.path == "/v1/counters":
+            return self._list(request.url.params["prefix"])
         assert request.url.path == "/v1/visits"
         self.before_chunk()
         fault = self.faults.pop(0) if self.faults else ""
@@ -44,6 +47,14 @@ class FakeHttp:
         if fault == "lost":
             raise httpx.RemoteProtocolError("server disconnected")
         return answer
+
+    def _list(self, prefix: str) -> httpx.Response:
+        if self.forbids_reading:
+            return self._problem(403, "forbidden", "the token is for writing")
+        names = sorted(name for name in self.counts if name == prefix or name.startswith(f"{prefix}."))
+        return httpx.Response(
+            200, json={"counters": [{"counter": name, "value": self.counts[name], "unit": "visits"} for name in names]}
+        )
 
     def _count(self, body: bytes) -> httpx.Response:
         asked = json.loads(body)
