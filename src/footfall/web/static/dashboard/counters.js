@@ -105,12 +105,12 @@ let pending = 0;
 export function follow() {
   const look = () => {
     const { overview, link } = store.get();
-    if (!overview || link.state !== "live" || overview.counters === known || pending) return;
+    if (link.state !== "live" || (overview?.counters ?? 0) === known || pending) return;
     pending = setTimeout(
       async () => {
         pending = 0;
         loadedAt = Date.now();
-        known = store.get().overview.counters;
+        known = store.get().overview?.counters ?? 0; // a token that is good for some counters is told nothing of the whole
         await reload();
       },
       Math.max(0, loadedAt + RELOAD_MS - Date.now()),

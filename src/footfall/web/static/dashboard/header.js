@@ -61,7 +61,7 @@ export function Banner() {
   const link = useStore((all) => all.link);
   const problems = useStore((all) => all.overview?.problems);
   const warnings = useStore((all) => all.overview?.warnings);
-  if (link.state === "waiting") return html`<${Waiting} until=${link.retryAt} />`;
+  if (link.state === "waiting") return html`<${Waiting} until=${link.retryAt} reason=${link.reason} />`;
   if (link.state === "refused") {
     return html`<div class="banner bad" data-testid="banner">
       <p><strong>This node shows nothing without a token.</strong> ${link.reason}</p>
@@ -72,7 +72,7 @@ export function Banner() {
   ${warnings?.map((text) => html`<div class="banner warn" key=${text}><p>${text}</p></div>`)}`;
 }
 
-function Waiting({ until }) {
+function Waiting({ until, reason }) {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 250);
@@ -80,7 +80,7 @@ function Waiting({ until }) {
   }, []);
   const seconds = Math.max(0, Math.ceil((until - now) / 1_000));
   return html`<div class="banner bad" data-testid="banner">
-    <p><strong>Disconnected.</strong> What you see is old. Trying again ${seconds ? `in ${seconds} s` : "now"}.</p>
+    <p><strong>Disconnected.</strong> ${reason && `The node says: ${reason}.`} What you see is old. Trying again ${seconds ? `in ${seconds} s` : "now"}.</p>
     <button onClick=${retry}>Try now</button>
   </div>`;
 }

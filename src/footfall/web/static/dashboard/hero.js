@@ -3,6 +3,7 @@
 import { html } from "../vendor/htm-preact.js";
 import { ago, count, perSecond } from "./numbers.js";
 import { Odometer } from "./odometer.js";
+import { increase } from "./series.js";
 import { valueOf } from "./session.js";
 import { useStore } from "./store.js";
 
@@ -34,8 +35,8 @@ function Path({ name }) {
 /** How fast it grows, over the last seconds. */
 export function paceOf(samples) {
   const last = samples.at(-1);
-  const first = samples.find(([at]) => last[0] - at <= RATE_OVER_S + 0.5);
-  return last && last !== first ? Math.max(0, Number(last[1]) - Number(first[1])) / (last[0] - first[0]) : 0;
+  const first = samples.find(([at]) => last[0] - at <= RATE_OVER_S + 0.5); // a timer may be late
+  return last !== first ? increase(first[1], last[1]) / (last[0] - first[0]) : 0;
 }
 
 function Pace() {

@@ -28,7 +28,7 @@ export function Milestones() {
 }
 
 function Title({ one }) {
-  return html`<h3>${ordinal(one.n)} of <a href=${`#/${one.counter}`}>${one.counter}</a></h3>`;
+  return html`<h3 title=${one.counter}>${ordinal(one.n)} of <a href=${`#/${one.counter}`}>${one.counter}</a></h3>`;
 }
 
 const SOON_S = 100 * 365 * 86_400;
@@ -48,7 +48,7 @@ function Open({ one }) {
     <div class="progress" role="progressbar" aria-label=${`To the ${ordinal(one.n)} of ${one.counter}`} aria-valuenow=${Math.floor(part * 100)} aria-valuemin="0" aria-valuemax="100">
       <i style=${{ "--part": part }}></i>
     </div>
-    <p class="line note"><b>${count(left)}</b> to go <span class="space"></span> ${when}${one.rate_per_s > 0 ? `, at ${perSecond(one.rate_per_s)} a second` : ""}</p>
+    <p class="line note"><span><b>${count(left)}</b> to go</span><span class="space"></span><span>${when}${one.rate_per_s > 0 ? `, at ${perSecond(one.rate_per_s)} a second` : ""}</span></p>
   </div>`;
 }
 

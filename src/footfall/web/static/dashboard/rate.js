@@ -8,7 +8,9 @@ import { binned, ratesOf } from "./series.js";
 import { useStore } from "./store.js";
 
 const LIVE_S = 120;
+const SMOOTHED = 3; // seconds: visits come in batches, and the browser's timers are not exact
 const REFRESH_MS = 10_000;
+const ADDED_MAX = 20; // histories that are fetched and added up
 const SPANS = {
   live: { label: "Live", seconds: LIVE_S, said: "the last two minutes" },
   hour: { label: "Hour", seconds: 3_600, bin: 10, said: "the last hour" },
@@ -29,7 +31,7 @@ export function Rate() {
   return html`<section class="card rate" aria-labelledby="rate">
     <div class="head">
       <h2 id="rate">Rate</h2>
-      <p class="note">${rates.length > 1 ? html`at most <b>${perSecond(most)}</b> a second` : ""}</p>
+      <p class="note">${most > 0 ? html`at most <b>${perSecond(most)}</b> a second` : ""}</p>
       <span class="space"></span>
       <div class="tabs" role="group" aria-label="Span of time">
         ${Object.entries(SPANS).map(
@@ -47,16 +49,18 @@ function useHistory(span) {
   const chosen = useStore((state) => state.chosen);
   const roots = useStore((state) => state.roots);
   const live = useStore((state) => state.link.state === "live");
-  const names = chosen ? [chosen] : (roots ?? []);
+  const names = chosen ? [chosen] : roots?.length <= ADDED_MAX ? roots : null;
   const [state, setState] = useState([[], ""]);
-  const key = `${span} ${names.join(" ")}`;
+  const key = `${span} ${names?.join(" ")}`;
   useEffect(() => {
     let wanted = true;
+    if (!names) {
+      setState([[], roots ? "Choose a counter to see its past: these are too many to add up." : ""]);
+      return undefined;
+    }
     const fetchAll = async () => {
       try {
-        const found = await Promise.all(
-          names.slice(0, 20).map((name) => ask("GET", `${path("counters", name, "history")}?span=${span}`)),
-        );
+        const found = await Promise.all(names.map((name) => ask("GET", `${path("counters", name, "history")}?span=${span}`)));
         if (wanted) setState([found, ""]);
       } catch (error) {
         if (wanted) setState([[], error.message]);
@@ -80,7 +84,7 @@ function usePoints(span, past) {
   if (span !== "live") return binned(kept, now - seconds, now, bin);
   const begin = samples.length ? samples[0][0] : now;
   const before = kept.filter(([at]) => at > now - seconds - 10 && at <= begin);
-  const [times, rates] = binned([...before, ...ratesOf([{ points: samples }])], now - seconds - 10, now, 1);
+  const [times, rates] = binned([...before, ...ratesOf([{ points: samples }], SMOOTHED)], now - seconds - 10, now, 1);
   return [times, rates];
 }
 

@@ -10,6 +10,8 @@ const SAMPLES_MAX = 150; // one a second
 const GONE_MAX = 8;
 const REWATCH_MS = 250; // rows scroll by: not a new stream for each
 
+const NAME = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){0,7}$/;
+
 const shown = new Set(); // counters whose rows can be seen
 let watched = "";
 let timer = 0;
@@ -25,9 +27,9 @@ const stream = new Stream({
       said: state === "waiting" ? "Connected again." : store.get().said,
     });
   },
-  waiting(seconds) {
+  waiting(seconds, reason) {
     const said = store.get().link.state === "waiting" ? store.get().said : "Disconnected. The numbers are old.";
-    store.set({ link: { state: "waiting", retryAt: Date.now() + seconds * 1_000, reason: "" }, said });
+    store.set({ link: { state: "waiting", retryAt: Date.now() + seconds * 1_000, reason }, said });
   },
   refused(refusal) {
     store.set({ link: { state: "refused", retryAt: 0, reason: refusal.message } });
@@ -44,16 +46,14 @@ const handlers = {
 };
 
 const celebrated = new Set();
+const keyOf = ({ counter, n }) => `${counter} ${n}`;
 
 function celebrate(milestone) {
-  const key = `${milestone.counter} ${milestone.n}`;
-  if (milestone.winner && !milestone.winner.claimed && !celebrated.has(key)) store.set({ winner: milestone });
-  celebrated.add(key);
+  if (!milestone.winner.claimed && !celebrated.has(keyOf(milestone))) store.set({ winner: milestone });
+  celebrated.add(keyOf(milestone));
   const { overview } = store.get();
-  if (!overview) return;
-  const milestones = overview.milestones.map((one) =>
-    one.counter === milestone.counter && one.n === milestone.n ? { ...one, ...milestone } : one,
-  );
+  if (!overview?.milestones.some((one) => keyOf(one) === keyOf(milestone) && one.winner?.claimed !== milestone.winner.claimed)) return;
+  const milestones = overview.milestones.map((one) => (keyOf(one) === keyOf(milestone) ? { ...one, ...milestone } : one));
   store.set({ overview: { ...overview, milestones } });
 }
 
@@ -69,7 +69,10 @@ function take(overview) {
     owners: news.length ? [...owners, ...news] : owners,
     gone: Object.fromEntries(Object.entries(silent).slice(-GONE_MAX)),
   });
-  if (!before) overview.milestones.forEach((one) => one.winner && celebrated.add(`${one.counter} ${one.n}`));
+  for (const one of overview.milestones.filter((each) => each.winner)) {
+    if (before) celebrate(one); // its event was missed
+    else celebrated.add(keyOf(one));
+  }
 }
 
 /** What is shown large: the chosen counter, or all at the top added up; null while it is not known. */
@@ -102,6 +105,7 @@ function rewatch() {
 export function choose(name) {
   if (name === store.get().chosen) return;
   store.set({ chosen: name, samples: [] });
+  document.title = name ? `${name} · Footfall` : "Footfall";
   rewatch();
 }
 
@@ -137,7 +141,9 @@ function sample() {
 }
 
 function follow() {
-  choose(decodeURIComponent(location.hash.match(/^#\/(.*)/)?.[1] ?? ""));
+  if (location.hash && !location.hash.startsWith("#/")) return; // a link within the page
+  const name = location.hash.slice(2);
+  choose(NAME.test(name) ? name : "");
 }
 
 /** Begin. */

@@ -9,7 +9,7 @@ const SILENCE_MAX_MS = 35_000; // two heartbeats and a little
 
 export class Stream {
   /**
-   * `on.event(name, text)` gets what comes, `on.open()` and `on.waiting(seconds)` how the connection is,
+   * `on.event(name, text)` gets what comes, `on.open()` and `on.waiting(seconds, reason)` how the connection is,
    * `on.refused(refusal)` that the node will not.
    */
   constructor(on) {
@@ -46,15 +46,17 @@ export class Stream {
       this.on.open();
     };
     while (!signal.aborted) {
+      let reason = "";
       try {
         await this.read(where, signal, opened);
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof Refusal && [401, 403].includes(error.status)) return this.on.refused(error);
+        if (error instanceof Refusal) reason = error.message;
       }
       if (signal.aborted) return;
       const seconds = RETRY_S[Math.min(failures++, RETRY_S.length - 1)];
-      this.on.waiting(seconds);
+      this.on.waiting(seconds, reason);
       await this.wait(seconds);
     }
   }
