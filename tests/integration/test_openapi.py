@@ -110,12 +110,12 @@ async def test_a_token_of_other_counters_changes_nothing_whatever_is_asked(tmp_p
     async with running(config) as one:
         await one.ready()
         await prepare(one.node)
-        before = (await one.node.list("", "", 1000)).counters
+        before = (await one.node.answers.list("", "", 1000)).counters
         own = ("--header", f"Authorization: Bearer some-{SECRET}")
         checks = "not_a_server_error,status_code_conformance,response_schema_conformance"  # what is good gets 403, too
         found = await fuzz(one.server.url, SEED, tmp_path / "some", *own, checks=checks)
         assert not found, found
         assert one.server.traffic.statuses[403] > 0
-        after = (await one.node.list("", "", 1000)).counters
+        after = (await one.node.answers.list("", "", 1000)).counters
         others = [(r.counter, r.value) for r in after if not r.counter.startswith("nobodys")]
         assert others == [(r.counter, r.value) for r in before]

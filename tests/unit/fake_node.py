@@ -165,6 +165,10 @@ class FakeNode:
         value = self.read(standing.counter).value
         return MilestoneReading(standing.counter, standing.n, MilestoneState.OPEN, value, winner_reading(standing))
 
+    @property
+    def answers(self) -> "FakeNode":
+        return self
+
     async def list(self, prefix: str, after: str, limit: int) -> Any:
         found = sorted(n for n in self.definitions if n > after and (not prefix or f"{n}.".startswith(f"{prefix}.")))
         following = found[limit - 1] if len(found) > limit else None

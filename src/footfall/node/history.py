@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from footfall.core.names import check_name
 from footfall.errors import OverloadedError
 from footfall.node.history_file import (
     COARSE,
@@ -87,7 +88,7 @@ class History:
         """
         Args:
             path: Of the file.
-            counters_max: How many counters are sampled.
+            counters_max: How many counters are sampled; 0: none, and there is no file.
             values: Tells what is sampled now; nothing, if the node does not answer.
         """
         self.warning = ""
@@ -96,7 +97,7 @@ class History:
         self._names_max = 2 * counters_max  # others may come to the top of the tree; the former stay for a year
         self._values = values
         self._file: HistoryFile | None = None
-        self._usable = True
+        self._usable = counters_max > 0
         self._passing = False  # the warning ends once a sample is kept
         self._reads = 0
         self._thread = ThreadPoolExecutor(1, "history")
@@ -111,7 +112,8 @@ class History:
             logger.exception("a sample for the history cannot be taken")
 
     async def read(self, name: str, span: Span) -> HistoryReading:
-        """What a counter was. Raises OverloadedError."""
+        """What a counter was. Raises InvalidNameError, OverloadedError."""
+        check_name(name)
         if self._reads >= READS_MAX:
             raise OverloadedError(f"{READS_MAX} histories are being read; try again later")
         self._reads += 1
@@ -193,15 +195,15 @@ class History:
             self._file = None
 
 
-def history_of(node: "Node") -> History | None:
-    """A node's history, if it is to keep one. It is of what the node knows of the whole."""
+def history_of(node: "Node") -> History:
+    """A node's history: of what it knows of the whole."""
     counters_max = node.config.history_counters_max
 
     async def values() -> Mapping[str, int]:
-        return await _sampled(node, counters_max) if node.answering else {}
+        return await _sampled(node, counters_max) if counters_max and node.answering else {}
 
     path = Path(node.config.data) / f"history-{node.id}.sqlite"
-    return History(path, counters_max, values) if counters_max else None
+    return History(path, counters_max, values)
 
 
 async def _sampled(node: "Node", counters_max: int) -> Mapping[str, int]:

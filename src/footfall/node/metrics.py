@@ -219,10 +219,8 @@ def _backups(node: Node) -> list[Metric]:
 
 
 def _history(node: Node) -> list[Metric]:
-    """Metrics of what counters were, if the node keeps that."""
+    """Metrics of what the node keeps of the past."""
     history = node.history
-    if history is None:
-        return []
     found: list[tuple[str, str, str, float]] = [
         ("footfall_history_bytes", "gauge", "Bytes of the file that holds what counters were", history.bytes),
         ("footfall_history_samples_total", "counter", "Samples for it that were kept", history.kept),

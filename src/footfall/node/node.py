@@ -32,7 +32,7 @@ from footfall.node.catalogue import Catalogue
 from footfall.node.checks import check_visits
 from footfall.node.counting import Cluster, Counting
 from footfall.node.defining import Defining
-from footfall.node.history import SPANS, History, HistoryReading, Span, history_of
+from footfall.node.history import History, history_of
 from footfall.node.history_file import FINE
 from footfall.node.members import every
 from footfall.node.metrics import metrics_of
@@ -44,10 +44,8 @@ from footfall.node.readings import (
     Metric,
     MilestoneReading,
     NodeInfo,
-    Page,
     Reading,
     Stored,
-    VectorReading,
 )
 from footfall.node.reads import Reads
 from footfall.node.secret import SECRET_FILE, existing_secret, kept_secret, visitors_key
@@ -102,7 +100,7 @@ class Node:
         self.defining: Defining
         self.reads: Reads
         self.overview: Overview
-        self.history: History | None = None
+        self.history: History
         self.watching: Watching
         self.log_state: LogState | None = None  # as it was last heard
         self.spool: Spool | None = None
@@ -148,8 +146,7 @@ class Node:
         self._target = await self.producer.control(Barrier)
         self._spawn(every(FILL_CHECK_S, self._watch), "watch")
         self._spawn(every(LOOK_S, self.overview.look), "rates")
-        if self.history is not None:
-            self._spawn(every(FINE.step_s, self.history.look), "history")
+        self._spawn(every(FINE.step_s, self.history.look), "history")
         if self.producer.storing.draining is not None:
             self._spawn(self.producer.storing.draining.run(), "spool")
 
@@ -188,8 +185,7 @@ class Node:
             await self.producer.storing.draining.finish(DRAIN_TIMEOUT_S)
         await self.counting.stop()
         await ended(self._tasks)
-        if self.history is not None:
-            await self.history.stop()
+        await self.history.stop()
         if self.spool is not None:
             await self.spool.close()
         self._remember()
@@ -348,8 +344,7 @@ class Node:
         found = [f"{one}; run footfall doctor" for one in alarmed(counted, aggregator.control_alarms.found)]
         if self._new_secret:
             found.insert(0, self._new_secret)
-        if self.history is not None and self.history.warning:
-            found.append(self.history.warning)
+        found += filter(None, [self.history.warning])
         return found if self.spool is None else [*self.spool.warnings(self.producer.storing.away), *found]
 
     @property
@@ -386,32 +381,11 @@ class Node:
         self.check_answering()
         return self.reads.milestone(standing)
 
-    async def list(self, prefix: str, after: str, limit: int) -> Page:
-        """A counter and its descendants: see ``Reads.list``. Raises NotReadyError too."""
+    @property
+    def answers(self) -> Reads:
+        """What it answers from its own copy beside single counters. Raises NotReadyError if it does not answer now."""
         self.check_answering()
-        return await self.reads.list(prefix, after, limit)
-
-    async def children(self, parent: str, after: str, limit: int) -> Page:
-        """The counters directly below one: see ``Reads.children``. Raises NotReadyError too."""
-        self.check_answering()
-        return await self.reads.children(parent, after, limit)
-
-    async def search(self, text: str, after: str, limit: int) -> Page:
-        """Counters whose names contain a text: see ``Reads.search``. Raises NotReadyError too."""
-        self.check_answering()
-        return await self.reads.search(text, after, limit)
-
-    def vector(self, name: str) -> VectorReading:
-        """A counter's entries: see ``Reads.vector``. Raises NotReadyError too."""
-        self.check_answering()
-        return self.reads.vector(name)
-
-    async def past(self, name: str, span: Span) -> HistoryReading:
-        """What a counter was: see ``History.read``. Raises InvalidNameError too."""
-        check_name(name)
-        if self.history is None:
-            return HistoryReading(name, SPANS[span][0].step_s, [])
-        return await self.history.read(name, span)
+        return self.reads
 
     @property
     def connected(self) -> bool:

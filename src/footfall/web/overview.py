@@ -46,12 +46,13 @@ class OverviewApi:
         if "search" in query:
             text = requests.parse_search(query["search"])
             self._check(request, None)
-            return in_json(await self._node.search(text, after, limit))
+            return in_json(await self._node.answers.search(text, after, limit))
         above = query.get("parent", query.get("prefix", ""))
         if above:
             check_name(above)
         self._check(request, above or None)
-        found = self._node.children if "parent" in query else self._node.list
+        answers = self._node.answers
+        found = answers.children if "parent" in query else answers.list
         return in_json(await found(above, after, limit))
 
     def _check(self, request: Request, counter: str | None) -> None:
@@ -60,7 +61,7 @@ class OverviewApi:
     async def get_vector(self, request: Request) -> Response:
         """Show a counter's entries."""
         query_of(request)
-        vector = self._node.vector(check_name(path_of(request, "name")))
+        vector = self._node.answers.vector(path_of(request, "name"))
         if asking.caller_of(request).token is None:
             entries = [msgspec.structs.replace(entry, owner=None) for entry in vector.entries]
             vector = msgspec.structs.replace(vector, entries=entries)
@@ -69,7 +70,7 @@ class OverviewApi:
     async def get_history(self, request: Request) -> Response:
         """Show what a counter was."""
         span = requests.parse_span(query_of(request, "span").get("span"))
-        return in_json(await self._node.past(check_name(path_of(request, "name")), span))
+        return in_json(await self._node.history.read(path_of(request, "name"), span))
 
     async def get_overview(self, request: Request) -> Response:
         """Show the whole."""

@@ -11,7 +11,7 @@ from node_cluster import Cluster, until, visits
 from footfall.core.visit import Visit
 from footfall.errors import InvalidNameError, OverloadedError
 from footfall.node import history as history_module
-from footfall.node.history import History, Span
+from footfall.node.history import Span
 from footfall.node.node import Node
 
 
@@ -21,16 +21,11 @@ async def node(cluster: Cluster) -> Node:
 
 
 async def points(node: Node, name: str, span: Span = Span.HOUR) -> list[int]:
-    return [value for _, value in (await node.past(name, span)).points]
+    return [value for _, value in (await node.history.read(name, span)).points]
 
 
 def path_of(node: Node) -> Path:
     return Path(node.config.data) / f"history-{node.id}.sqlite"
-
-
-def history(node: Node) -> History:
-    assert node.history is not None
-    return node.history
 
 
 async def test_a_sample_is_taken_every_ten_seconds_and_every_hour(node: Node) -> None:
@@ -39,27 +34,27 @@ async def test_a_sample_is_taken_every_ten_seconds_and_every_hour(node: Node) ->
     await node.add(visits("shop.books", 2))
     await asyncio.sleep(20)
     assert await points(node, "shop") == [3, 3, 3, 5, 5]
-    found = await node.past("shop.books", Span.DAY)
+    found = await node.history.read("shop.books", Span.DAY)
     times_s = [time_s for time_s, _ in found.points]
     assert [round(after - before) for before, after in pairwise(times_s)] == [10] * 4
     assert (found.counter, found.step_s) == ("shop.books", 10)
     assert await points(node, "shop", Span.YEAR) == [3]
-    assert (await node.past("shop", Span.WEEK)).step_s == 3600
-    assert history(node).kept == 5
-    assert history(node).bytes > 0
+    assert (await node.history.read("shop", Span.WEEK)).step_s == 3600
+    assert node.history.kept == 5
+    assert node.history.bytes > 0
 
 
 async def test_a_counter_without_a_past_has_no_points_and_what_is_no_name_is_refused(node: Node) -> None:
     assert await points(node, "nobody") == []
     with pytest.raises(InvalidNameError):
-        await node.past("a..b", Span.DAY)
+        await node.history.read("a..b", Span.DAY)
 
 
 async def test_it_goes_on_after_a_kill(cluster: Cluster, node: Node) -> None:
     await node.add(visits("shop", 3))
     await asyncio.sleep(25)
     await cluster.kill("n1")
-    history(node)._close()  # as the system does when a process ends
+    node.history._close()  # as the system does when a process ends
     await asyncio.sleep(60)
     again = await cluster.start("n1")
     await again.add(visits("shop"))
@@ -76,7 +71,7 @@ async def test_a_node_that_does_not_answer_takes_no_sample(cluster: Cluster, nod
     node._ready = True
     await asyncio.sleep(10)
     assert len(await points(node, "shop")) == 2
-    assert history(node).failed == 0
+    assert node.history.failed == 0
 
 
 async def test_each_node_keeps_what_it_knows_of_the_whole(cluster: Cluster) -> None:
@@ -118,13 +113,13 @@ async def test_a_damaged_file_is_put_aside_and_a_person_is_told(cluster: Cluster
     [warning] = node.warnings()
     assert "history-n1.sqlite.damaged now, and begins anew" in warning
     assert await points(node, "shop") == [1]
-    assert (history(node).kept, history(node).failed) == (1, 1)
+    assert (node.history.kept, node.history.failed) == (1, 1)
 
 
 async def test_a_file_that_is_damaged_while_it_is_used_begins_anew(node: Node) -> None:
     await node.add(visits("shop"))
     await asyncio.sleep(11)
-    file = history(node)._file
+    file = node.history._file
     assert file is not None
     file._connection.execute("DROP TABLE entries")
     assert await points(node, "shop") == []
@@ -145,17 +140,17 @@ async def test_a_full_disk_keeps_nothing_from_the_node_and_the_warning_passes(
     await asyncio.sleep(10)
     assert not node.warnings()
     assert await points(node, "shop") == [1]
-    assert (history(node).kept, history(node).failed) == (1, 2)
+    assert (node.history.kept, node.history.failed) == (1, 2)
 
 
 async def test_a_newer_version_s_file_is_left_alone(cluster: Cluster, node: Node) -> None:
     await node.add(visits("shop"))
     await asyncio.sleep(11)
-    file = history(node)._file
+    file = node.history._file
     assert file is not None
     file._connection.execute("PRAGMA user_version = 9")
     await cluster.kill("n1")
-    history(node)._close()
+    node.history._close()
     before = path_of(node).read_bytes()
     again = await cluster.start("n1")
     await asyncio.sleep(25)
@@ -171,7 +166,7 @@ async def test_another_process_s_file_is_waited_for(cluster: Cluster, node: Node
     again = await cluster.start("n1")
     await asyncio.sleep(11)
     assert "cannot be kept now: database is locked" in again.warnings()[0]
-    history(node)._close()
+    node.history._close()
     await asyncio.sleep(10)
     assert await points(again, "shop") == [1, 1]
     assert not again.warnings()
@@ -181,14 +176,14 @@ async def test_a_bug_in_it_ends_no_node(
     node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     await node.add(visits("shop"))
-    monkeypatch.setattr(history(node), "_append", lambda now_s, values: 1 / 0)
+    monkeypatch.setattr(node.history, "_append", lambda now_s, values: 1 / 0)
     await asyncio.sleep(11)
     assert "a sample for the history cannot be taken" in caplog.text
     assert not node.problems()
-    assert history(node).failed == 1
+    assert node.history.failed == 1
 
 
 async def test_only_so_many_wait_to_read_it(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_module, "READS_MAX", 0)
     with pytest.raises(OverloadedError, match="0 histories"):
-        await node.past("shop", Span.DAY)
+        await node.history.read("shop", Span.DAY)

@@ -23,7 +23,7 @@ async def node(cluster: Cluster) -> Node:
 
 
 async def listed(node: Node, prefix: str = "", after: str = "", limit: int = 100) -> list[str]:
-    return [reading.counter for reading in (await node.list(prefix, after, limit)).counters]
+    return [reading.counter for reading in (await node.answers.list(prefix, after, limit)).counters]
 
 
 async def test_a_counter_that_nobody_has_visited_reads_zero(cluster: Cluster, node: Node) -> None:
@@ -65,7 +65,7 @@ async def test_a_list_holds_a_counter_and_its_descendants_in_order(node: Node) -
     await node.add(visits("a.aa"))
     assert (await listed(node, "a"))[:2] == ["a", "a.aa"], "what was defined later is in its place"
     with pytest.raises(InvalidNameError):
-        await node.list("a..b", "", 10)
+        await node.answers.list("a..b", "", 10)
 
 
 PART = st.sampled_from(["a", "b", "-", "_", "0", "A", "ab", "a-"])
@@ -90,7 +90,7 @@ async def test_the_pages_of_a_list_are_the_list(node: Node, names: list[str], pr
 async def test_a_list_holds_the_values(cluster: Cluster, node: Node) -> None:
     await node.add([*visits("a", 2), *visits("a.b", 3)])
     await cluster.shows("a", 5)
-    assert [(reading.counter, reading.value) for reading in (await node.list("a", "", 10)).counters] == [
+    assert [(reading.counter, reading.value) for reading in (await node.answers.list("a", "", 10)).counters] == [
         ("a", 5),
         ("a.b", 3),
     ]
