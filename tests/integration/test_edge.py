@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -56,6 +57,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         NodeProcess(directory / "node", "--nats", server.url, "--cut-interval-s", "0.5") as node,
     ):
         yield Site(server, node)
+
+
+def test_the_pages_example_counts(site: Site) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "edge.md").read_text()
+    block = page.split("```python\n")[1].split("```")[0]
+    for documented, ours in (("nats://127.0.0.1:4222", site.server.url), ("http://127.0.0.1:8080", site.node.url)):
+        assert documented in block
+        block = block.replace(documented, ours)
+    made: dict[str, footfall.Edge] = {}
+    exec(block.replace('"shop"', '"example"'), made)
+    site.counts("example", 1)
+    assert made["edge"].close()
 
 
 def test_visits_of_all_kinds_are_counted_once_and_straight(site: Site) -> None:

@@ -15,11 +15,11 @@ from commands import footfall
 from nats.aio.client import Client
 from secured import Secured
 
+import footfall as footfall_package
 from footfall.config import Config
 from footfall.core import batch, control
 from footfall.core.names import Unit
 from footfall.core.position import at
-from footfall.edge.edge import Edge
 from footfall.log import streams
 from footfall.log.jetstream import JetStreamLog, connect
 from footfall.log.protocol import Message
@@ -166,9 +166,15 @@ async def test_a_producer_can_publish_visits_and_they_count(producer: Client, no
 def test_an_edge_needs_no_more_than_a_producers_account(secured: Secured, nodes: list[NodeProcess]) -> None:
     footfall("define", "edge", "--unit", "visits", "--url", nodes[0].url)
     before = nodes[0].value("edge")
+    block = (Path(__file__).parents[2] / "docs" / "edge.md").read_text().split("```python\n")[2].split("```")[0]
     ca, cert, key = secured.files[1::2]
-    servers, url = secured.urls("shop"), nodes[0].url
-    with Edge(servers, url, nats_ca=ca, nats_cert=cert, nats_key=key, nats_inbox="_INBOX_shop") as edge:
+    for documented, ours in {
+        "tls://shop:password@nats-a:4222,tls://shop:password@nats-b:4222": ",".join(secured.urls("shop")),
+        "https://node-a:8443": nodes[0].url, "ca.pem": ca, "shop.pem": cert, "shop.key": key,
+    }.items():  # fmt: skip
+        assert documented in block
+        block = block.replace(documented, ours)
+    with eval(block.strip(), {"footfall": footfall_package}) as edge:
         for number in range(1_000):
             edge.increment("edge", f"v{number}")
         assert edge.flush()
