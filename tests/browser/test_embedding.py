@@ -186,7 +186,7 @@ def test_whoever_opens_the_page_to_visit_is_counted_and_told_if_he_won(
     visitor.goto(f"{node.url}/c/prize")  # without ?visit
     visitor.goto(f"{node.url}/c/prize?visit")
     shown(visitor, "1")
-    expect(visitor.locator("#next")).to_have_text("1 to go to 2")
+    expect(visitor.locator("#next")).to_have_text("1 to go until 2")
     page.goto(f"{node.url}/c/prize?visit")
     expect(page.get_by_role("heading", name=CONGRATULATIONS)).to_be_visible()
     assert barriers(page) == []
@@ -270,7 +270,7 @@ def test_it_is_for_phones_in_light_and_in_the_dark_and_for_everyone(
     watched = Watched(context.new_page())
     watched.page.goto(f"{node.url}/c/pictured")
     shown(watched.page, "1234567")
-    expect(watched.page.locator("#next")).to_have_text("765\u202f433 to go to 2\u202f000\u202f000")
+    expect(watched.page.locator("#next")).to_have_text("765\u202f433 to go until 2\u202f000\u202f000")
     assert watched.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert barriers(watched.page) == []
     watched.page.screenshot(path=tmp_path / f"public-page-{scheme}.png")

@@ -117,8 +117,8 @@ def text_width(text: str, look: Look) -> float:
 
 
 def _width(character: str) -> int:
-    wide = unicodedata.east_asian_width(character) in "WF"
-    return _WIDTHS.get(character, WIDE if wide else OTHERWISE)
+    base = unicodedata.normalize("NFD", character)[0]  # without its accents
+    return _WIDTHS.get(base, WIDE if unicodedata.east_asian_width(character) in "WF" else OTHERWISE)
 
 
 def brightness(color: str) -> float:

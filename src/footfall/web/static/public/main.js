@@ -49,7 +49,7 @@ function tellNext() {
   const all = [...milestones.keys()].map(BigInt).sort((a, b) => (a < b ? -1 : 1));
   const next = all.find((n) => n > value);
   const last = all.findLast((n) => n <= value);
-  if (next !== undefined) at("next").textContent = `${spaced(next - value)} to go to ${spaced(next)}`;
+  if (next !== undefined) at("next").textContent = `${spaced(next - value)} to go until ${spaced(next)}`;
   else at("next").textContent = last === undefined ? unit : `${spaced(last)} was reached`;
 }
 
