@@ -52,8 +52,8 @@ COMMANDS = """# Command line
 <!-- Made by tools/reference.py from the code: change it there. -->
 
 Every command has `--help`. `--json` prints one JSON value with stable keys, for machines; what is told besides, and
-errors, go to stderr. All that print a result have it (`serve` runs on, and `demo` is for people). `footfall
---install-completion` completes commands and flags in bash, zsh and fish.
+errors, go to stderr; `read --watch` prints a value a line. All that print a result have it (`serve` runs on, and `demo`
+is for people). `footfall --install-completion` completes commands and flags in bash, zsh and fish.
 
 ## Exit codes
 
