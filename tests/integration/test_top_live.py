@@ -95,3 +95,5 @@ def test_without_a_terminal_it_is_one_plain_picture(node: NodeProcess) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "shop" in done.stdout
     assert "\x1b" not in done.stdout
+    assert "q quit" not in done.stdout
+    assert not [line for line in done.stdout.splitlines() if line != line.rstrip() or len(line) > 120]

@@ -15,7 +15,7 @@ import msgspec
 from footfall.cli import output
 from footfall.cli.arguments import Where
 from footfall.cli.client import Client
-from footfall.cli.top_screen import Shown, draw
+from footfall.cli.top_screen import NONE_CHOSEN, Shown, draw
 from footfall.cli.top_text import growth
 from footfall.cli.top_wire import Overview, Row
 from footfall.errors import FootfallError, UnauthorizedError
@@ -24,7 +24,7 @@ LOOK_S = 1.0
 TURN_S = 0.1  # how late a key, or a window of another size, is noticed
 COUNTERS_MAX = 1_000  # below one counter, as a page holds; more are in `footfall counters`
 PLAIN_HEIGHT = 10_000
-PLAIN_WIDTH = 160
+PLAIN_WIDTH = 120
 ARROWS = {b"\x1b[A": "up", b"\x1b[B": "down", b"\x1b[C": "right", b"\x1b[D": "left"}
 ARROWS |= {keys.replace(b"[", b"O"): name for keys, name in ARROWS.items()}  # as some terminals send them
 ENDS = (b"q", b"Q", b"\x03", b"\x04")
@@ -85,12 +85,18 @@ class Top:
 
 
 def print_once(top: Top) -> None:
-    """One plain picture, as wide as it needs to be."""
+    """One picture, as long as it needs to be; without a terminal without colours, and a fixed width."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else PLAIN_WIDTH
-    console = Console(width=width, highlight=False, color_system="auto" if sys.stdout.isatty() else None)
-    console.print(draw(top.shown, top.client.url, PLAIN_HEIGHT))
+    terminal = sys.stdout.isatty()
+    console = Console(
+        width=None if terminal else PLAIN_WIDTH, highlight=False, color_system="auto" if terminal else None
+    )
+    top.shown.chosen = NONE_CHOSEN
+    with console.capture() as captured:
+        console.print(draw(top.shown, top.client.url, PLAIN_HEIGHT, keys=False))
+    for line in captured.get().splitlines():
+        print(line.rstrip())
 
 
 def live(top: Top) -> None:

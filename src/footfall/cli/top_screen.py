@@ -15,6 +15,7 @@ from footfall.cli.top_wire import Overview, Row
 MILESTONES_SHOWN = 5
 NODES_SHOWN = 8
 COUNTERS_LEFT_MIN = 3  # of the screen's lines, however much else there is
+NONE_CHOSEN = -1
 KEYS = "q quit   ↑ ↓ choose   → what is below   ← back"
 
 
@@ -56,8 +57,8 @@ class Shown:
         return True
 
 
-def draw(shown: Shown, url: str, height: int, now_s: float | None = None) -> RenderableType:
-    """The whole screen, at most ``height`` lines high."""
+def draw(shown: Shown, url: str, height: int, now_s: float | None = None, keys: bool = True) -> RenderableType:
+    """The whole screen, at most ``height`` lines high; the last tells the ``keys``."""
     now_s = time.monotonic() if now_s is None else now_s
     if shown.overview is None:
         return Group(Text(f"footfall top  {url}", style="bold"), _trouble(shown, now_s, url))
@@ -76,7 +77,9 @@ def draw(shown: Shown, url: str, height: int, now_s: float | None = None) -> Ren
     if milestones:
         tables.append(_milestones(overview))
     tables.append(_counters(shown, room))
-    return Group(*parts, *tables, Text(KEYS, style="dim", no_wrap=True))
+    if keys:
+        tables.append(Text(KEYS, style="dim", no_wrap=True))
+    return Group(*parts, *tables)
 
 
 def _head(overview: Overview) -> Text:
