@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak test-fast check format reference bench docs lock clean
+.PHONY: help setup demo test pictures soak test-fast check format reference bench docs lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -40,7 +40,10 @@ test: setup  ## Every test: unit, property, simulation, and real servers
 	$(BIN)/pytest tests/unit --ignore tests/unit/core >$(VENV)/unit.log 2>&1 & unit=$$!; \
 	$(BIN)/pytest tests/unit/core --cov=footfall.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100; failed=$$?; \
 	wait $$unit || failed=1; cat $(VENV)/unit.log; wait $$simulation || failed=1; cat $(VENV)/simulation.log; exit $$failed
-	$(BIN)/pytest tests/integration tests/faults -n 5 --dist loadfile
+	$(BIN)/pytest tests/integration tests/faults tests/browser -n 5 --dist loadfile
+
+pictures: setup  ## The documentation's pictures of the dashboard, taken of three real nodes with chromium
+	$(BIN)/pytest -q tests/browser/pictures.py
 
 # SOAK_S=300 SOAK_RATE=20000 SOAK_SEED=… SOAK_TOPOLOGY=replicated|sharded make soak
 soak: setup  ## Minutes of traffic on three servers and three nodes, with a random fault every five seconds

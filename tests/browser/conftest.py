@@ -8,11 +8,15 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from watching import Watched
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = os.environ.get("FOOTFALL_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+TIMEOUT_MS = 20_000  # of what is waited for: other tests may have the processor
+
+expect.set_options(timeout=TIMEOUT_MS)
 
 collect_ignore_glob = [] if CHROMIUM else ["test_*.py"]
 
@@ -48,5 +52,5 @@ def watched(browser: Browser) -> Iterator[Watched]:
 @pytest.fixture
 def page(watched: Watched) -> Page:
     """The page alone."""
-    watched.page.set_default_timeout(15_000)
+    watched.page.set_default_timeout(TIMEOUT_MS)
     return watched.page

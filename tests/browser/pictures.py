@@ -34,6 +34,7 @@ class Traffic(threading.Thread):
     def __init__(self, site: Site) -> None:
         super().__init__()
         self.over = threading.Event()
+        self.nodes = 3
         self._site = site
 
     def run(self) -> None:
@@ -43,7 +44,7 @@ class Traffic(threading.Thread):
             turn += 1
             many = int(30 + 16 * math.sin(turn / 55) + chance.randrange(14))
             names = chance.choices(list(PARTS), list(PARTS.values()), k=many)
-            self._site.visits([(name, f"203.0.113.{chance.randrange(256)}") for name in names], node=turn % 2)
+            self._site.visits([(name, f"203.0.113.{chance.randrange(256)}") for name in names], node=turn % self.nodes)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_pictures(site: Site, browser: Browser) -> None:
     traffic = Traffic(site)
     traffic.start()
     try:
-        _take_all(site, browser)
+        _take_all(site, browser, traffic)
     finally:
         traffic.over.set()
         traffic.join()
@@ -85,7 +86,7 @@ def _welcome(site: Site, browser: Browser) -> Page:
     return page
 
 
-def _take_all(site: Site, browser: Browser) -> None:
+def _take_all(site: Site, browser: Browser, traffic: Traffic) -> None:
     desk = opened(browser, f"{site.url}/#/google", 1280, 880)
     desk.locator('[role=treeitem][title="google"] .caret').click()
     phone = opened(browser, f"{site.url}/#/google.gmail", 390, 844, "dark")
@@ -95,6 +96,8 @@ def _take_all(site: Site, browser: Browser) -> None:
     take(_winner(site, browser), "dashboard-winner")
     lost = opened(browser, f"{site.url}/#/shop", 1280, 880)
     lost.locator(".bars li").first.wait_for()
+    traffic.nodes = 2
+    lost.wait_for_timeout(500)
     site.nodes[2].kill()
     expect(lost.locator('tr[data-node="node-2"]')).to_contain_text("not heard any more")
     lost.evaluate("scrollTo(0, document.body.scrollHeight)")
