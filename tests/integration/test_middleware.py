@@ -12,6 +12,7 @@ import pytest
 from applications import asgi_server, wsgi_server
 from django.conf import settings
 from django.core.asgi import get_asgi_application
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.test import override_settings
@@ -133,6 +134,21 @@ def test_views_of_both_kinds_are_counted_under_both_of_djangos_servers(node: Nod
                     assert client.get(path).text == "hello"
     eventually(lambda: node.value("django") == before + 4, what="the visits of browsers")
     eventually(lambda: node.value("django.later") == 2, what="of these to one page")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({}, "names no counter"),
+        ({"COUNTER": "no name"}, "'no name' cannot name a counter"),
+        ({"COUNTER": "shop", "COUNTERS": 1}, "there is no option 'counters'"),
+        ({"COUNTER": "shop", "URL": "nats://a"}, "not the URL of a node"),
+    ],
+)
+def test_django_does_not_start_with_settings_that_cannot_be(wrong: dict[str, object], says: str) -> None:
+    _configured()
+    with override_settings(FOOTFALL=wrong), pytest.raises(ImproperlyConfigured, match=says):
+        get_wsgi_application()
 
 
 def test_visitors_are_told_apart_behind_a_proxy(node: NodeProcess) -> None:

@@ -1,6 +1,7 @@
 """The client that publishes straight to the log: for all threads of a long-lived process with many visits."""
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -198,10 +199,11 @@ class Edge:
         return self._thread is not None and self._thread.is_alive()
 
     def _begin(self) -> None:
-        with self._starting:
+        with self._starting, contextlib.suppress(RuntimeError):  # at the interpreter's end no thread starts any more
             if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="footfall-edge", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="footfall-edge", daemon=True)
+                thread.start()
+                self._thread = thread
                 lifetimes.close_where_multiprocessing_ends(self)
 
     def _run(self) -> None:
