@@ -37,7 +37,7 @@ async def test_a_browser_gets_the_dashboard_and_a_program_the_index(http: httpx.
 
 
 async def test_a_page_may_load_from_its_own_server_alone_and_run_no_script_in_line(http: httpx.AsyncClient) -> None:
-    for path in ("/", "/static/dashboard.js"):
+    for path in ("/", "/static/dashboard/main.js"):
         policy = (await http.get(path, headers={"accept": "text/html"})).headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
         assert "unsafe" not in policy
