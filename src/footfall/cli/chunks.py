@@ -134,15 +134,14 @@ def cut(data: bytes, offset: int, parse: Parse, lines_max: int = BATCH_VISITS_MA
     refused: list[Refused] = []
     if offset == 0 and lines:
         lines[0] = lines[0].removeprefix(BYTE_ORDER_MARK)
+    if b"\r" in data:
+        lines = [line.removesuffix(b"\r") for line in lines]
     for index, line in enumerate(lines):
-        if line.endswith(b"\r"):
-            line = line[:-1]
-        if not line or line.isspace():
-            refused.append(Refused(index, Skip.NOTHING))
-            continue
         visit = parse(line)
         if type(visit) is Line:
             visits.append(visit)
+        elif not line or line.isspace():  # in no format is such a line a visit: those that are need not be asked
+            refused.append(Refused(index, Skip.NOTHING))
         elif type(visit) is Skip:
             refused.append(Refused(index, visit))
         else:

@@ -100,7 +100,7 @@ def parser(reading: Reading, selection: Selection, names: Names | None = None) -
         raise ConfigError(f"lines of format {reading.form} name no counter: say --counter NAME")
     if reading.form is Format.LINES:
         return _lines(selection)
-    dialect = dialect_of(reading, selection.fields)
+    dialect = dialect_of(reading, selection.fields, closely=bool(selection.needs))
     read, decide = dialect.read, select(selection, dialect, names)
 
     def parse(line: bytes) -> Line | Skip | str:
@@ -110,15 +110,18 @@ def parser(reading: Reading, selection: Selection, names: Names | None = None) -
     return parse
 
 
-def dialect_of(reading: Reading, fields: Sequence[str] = ()) -> Dialect:
-    """How lines of a log with requests are read. Raises ConfigError or InputError, as ``parser`` does."""
+def dialect_of(reading: Reading, fields: Sequence[str] = (), closely: bool = True) -> Dialect:
+    """How lines of a log with requests are read; ``closely`` for more than the address.
+
+    Raises ConfigError or InputError, as ``parser`` does.
+    """
     match reading.form:
         case Format.NGINX if reading.template:
             return templates.nginx(reading.template, fields)
         case Format.APACHE if reading.template:
             return templates.apache(reading.template, fields)
         case Format.COMMON:
-            return clf.common()
+            return clf.common(closely)
         case Format.VHOST_COMBINED:
             return clf.vhost_combined()
         case Format.CADDY:
@@ -130,7 +133,7 @@ def dialect_of(reading: Reading, fields: Sequence[str] = ()) -> Dialect:
         case Format.CLOUDFRONT:
             return aws.cloudfront(reading.head, fields)
         case _:  # what nginx and Apache write where nobody said otherwise
-            return clf.combined()
+            return clf.combined(closely)
 
 
 def recognise(lines: Sequence[bytes]) -> Format:

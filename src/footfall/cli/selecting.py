@@ -1,14 +1,14 @@
 """Which requests of a log count, in which counter, and whose visits they are. Pure: no files, no HTTP."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 
 import msgspec
 
-from footfall.bots import is_bot
-from footfall.cli.logs.hit import Dialect, Hit, Skip, parse_time, split_request, unescape
+from footfall.cli.filters import ORIGIN, Rule, by_agent, by_method, by_path, by_status, by_time, target_of
+from footfall.cli.logs.hit import Dialect, Hit, Skip, unescape
 from footfall.core.names import PARTS_MAX, check_name
 from footfall.core.visit import VISITOR_BYTES_MAX, Visit, check_text
 from footfall.errors import ConfigError, InvalidVisitError
@@ -17,11 +17,11 @@ from footfall.naming import NAMES_MAX, Names, host_parts, path_parts, text_parts
 TARGETS_MAX = 65_536  # paths, hosts or values whose counter's name is remembered
 TARGET_LENGTH_MAX = 1_024  # of one of them; a longer one is worked out each time
 
+_QUICK_LENGTH = VISITOR_BYTES_MAX // 4  # characters that fit, whatever they are
 _STATUSES = re.compile(r"[1-5](?:xx|\d\d)|000", re.ASCII | re.IGNORECASE)
 _METHOD = re.compile(r"[A-Za-z-]{1,32}", re.ASCII)
 _COUNTER_FROM = re.compile(r"host|path(?::([1-9]\d?))?|field:(.{1,200})", re.ASCII)
 _VISITOR_FROM = re.compile(r"address|none|field:(.{1,200})", re.ASCII)
-_ORIGIN = re.compile(r"[A-Za-z]+://([^/?#]*)")
 
 
 class Line(Visit, frozen=True, omit_defaults=True):
@@ -137,94 +137,62 @@ def select(selection: Selection, dialect: Dialect, names: Names | None) -> Selec
         )
     if selection.visitor_from == "address" and "address" not in dialect.tells:
         raise ConfigError("this log does not tell the client's address: say --visitor-from none, or field:NAME")
-    judges = _judges(selection)
+    rules = _rules(selection)
+    if not rules and selection.counter_from is None and selection.visitor_from == "address":
+        return _by_address(selection.counter)
     counter_of = _counter_of(selection, names)
     visitor_of = _visitor_of(selection)
 
     def decide(hit: Hit) -> Line | Skip | str:
-        for judge in judges:
-            verdict = judge(hit)
+        for rule in rules:
+            verdict = rule(hit)
             if verdict is not None:
                 return verdict
         visitor = visitor_of(hit)
-        if visitor is not None and not (visitor.isprintable() and len(visitor) <= VISITOR_BYTES_MAX // 4):
-            try:
-                check_text("visitor", visitor, VISITOR_BYTES_MAX)
-            except InvalidVisitError as error:
-                return str(error)
-        return Line(counter_of(hit), visitor)
+        return Line(counter_of(hit)) if visitor is None else _checked(counter_of(hit), visitor)
 
     return decide
 
 
-Judge = Callable[[Hit], "Skip | str | None"]
+def _by_address(counter: str | None) -> Select:
+    """What most ask for: every visit in one counter, by its address. On its own it takes half the time."""
+    assert counter is not None
+
+    def decide(hit: Hit) -> Line | Skip | str:
+        visitor = hit.address
+        if visitor is None or visitor == "-":
+            return Line(counter)
+        if 0 < len(visitor) <= _QUICK_LENGTH and visitor.isprintable():
+            return Line(counter, visitor)
+        return _checked(counter, visitor)
+
+    return decide
 
 
-def _judges(selection: Selection) -> list[Judge]:
+def _checked(counter: str, visitor: str) -> Line | str:
+    if not visitor:
+        return Line(counter)
+    try:
+        check_text("visitor", visitor, VISITOR_BYTES_MAX)
+    except InvalidVisitError as error:
+        return str(error)
+    return Line(counter, visitor)
+
+
+def _rules(selection: Selection) -> list[Rule]:
     """Each says why a request does not count, or None; the quickest first."""
-    judges: list[Judge] = []
+    rules: list[Rule] = []
     if selection.statuses:
-        judges.append(_status_judge(selection.statuses))
+        rules.append(by_status(selection.statuses))
     if selection.methods:
-        judges.append(_method_judge(frozenset(method.upper() for method in selection.methods)))
+        rules.append(by_method(frozenset(method.upper() for method in selection.methods)))
     if selection.paths or selection.excluded_paths:
-        judges.append(_path_judge(selection.paths, selection.excluded_paths))
+        rules.append(by_path(selection.paths, selection.excluded_paths))
     if selection.since or selection.until:
-        judges.append(_time_judge(_moment("", selection.since), _moment("", selection.until)))
+        rules.append(by_time(_moment("", selection.since), _moment("", selection.until)))
     if selection.exclude_bots:
-        judges.append(_bot_judge)
-    return judges
-
-
-def _status_judge(statuses: Sequence[str]) -> Judge:
-    wanted = {text for text in statuses if text.isdigit()}
-    classes = {text[0] for text in statuses if not text.isdigit()}
-
-    def judge(hit: Hit) -> Skip | str | None:
-        if hit.status is None:
-            return "does not tell the status, which --status needs"
-        return None if hit.status in wanted or hit.status[:1] in classes else Skip.FILTERED
-
-    return judge
-
-
-def _method_judge(methods: frozenset[str]) -> Judge:
-    def judge(hit: Hit) -> Skip | str | None:
-        method = hit.method if hit.request is None else split_request(hit.request)[0]
-        if method is None:
-            return "does not tell the method, which --method needs"
-        return None if method in methods else Skip.FILTERED
-
-    return judge
-
-
-def _path_judge(paths: tuple[str, ...], excluded: tuple[str, ...]) -> Judge:
-    def judge(hit: Hit) -> Skip | str | None:
-        target = _target(hit)
-        if target is None:
-            return "does not tell the path, which --path and --exclude-path need"
-        path = _ORIGIN.sub("", target, count=1) or "/"
-        wanted = not paths or path.startswith(paths)
-        return None if wanted and not (excluded and path.startswith(excluded)) else Skip.FILTERED
-
-    return judge
-
-
-def _time_judge(since: float | None, until: float | None) -> Judge:
-    def judge(hit: Hit) -> Skip | str | None:
-        time = None if hit.time is None else parse_time(hit.time)
-        if time is None:
-            return "does not tell a time that can be read, which --since and --until need"
-        wanted = (since is None or time >= since) and (until is None or time < until)
-        return None if wanted else Skip.FILTERED
-
-    return judge
-
-
-def _bot_judge(hit: Hit) -> Skip | str | None:
-    if hit.agent is None:
-        return "does not tell the user agent, which --exclude-bots needs"
-    return Skip.FILTERED if is_bot(unescape(hit.agent)) else None
+        rules.append(by_agent)
+    return rules
 
 
 def _counter_of(selection: Selection, names: Names | None) -> Callable[[Hit], str]:
@@ -240,7 +208,7 @@ def _counter_of(selection: Selection, names: Names | None) -> Callable[[Hit], st
     if asked.startswith("path"):
         depth = int(asked.partition(":")[2] or PARTS_MAX)
         named = _remembering(lambda target: name(path_parts(unescape(target), depth)))
-        return lambda hit: named((_target(hit) or "").partition("?")[0])
+        return lambda hit: named((target_of(hit) or "").partition("?")[0])
     index = selection.fields.index(asked.removeprefix("field:"))
     named = _remembering(lambda value: name(text_parts(unescape(value))))
     return lambda hit: named(hit.fields[index])
@@ -265,14 +233,10 @@ def _visitor_of(selection: Selection) -> Callable[[Hit], str | None]:
     return visitor_of
 
 
-def _target(hit: Hit) -> str | None:
-    return hit.target if hit.request is None else split_request(hit.request)[1]
-
-
 def _host(hit: Hit) -> str | None:
     if hit.host is not None:
         return hit.host
-    origin = _ORIGIN.match(_target(hit) or "")
+    origin = ORIGIN.match(target_of(hit) or "")
     return origin[1] if origin else None
 
 

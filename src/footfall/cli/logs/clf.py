@@ -26,28 +26,36 @@ _TELLS = frozenset({"address", "time", "method", "target", "status"})
 _TELLS_COMBINED = _TELLS | {"agent"}
 
 
-def common() -> Dialect:
-    """``%h %l %u %t "%r" %>s %b``."""
+def common(closely: bool = True) -> Dialect:
+    """``%h %l %u %t "%r" %>s %b``; looked at ``closely`` for more than the address."""
 
     def read(line: bytes) -> Hit | Skip | str:
         text = to_text(line)
         match = _COMMON.match(text)
         if match is None:
             return _read_loosely(text, combined=False) or "is not in the common log format"
+        if not closely:
+            return Hit(match[1])
         address, time, request, status = match.groups()
         return Hit(address, time, request, None, None, None, status)
 
     return Dialect(read, _TELLS)
 
 
-def combined() -> Dialect:
-    """``%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"``, and whatever follows: nginx's and Apache's."""
+def combined(closely: bool = True) -> Dialect:
+    """``%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"``, and whatever follows: nginx's and Apache's.
+
+    Args:
+        closely: Whether more than the address is asked for: what nobody asks for takes a sixth of the time.
+    """
 
     def read(line: bytes) -> Hit | Skip | str:
         text = to_text(line)
         match = _COMBINED.match(text)
         if match is None:
             return _read_loosely(text, combined=True) or "is not in the combined log format"
+        if not closely:
+            return Hit(match[1])
         address, time, request, status, agent = match.groups()
         return Hit(address, time, request, None, None, None, status, agent)
 

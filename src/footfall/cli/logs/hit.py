@@ -12,6 +12,8 @@ import msgspec
 TIMES_MAX = 1_024  # texts of times remembered: a log's lines come in order, many in the same second
 
 _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
+_COMMON = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d{4})", re.ASCII)
+_MONTHS = dict(Jan=1, Feb=2, Mar=3, Apr=4, May=5, Jun=6, Jul=7, Aug=8, Sep=9, Oct=10, Nov=11, Dec=12)  # noqa: C408
 _CONTROLS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
 
 
@@ -101,11 +103,11 @@ def parse_time(text: str | float) -> float | None:
 
 
 def _parse_date(text: str) -> float | None:
+    if common := _COMMON.fullmatch(text):  # strptime takes ten times as long
+        day, month, year, time, zone = common.groups()
+        text = f"{year}-{_MONTHS.get(month, 0):02}-{day}T{time}{zone}"
     try:
-        try:
-            when = datetime.fromisoformat(text)
-        except ValueError:
-            when = datetime.strptime(text, "%d/%b/%Y:%H:%M:%S %z")
+        when = datetime.fromisoformat(text)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
