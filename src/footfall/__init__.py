@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def _find(name: str) -> Any:
     if name == "errors":
         return import_module("footfall.errors")
     place = _PLACES.get(name)
@@ -64,6 +64,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'footfall' has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(place), name)
     return found
+
+
+if not TYPE_CHECKING:  # or checkers would believe that there is every name
+    __getattr__ = _find
 
 
 def __dir__() -> list[str]:
