@@ -248,10 +248,17 @@ def test_a_lost_connection_is_shown_and_recovers(node: NodeProcess, watched: Wat
     expect(page.locator("#trouble")).to_be_hidden()
 
 
-def test_who_may_not_visit_or_read_is_told(node: NodeProcess, watched: Watched, page: Page) -> None:
+def test_who_may_not_visit_is_told(node: NodeProcess, watched: Watched, page: Page) -> None:
     watched.expected.append("status of 401")
     page.goto(f"{node.url}/c/closed?visit")
     expect(page.locator("#refused")).to_contain_text("Your visit was not counted: this needs a token")
+
+
+def test_who_may_not_read_is_told(node: NodeProcess, watched: Watched, page: Page) -> None:
+    watched.expected.append("status of 401")
+    page.route("**/v1/**", lambda route: route.fulfill(status=401, json={"detail": "this needs a token"}))
+    page.goto(f"{node.url}/c/closed")
+    expect(page.locator("#trouble")).to_have_text("This counter is not public.")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -21,7 +21,7 @@ from footfall.web.server import HttpServer
 HERE = Path(__file__).parent
 SEED = int(os.environ.get("FOOTFALL_SEED", "1"))
 EXAMPLES = int(os.environ.get("FOOTFALL_FUZZ", "15"))  # of each operation, besides the cases that its schemas suggest
-TIMEOUT_S = 120.0 + 2 * EXAMPLES
+TIMEOUT_S = 300.0 + 2 * EXAMPLES
 OPERATIONS = 24
 
 

@@ -1,10 +1,10 @@
 """What /openapi.json says of badges and of the pixel; the script and the public page are no part of the interface."""
 
 from footfall.core.visit import VISITOR_BYTES_MAX
-from footfall.web import wire
+from footfall.web import problems, wire
 from footfall.web.badge_drawing import Style
 from footfall.web.badge_options import COLORS, LABEL_CHARACTERS_MAX
-from footfall.web.openapi_parts import READING, Json, answers, name_parameter, parameter
+from footfall.web.openapi_parts import READING, Json, answers, name_parameter, parameter, reference
 
 TYPES = (wire.Badge,)
 
@@ -52,10 +52,7 @@ def embedding() -> Json:
                         "durable: the answer waits until the visit is stored in the log. received: it does not.",
                     ),
                 ],
-                "responses": {
-                    str(status): {"description": text, "content": {"image/gif": {"schema": PICTURE}}}
-                    for status, text in PICTURES.items()
-                },
+                "responses": {str(status): _picture(status, text) for status, text in PICTURES.items()},
             },
         },
     }
@@ -72,6 +69,13 @@ PICTURES = {
     503: "It was not: not now.",
     507: "It was not: the log holds as many counters as it may.",
 }
+
+
+def _picture(status: int, text: str) -> Json:
+    found: Json = {"description": text, "content": {"image/gif": {"schema": PICTURE}}}
+    if status == 503:  # of a node that is behind with its work, too
+        found["content"][problems.CONTENT_TYPE] = {"schema": reference(wire.Problem)}
+    return found
 
 
 def _visitor() -> Json:

@@ -1,11 +1,11 @@
 """The handler of the pixel: a picture whose loading is a visit, for pages and mails that can run no script.
 
-Whatever happens it answers with the picture, so that nobody's page shows a broken one; the status tells, and a header
-says why. Who asks for the head alone, or ahead of time, has not seen the page: that is no visit.
+Whatever it refuses it answers with the picture, so that nobody's page shows a broken one: the status tells, and a
+header says why. (A node that is behind with its work refuses ahead of all this.) Who asks for the head alone, or ahead
+of time, has not seen the page: that is no visit.
 """
 
 import base64
-from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,6 +31,7 @@ class PixelApi:
     def __init__(self, node: Node, door: Door) -> None:
         self._node = node
         self._door = door
+        self._asked = asking.asks(door, self._visited, Scope.WRITE, public=True)
 
     def routes(self) -> list[Route]:
         """The route. It is let in by the handler, as also who is not let in gets the picture."""
@@ -38,9 +39,8 @@ class PixelApi:
 
     async def get(self, request: Request) -> Response:
         """Take one visit."""
-        visited = partial(asking.asks(self._door, self._visited, Scope.WRITE, public=True), request)
         try:
-            return await visited()
+            return await self._asked(request)
         except FootfallError as error:
             failure = problems.problem(error)
             told = "".join(one if " " <= one <= "~" else "?" for one in str(error)[:PROBLEM_CHARACTERS_MAX])

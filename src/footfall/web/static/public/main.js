@@ -6,7 +6,12 @@ import { roll } from "./wheels.js";
 
 const AGAIN_MS = 3_000; // until a stream that the server has refused is asked for again
 const LOOK_MS = 30_000; // between looks whether a silent line still leads anywhere
+const PRIVATE_MS = 60_000; // the same, if it may not be read
+const ANSWER_MS = 5_000;
 const SPEAK_MS = 10_000; // between two counts that a screen reader tells
+
+const LOST = "Not connected. This was the count; trying again …";
+const PRIVATE = "This counter is not public.";
 
 const { counter } = document.body.dataset;
 const api = new URL(`../v1/counters/${counter}`, location.href).href; // works below a prefix, too
@@ -113,40 +118,52 @@ function disconnected(why) {
   at("trouble").textContent = why;
 }
 
-async function connected() {
-  const answer = await fetch(`${api}/milestones`);
-  if (!answer.ok) return;
-  document.body.classList.remove("stale");
-  at("trouble").textContent = "";
-  take(parse(await answer.text()).milestones);
+/** Why the counter cannot be read; nothing, if it can. */
+async function barred() {
+  try {
+    const answer = await fetch(api, { signal: AbortSignal.timeout(ANSWER_MS) });
+    if ([401, 403].includes(answer.status)) return PRIVATE;
+    return answer.ok ? "" : LOST;
+  } catch {
+    return LOST;
+  }
 }
 
-async function look() {
-  if (stream === null) return;
-  try {
-    const answer = await fetch(api, { signal: AbortSignal.timeout(5_000) });
-    if ([401, 403].includes(answer.status)) return disconnected("This counter is not public.");
-    if (answer.ok) return;
-  } catch {
-    // the same as an answer that says no
-  }
-  disconnected("Not connected. This was the count; trying again …");
+/** What stands, whatever was missed. */
+async function catchUp(ours) {
+  const answer = await fetch(`${api}/milestones`).catch(() => null);
+  if (answer?.ok) take(parse(await answer.text()).milestones);
+  else setTimeout(() => ours === stream && catchUp(ours), AGAIN_MS);
 }
 
 function open() {
   stream?.close();
-  stream = new EventSource(`${api}/events`);
-  const ours = stream;
-  stream.onopen = () => connected().catch(look);
-  stream.onerror = () => {
-    disconnected("Not connected. This was the count; trying again …");
-    if (ours.readyState === EventSource.CLOSED) {
-      look();
-      setTimeout(() => ours === stream && open(), AGAIN_MS);
-    }
+  const ours = (stream = new EventSource(`${api}/events`));
+  ours.onopen = () => {
+    document.body.classList.remove("stale");
+    at("trouble").textContent = "";
+    catchUp(ours);
   };
-  stream.addEventListener("value", (event) => show(parse(event.data)));
-  for (const kind of ["phase", "winner"]) stream.addEventListener(kind, (event) => take([parse(event.data)]));
+  ours.onerror = async () => {
+    disconnected(LOST);
+    if (ours.readyState !== EventSource.CLOSED) return; // the browser tries again
+    const why = (await barred()) || LOST;
+    if (ours !== stream) return;
+    disconnected(why);
+    setTimeout(() => ours === stream && open(), why === PRIVATE ? PRIVATE_MS : AGAIN_MS);
+  };
+  ours.addEventListener("value", (event) => show(parse(event.data)));
+  for (const kind of ["phase", "winner"]) ours.addEventListener(kind, (event) => take([parse(event.data)]));
+}
+
+/** See whether a silent line still leads anywhere: one that was cut without a word looks like one on which nothing happens. */
+async function look() {
+  const ours = stream;
+  if (ours?.readyState !== EventSource.OPEN) return;
+  const why = await barred();
+  if (!why || ours !== stream) return;
+  disconnected(why);
+  open();
 }
 
 function close() {
@@ -156,21 +173,21 @@ function close() {
 
 async function visit() {
   const key = crypto.getRandomValues(new Uint32Array(5)).join("-"); // a key that nobody can guess is its own receipt
+  remember(key); // first: an answer that is lost tells nothing of the visit
   try {
     const answer = await fetch(`${api}/visits`, { method: "POST", body: JSON.stringify({ visits: [{ key }] }) });
-    if (!answer.ok) throw new Error((await answer.json()).detail);
-    remember(key);
-    compare();
-  } catch (error) {
-    at("refused").textContent = `Your visit was not counted: ${error.message}`;
+    if (!answer.ok) at("refused").textContent = `Your visit was not counted: ${(await answer.json()).detail}`;
+  } catch {
+    at("refused").textContent = "Nobody can tell whether your visit was counted: the connection was lost.";
   }
+  compare();
 }
 
 at("copy").addEventListener("click", copy);
 at("claim").addEventListener("click", claim);
 addEventListener("receipts", compare);
-addEventListener("offline", look);
-addEventListener("online", open);
+addEventListener("offline", () => disconnected(LOST));
+addEventListener("online", () => document.hidden || open());
 document.addEventListener("visibilitychange", () => (document.hidden ? close() : open())); // a hidden page holds no line
 setInterval(look, LOOK_MS);
 if (!document.hidden) open();
