@@ -48,6 +48,7 @@ class Site:
             cut_interval_s=2.0,
             closing_share=world.closing_share,
             closing_soon_s=world.soon_s,
+            history_counters_max=0,  # a file that no count depends on
         )
         node = Node(config, self.connection)  # type: ignore[arg-type]
         OWNER.set(self.owner)

@@ -74,6 +74,7 @@ class Cluster:
         await loop.end(name)
         if node.spool is not None:
             await node.spool.close()  # as the system does when a process ends
+        await node.history.stop()
 
     def cut_off(self, name: str) -> None:
         """Nothing that a node sends arrives, and it hears nothing."""

@@ -12,6 +12,7 @@ from footfall.core.visit import Visit
 from footfall.errors import InvalidNameError, OverloadedError
 from footfall.node import history as history_module
 from footfall.node.history import Span
+from footfall.node.history_file import COARSE, HistoryFile
 from footfall.node.node import Node
 
 
@@ -54,7 +55,6 @@ async def test_it_goes_on_after_a_kill(cluster: Cluster, node: Node) -> None:
     await node.add(visits("shop", 3))
     await asyncio.sleep(25)
     await cluster.kill("n1")
-    node.history._close()  # as the system does when a process ends
     await asyncio.sleep(60)
     again = await cluster.start("n1")
     await again.add(visits("shop"))
@@ -150,7 +150,6 @@ async def test_a_newer_version_s_file_is_left_alone(cluster: Cluster, node: Node
     assert file is not None
     file._connection.execute("PRAGMA user_version = 9")
     await cluster.kill("n1")
-    node.history._close()
     before = path_of(node).read_bytes()
     again = await cluster.start("n1")
     await asyncio.sleep(25)
@@ -163,10 +162,12 @@ async def test_another_process_s_file_is_waited_for(cluster: Cluster, node: Node
     await node.add(visits("shop"))
     await asyncio.sleep(11)
     await cluster.kill("n1")
+    other = HistoryFile(path_of(node), 10)
+    other.append(COARSE, 0.0, {})
     again = await cluster.start("n1")
     await asyncio.sleep(11)
     assert "cannot be kept now: database is locked" in again.warnings()[0]
-    node.history._close()
+    other.close()
     await asyncio.sleep(10)
     assert await points(again, "shop") == [1, 1]
     assert not again.warnings()
