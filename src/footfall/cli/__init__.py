@@ -30,8 +30,9 @@ EXIT_CODES = {
     FAILED: "It failed, and one line on stderr says why: a node or the log was not there in time, or refused. "
     "`doctor`: something is `BAD`. `audit`: the log tells another winner than was announced, or none yet. "
     "`backups`: there is none, or one is damaged. `ingest`: no line could be read (single bad lines are "
-    "told, and are no failure), or the node was away for longer than `--timeout`. `milestone show "
-    "--wait`: not reached within `--timeout`. `demo`: a node did not count exactly.",
+    "told, and are no failure), a compressed file is damaged, one of several files failed, or the node was away for "
+    "longer than `--timeout`. `milestone show --wait`: not reached within `--timeout`. `demo`: a node did not count "
+    "exactly.",
     WRONG_USE: "Wrong use: a flag, a setting, a file or a name that cannot be. Nothing was done.",
     INTERRUPTED: "Interrupted with Ctrl-C.",
     PIPE_CLOSED: "Who read the output has closed it.",

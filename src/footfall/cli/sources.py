@@ -20,6 +20,7 @@ from footfall.cli.packed import MAGIC_BYTES, PackedReader, packing
 from footfall.errors import FootfallError, InputError
 
 MARKS = (*range(1, 17), 32, 64, 128, 256, 512, 1024)  # small files differ in any line: they begin alike more often
+MARKS_MAX = MARKS[-1]
 HEAD_BYTES = 1 << 20  # the marks' lines lie within
 BLOCK_BYTES = 2 << 20  # about as much as a chunk takes; also the longest line
 _GUARD_BYTES = 1024  # of the beginning, read again to notice that a file was truncated and written anew
