@@ -25,7 +25,8 @@ export function Header() {
 function TokenButton() {
   useStore((all) => all.dialog); // a token may have been given
   const refused = useStore((all) => all.link.state === "refused");
-  if (!token.get() && !refused) return null;
+  const hidden = useStore((all) => all.overview?.nodes.length === 0);
+  if (!token.get() && !refused && !hidden) return null;
   return html`<button class="round" onClick=${() => store.set({ dialog: { kind: "token", wrong: "" } })} aria-label="Token">
     <${Key} />
   </button>`;
@@ -56,6 +57,8 @@ function ThemeButton() {
   return html`<button class="round" onClick=${turn} aria-label=${label} title=${label}><${dark ? Sun : Moon} /></button>`;
 }
 
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
 /** What a person should know at once, the worst first. */
 export function Banner() {
   const link = useStore((all) => all.link);
@@ -64,12 +67,12 @@ export function Banner() {
   if (link.state === "waiting") return html`<${Waiting} until=${link.retryAt} reason=${link.reason} />`;
   if (link.state === "refused") {
     return html`<div class="banner bad" data-testid="banner">
-      <p><strong>This node shows nothing without a token.</strong> ${link.reason}</p>
+      <p><strong>Not shown.</strong> ${sentence(link.reason)}</p>
       <button onClick=${() => askForToken({ withToken: false })}>Give a token</button>
     </div>`;
   }
-  return html`${problems?.map((text) => html`<div class="banner bad" role="alert" key=${text}><p>${text}</p></div>`)}
-  ${warnings?.map((text) => html`<div class="banner warn" key=${text}><p>${text}</p></div>`)}`;
+  return html`${problems?.map((text) => html`<div class="banner bad" role="alert" key=${text}><p>${sentence(text)}</p></div>`)}
+  ${warnings?.map((text) => html`<div class="banner warn" key=${text}><p>${sentence(text)}</p></div>`)}`;
 }
 
 function Waiting({ until, reason }) {
@@ -80,7 +83,7 @@ function Waiting({ until, reason }) {
   }, []);
   const seconds = Math.max(0, Math.ceil((until - now) / 1_000));
   return html`<div class="banner bad" data-testid="banner">
-    <p><strong>Disconnected.</strong> ${reason && `The node says: ${reason}.`} What you see is old. Trying again ${seconds ? `in ${seconds} s` : "now"}.</p>
+    <p><strong>Disconnected.</strong> ${reason && `The node says: ${sentence(reason)}`} What you see is old. Trying again ${seconds ? `in ${seconds} s` : "now"}.</p>
     <button onClick=${retry}>Try now</button>
   </div>`;
 }

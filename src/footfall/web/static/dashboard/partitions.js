@@ -55,8 +55,8 @@ function useEntries(chosen) {
   const [found, setFound] = useState(null);
   const live = useStore((state) => state.link.state === "live");
   const overview = useStore((state) => state.overview);
+  useEffect(() => setFound(null), [chosen]);
   useEffect(() => {
-    setFound(null);
     if (!chosen || !live) return undefined;
     let wanted = true;
     const look = async () => {

@@ -11,8 +11,7 @@ const WAYS = {
 visits = footfall.Counter("shop", url="${here}")
 visits.increment()
 visits.flush()`,
-  "Web page": () => `<script async src="${here}/count.js"
-        data-counter="shop"></script>`,
+  "Web page": () => `<script defer src="${here}/count.js" data-counter="shop"></script>`,
   "Access log": () => `footfall ingest access.log --counter shop \\
   --url ${here}`,
 };
@@ -41,6 +40,6 @@ export function Welcome() {
       </div>
       <pre tabindex="0" aria-label="Lines to copy"><code>${lines}</code></pre>
     </div>
-    ${way === "Web page" && html`<p class="note">The node must be started with the counter among its <code>public_writes</code>, as a browser cannot keep a token.</p>`}
+    ${way === "Web page" && html`<p class="note">Start the node with <code>--public-writes shop</code>, if it has tokens: a visitor's browser has none.</p>`}
   </section>`;
 }
