@@ -46,10 +46,14 @@ def authorization(token: str | None) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
+def check_ca(url: str, ca: str | None) -> None:
+    """Raises ConfigError if certificates are given for a node that has none."""
+    if ca is None or url.startswith("https:") or ca == os.environ.get("FOOTFALL_CA"):  # which is for all nodes
+        return
+    raise ConfigError(f"certificates are for https://, and the node is named {url}: leave out {ca}")
+
+
 def verification(url: str, ca: str | None) -> ssl.SSLContext | bool:
     """How the node's certificate is checked; whether it has one, where none needs to be read for that (35 ms)."""
-    if not url.startswith("https:"):
-        if ca is not None and ca != os.environ.get("FOOTFALL_CA"):  # the variable is for all nodes, this for one
-            raise ConfigError(f"certificates are for https://, and the node is named {url}: leave out {ca}")
-        return False
-    return client_context(ca or "")
+    check_ca(url, ca)
+    return client_context(ca or "") if url.startswith("https:") else False

@@ -15,11 +15,10 @@ from footfall.client.engine import Engine, Send, Statistics
 from footfall.client.events import Event, EventParser
 from footfall.client.patience import Patience
 from footfall.client.requests import Asking, Receipt
-from footfall.client.settings import CONNECT_TIMEOUT_S, Options, Settings, settings
+from footfall.client.settings import CONNECT_TIMEOUT_S, KEEP_S_MIN, Options, Settings, settings
 from footfall.client.spool import Spool
 from footfall.client.sync import CLOSED, FLUSH_TIMEOUT_S, HIT_TIMEOUT_S
-from footfall.core.visit import BATCH_VISITS_MAX
-from footfall.errors import BufferFullError, ConfigError, FootfallError, UnavailableError
+from footfall.errors import ConfigError, FootfallError, UnavailableError
 
 SILENCE_S_MAX = 45.0  # of a stream of events: nodes say every 15 s that they are there
 
@@ -90,13 +89,11 @@ class AsyncClient:
         if self._loop is None:
             raise RuntimeError(CLOSED)
         waiting = self._engine.buffer.put(name, visitor, count, key)
-        if waiting == 1 or waiting == BATCH_VISITS_MAX:
+        if waiting == 1 or waiting == self._engine.enough:
             self._loop.call_soon_threadsafe(self._wake.set)
         elif waiting < 0:
             if self.settings.on_full == "raise":
-                raise BufferFullError(
-                    f"{self.settings.buffer_visits_max} visits wait to be sent, and there is no room for another"
-                )
+                raise self._engine.full_error()
             self._engine.refuse(count)
 
     async def hit(
@@ -219,11 +216,11 @@ class AsyncClient:
     async def _keep(self) -> None:
         """Write visits to the disk in time, though the other task waits for an answer."""
         while True:
-            await asyncio.sleep(self.settings.flush_interval_s)
+            await asyncio.sleep(max(KEEP_S_MIN, self.settings.flush_interval_s))
             await asyncio.to_thread(self._engine.keep, time.monotonic())
 
     async def _deliver(self, send: Send) -> FootfallError | None:
-        asked = Asking("POST", "/v1/visits", send.body)
+        asked = requests.asking_to_store(send.body)
         try:
             await self._send(send.url, asked, lambda url, response: requests.stored_of(url, asked, response))
         except FootfallError as error:

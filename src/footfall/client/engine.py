@@ -18,7 +18,7 @@ from footfall.client.policy import Do
 from footfall.client.settings import Settings
 from footfall.client.trouble import Trouble
 from footfall.core.visit import BATCH_VISITS_MAX
-from footfall.errors import FootfallError, RateLimitedError
+from footfall.errors import BufferFullError, FootfallError, RateLimitedError
 
 LOOK_S = 10.0  # between two looks for what dead processes left
 
@@ -61,6 +61,7 @@ class Engine:
 
     def __init__(self, settings: Settings, store: Store | None, now: Callable[[], float]) -> None:
         self.buffer = Buffer(settings.buffer_visits_max)
+        self.enough = min(BATCH_VISITS_MAX, settings.buffer_visits_max)  # so many are sent without waiting for others
         self.resolved = 0  # of those that entered the buffer
         self.lost = 0
         self._settings = settings
@@ -91,6 +92,12 @@ class Engine:
             self._retried,
             len(self.buffer) + self._backlog.held,
             self._backlog.spooled,
+        )
+
+    def full_error(self) -> BufferFullError:
+        """What a caller gets who wants to know."""
+        return BufferFullError(
+            f"{self._settings.buffer_visits_max} visits wait to be sent, and there is no room for another"
         )
 
     def refuse(self, count: int) -> None:
@@ -190,7 +197,7 @@ class Engine:
         if self._gathering_since_s is None:
             self._gathering_since_s = now_s
         due_s = self._gathering_since_s + self._settings.flush_interval_s
-        if not urgent and waiting < BATCH_VISITS_MAX and now_s < due_s:
+        if not urgent and waiting < self.enough and now_s < due_s:
             return
         for _ in range(1 + waiting // BATCH_VISITS_MAX if self._backlog.store else 1):
             if self._backlog.held:

@@ -6,7 +6,7 @@ import time
 from typing import Self
 
 from footfall.client import lifetimes
-from footfall.client.sync import Client
+from footfall.client.lifetimes import Lifetime
 
 logger = logging.getLogger("footfall.client")
 
@@ -29,28 +29,19 @@ class flushing(contextlib.ContextDecorator):  # noqa: N801 - it is used like a f
             timeout_s: For all clients together. What was not sent by then waits on, as if there were no block.
         """
         self._timeout_s = timeout_s
-        self._lost: dict[Client, int] = {}
+        self._dropped: dict[Lifetime, int] = {}
         self.done: bool | None = None
 
     def __enter__(self) -> Self:
         self.done = None
-        self._lost = {client: _lost(client) for client in _living()}
+        self._dropped = {client: client.statistics.dropped for client in lifetimes.living()}
         return self
 
     def __exit__(self, *_: object) -> None:
         ends_s = time.monotonic() + self._timeout_s
         self.done = True
-        for client in _living():
+        for client in lifetimes.living():
             sent = client.flush(max(0.0, ends_s - time.monotonic()))
-            if not sent or _lost(client) > self._lost.get(client, 0):
+            if not sent or client.statistics.dropped > self._dropped.get(client, 0):
                 self.done = False
                 logger.warning("not all visits were sent within %g s: %s", self._timeout_s, client.statistics)
-
-
-def _living() -> list[Client]:
-    return [client for client in lifetimes.living() if isinstance(client, Client)]
-
-
-def _lost(client: Client) -> int:
-    statistics = client.statistics
-    return statistics.dropped + statistics.unsure

@@ -7,8 +7,23 @@ import weakref
 from typing import Protocol
 
 
+class Told(Protocol):
+    """What a client tells of its visits, as far as it matters here."""
+
+    @property
+    def dropped(self) -> int:
+        """Visits that will not be counted."""
+
+
 class Lifetime(Protocol):
     """A client, as far as its process matters to it."""
+
+    def flush(self, timeout_s: float) -> bool:
+        """Send what waits; whether all of it is stored."""
+
+    @property
+    def statistics(self) -> Told:
+        """What became of its visits."""
 
     def ended(self) -> None:
         """The process ends: send what waits."""

@@ -75,6 +75,11 @@ def asking_to_count(counter: str, visitor: str | None, count: int, key: str | No
     return Asking("POST", "/v1/visits", _encode(_Batch([visit])))
 
 
+def asking_to_store(body: bytes) -> Asking:
+    """The request for a batch's visits."""
+    return Asking("POST", "/v1/visits", body)
+
+
 def asking_for(counter: str, exact: bool) -> Asking:
     """The request for a counter's value. Raises InvalidNameError."""
     path = f"/v1/counters/{quote(check_name(counter), safe='')}"

@@ -7,7 +7,7 @@ from typing import Literal, TypedDict, Unpack
 
 import msgspec
 
-from footfall.client.access import authorization, check_urls, verification
+from footfall.client.access import authorization, check_ca, check_urls
 from footfall.core.visit import BATCH_VISITS_MAX
 from footfall.errors import ConfigError
 
@@ -15,6 +15,7 @@ OnFull = Literal["drop", "block", "raise"]
 
 BUFFER_VISITS_MAX = 100_000  # some 30 MB with addresses as visitors
 FLUSH_INTERVAL_S = 0.5  # a dashboard is about a second old; and two requests a second are no load
+KEEP_S_MIN = 0.05  # between two writes to a spool
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 15.0  # a node tells after 10 s that the outcome is unknown
 EXIT_TIMEOUT_S = 5.0  # what service managers wait for is some ten seconds
@@ -63,7 +64,7 @@ class Settings(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         authorization(self.token)
         for url in self.urls:
-            verification(url, self.ca)
+            check_ca(url, self.ca)
         for name, least in (("buffer_visits_max", 1), ("spool_bytes_max", 1 << 20)):
             value = getattr(self, name)
             if type(value) is not int or value < least:

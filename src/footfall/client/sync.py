@@ -3,31 +3,27 @@
 import contextlib
 import logging
 import queue
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self, TypeVar, Unpack
+from typing import Self, Unpack
 
 import httpx
 
 from footfall.client import lifetimes, policy, requests
 from footfall.client.engine import Engine, Send, Statistics
-from footfall.client.patience import Patience
-from footfall.client.requests import Asking, Receipt
-from footfall.client.settings import Options, Settings, settings
+from footfall.client.nodes import Nodes
+from footfall.client.requests import Receipt
+from footfall.client.settings import KEEP_S_MIN, Options, Settings, settings
 from footfall.client.spool import Spool
-from footfall.core.visit import BATCH_VISITS_MAX
-from footfall.errors import BufferFullError, FootfallError
 
 logger = logging.getLogger("footfall.client")
 
 HIT_TIMEOUT_S = 30.0
 FLUSH_TIMEOUT_S = 30.0
+START_S_MAX = 1.0  # for another thread that starts ours; a signal's handler may be what it waits for
 CLOSED = "the client is closed"
-
-_Answer = TypeVar("_Answer")
 
 
 class Client:
@@ -71,9 +67,8 @@ class Client:
     def _begin(self, chosen: Settings, transport: httpx.BaseTransport | None) -> None:
         self.settings = chosen
         self._transport = transport
-        self._http = httpx.Client(**requests.http_options(chosen), transport=transport)
+        self._nodes = Nodes(chosen, transport)
         self._closed = False
-        self._url = 0
         self._renew()
         lifetimes.begin(self)
 
@@ -83,6 +78,7 @@ class Client:
         spool = self.settings.spool
         store = None if spool is None else Spool(Path(spool), self.settings.spool_bytes_max)
         self._engine = Engine(self.settings, store, time.time)
+        self._enough = self._engine.enough
         self._put: Callable[[str, str | None, int, str | None], int] = self._engine.buffer.put
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # may be used by signals' handlers and finalizers
         self._starting = threading.Lock()
@@ -94,8 +90,8 @@ class Client:
     def forked(self) -> None:
         """Begin anew in a process that was forked: the parent sends what waits."""
         self._engine.abandon()
-        _abandoned.append((self._engine, self._http))
-        self._http = httpx.Client(**requests.http_options(self.settings), transport=self._transport)
+        _abandoned.append((self._engine, self._nodes))
+        self._nodes = Nodes(self.settings, self._transport)
         self._renew()
 
     def ended(self) -> None:
@@ -125,7 +121,7 @@ class Client:
             BufferFullError: There is no room, and ``on_full`` is "raise".
         """
         waiting = self._put(name, visitor, count, key)
-        if waiting == 1 or waiting == BATCH_VISITS_MAX:
+        if waiting == 1 or waiting == self._enough:
             self._wake.put(None)
             if self._thread is None:
                 self._start()
@@ -155,7 +151,7 @@ class Client:
             UnavailableError: No node took it in time. It may count yet: call again with the same key, if it had one.
         """
         asked = requests.asking_to_count(name, visitor, count, key)
-        return self._ask(asked, timeout_s, lambda url, response: requests.receipt_of(name, url, asked, response))
+        return self._nodes.ask(asked, timeout_s, lambda url, response: requests.receipt_of(name, url, asked, response))
 
     def value(self, name: str, exact: bool = False, *, timeout_s: float = HIT_TIMEOUT_S) -> int:
         """A counter's value; 0 if nobody has visited it.
@@ -170,7 +166,7 @@ class Client:
             UnavailableError: No node told in time.
         """
         asked = requests.asking_for(name, exact)
-        return self._ask(asked, timeout_s, lambda url, response: requests.value_of(url, asked, response))
+        return self._nodes.ask(asked, timeout_s, lambda url, response: requests.value_of(url, asked, response))
 
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
         """Send all that was put in before, and wait until it is stored.
@@ -188,8 +184,8 @@ class Client:
         self._engine.hurry()
         self._wake.put(None)
         try:
-            if self._thread is None:  # the interpreter ends, and starts none any more
-                self._drive(lambda: time.monotonic() < ends_s and self._engine.resolved < target)
+            if self._thread is None and not self._driving.locked():  # the interpreter ends, and starts none any more
+                self._drive(lambda: time.monotonic() < ends_s and self._engine.resolved < target, ends_s)
             with self._changed:
                 done = self._changed.wait_for(lambda: self._engine.resolved >= target, ends_s - time.monotonic())
         finally:
@@ -220,7 +216,7 @@ class Client:
         elif self._thread is not threading.current_thread():
             self._thread.join(0.5)  # it may wait for an answer, and must not be waited for
         left = self.statistics
-        if not sent and left.buffered:
+        if left.buffered:
             logger.warning("%d visits could not be sent before the end, and are not counted", left.buffered)
         return sent
 
@@ -229,32 +225,9 @@ class Client:
         """What became of the visits of this process so far."""
         return self._engine.statistics
 
-    def _ask(self, asked: Asking, timeout_s: float, read: Callable[[str, httpx.Response], _Answer]) -> _Answer:
-        if self._closed:
-            raise RuntimeError(CLOSED)
-        patience = Patience(self.settings.urls, self._url, timeout_s, time.monotonic())
-        while True:
-            try:
-                answer = self._send(patience.url, asked, read)
-            except FootfallError as error:
-                time.sleep(patience.failed(error, time.monotonic(), random.random()))  # noqa: S311
-            else:
-                self._url = patience.at
-                return answer
-
-    def _send(self, url: str, asked: Asking, read: Callable[[str, httpx.Response], _Answer]) -> _Answer:
-        try:
-            response = self._http.request(asked.method, url + asked.path, content=asked.body, headers=asked.headers)
-        except httpx.TransportError as error:
-            raise requests.network_error(url, asked, error) from None
-        return read(url, response)
-
     def _full(self, name: str, visitor: str | None, count: int, key: str | None) -> None:
         if self.settings.on_full == "raise":
-            self._wake.put(None)
-            raise BufferFullError(
-                f"{self.settings.buffer_visits_max} visits wait to be sent, and there is no room for another"
-            )
+            raise self._engine.full_error()
         if self.settings.on_full == "drop":
             self._engine.refuse(count)
             return
@@ -269,14 +242,17 @@ class Client:
 
     def _start(self) -> None:
         """Start the thread, if it does not run. At the interpreter's end none starts: then ``flush`` does its work."""
-        with self._starting, contextlib.suppress(RuntimeError):
-            if self._thread is None and not self._closed:
+        if self._thread is not None or self._closed or not self._starting.acquire(timeout=START_S_MAX):
+            return
+        with contextlib.suppress(RuntimeError):
+            if self._thread is None:
                 thread = threading.Thread(target=self._run, name="footfall", daemon=True)
                 thread.start()
                 self._thread = thread
                 if self.settings.spool is not None:
                     threading.Thread(target=self._keep, name="footfall-spool", daemon=True).start()
                 lifetimes.close_where_multiprocessing_ends(self)
+        self._starting.release()
 
     def _run(self) -> None:
         while not self._closed:
@@ -289,15 +265,15 @@ class Client:
 
     def _keep(self) -> None:
         """Write visits to the disk in time, though the other thread waits for an answer."""
-        while not self._over.wait(self.settings.flush_interval_s):
+        while not self._over.wait(max(KEEP_S_MIN, self.settings.flush_interval_s)):
             self._engine.keep(time.monotonic())
 
     def _end(self) -> None:
         with self._driving:
             self._engine.close()
-            self._http.close()
+            self._nodes.close()
 
-    def _drive(self, more: Callable[[], bool]) -> None:
+    def _drive(self, more: Callable[[], bool], ends_s: float | None = None) -> None:
         engine = self._engine
         with self._driving:
             while more():
@@ -305,20 +281,11 @@ class Client:
                 with self._changed:
                     self._changed.notify_all()
                 if isinstance(step, Send):
-                    engine.finish(time.monotonic(), self._deliver(step))
+                    engine.finish(time.monotonic(), self._nodes.deliver(step.url, step.body))
                 else:
+                    left_s = step if ends_s is None else max(0.0, min(step or 0.0, ends_s - time.monotonic()))
                     with contextlib.suppress(queue.Empty):
-                        self._wake.get(timeout=step)
-
-    def _deliver(self, send: Send) -> FootfallError | None:
-        asked = Asking("POST", "/v1/visits", send.body)
-        try:
-            self._send(send.url, asked, lambda url, response: requests.stored_of(url, asked, response))
-        except FootfallError as error:
-            return error
-        except Exception as error:  # of httpx, or of a bug: visits wait, and are not lost with the thread
-            return FootfallError(f"{send.url} could not be asked: {error!r}")
-        return None
+                        self._wake.get(timeout=left_s)
 
 
 def _refuse(*_: object) -> int:

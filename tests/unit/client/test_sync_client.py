@@ -3,16 +3,19 @@
 import contextlib
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from fake_nodes import FakeNodes
 
 import footfall
+import processes
 from footfall.client.settings import settings
 from footfall.client.trouble import logger
 from footfall.errors import (
@@ -301,6 +304,67 @@ def test_a_forked_process_sends_its_own_visits_and_not_its_parents(nodes: FakeNo
         held.may.set()
         assert client.flush()
     assert nodes.counts == {"parent": 1}
+
+
+def test_where_no_thread_can_start_a_flush_does_its_work(
+    client: footfall.Client, nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    nodes.faults = ["503"]
+    client.increment("shop")
+    assert client.flush(5.0)
+    nodes.faults = ["refused"] * 1000
+    client.increment("shop")
+    assert not client.flush(0.05)
+    nodes.faults = []
+    assert nodes.counts == {"shop": 1}
+
+
+def test_a_visit_at_the_very_end_of_the_process_is_told_and_no_error(
+    nodes: FakeNodes, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = footfall.Client(URL, transport=httpx.MockTransport(nodes.answer))
+    client.increment("shop")
+    client.ended()
+    client.increment("shop")
+    assert nodes.counts == {"shop": 1}
+    assert "after the process had ended" in caplog.text
+
+
+def test_a_visit_that_waits_on_disk_is_written_though_the_thread_waits_for_an_answer(
+    nodes: FakeNodes, tmp_path: Path
+) -> None:
+    held = Held(nodes)
+    with footfall.Client(URL, transport=held, spool=tmp_path, flush_interval_s=0) as client:
+        client.increment("shop", "a")
+        assert held.asked.wait(20)
+        client.increment("shop", "b")
+        processes.eventually(lambda: client.statistics.spooled == 2)
+        held.may.set()
+        assert client.flush()
+    assert nodes.counts == {"shop": 2}
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_signals_handler_may_count(client: footfall.Client, nodes: FakeNodes) -> None:
+    def handler(*_: object) -> None:
+        client.increment("signals", "x")
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0005)
+    try:
+        for number in range(20_000):
+            client.increment("shop", str(number))
+            client.increment("shop.a")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert client.flush()
+    assert nodes.counts["shop"] == nodes.counts["shop.a"] == 20_000
+    assert nodes.counts["signals"] > 0
 
 
 def test_the_package_is_imported_without_what_it_does_not_need() -> None:
