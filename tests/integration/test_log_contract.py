@@ -67,7 +67,7 @@ async def test_a_message_is_what_was_stored_at_its_sequence_and_none_where_there
 
 async def test_a_log_says_how_much_it_holds_and_how_much_it_may(logs: Logs) -> None:
     log = await logs.connect(1 << 20)
-    assert await log.state() == (1, 0, 0, 1 << 20)
+    assert (await log.state())[:4] == (1, 0, 0, 1 << 20)
     await log.publish(ONE, bytes(1000))
     one = await log.state()
     assert (one.first_sequence, one.last_sequence, one.bytes_max) == (1, 1, 1 << 20)

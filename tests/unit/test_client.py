@@ -76,7 +76,8 @@ def test_a_problem_tells_which_visit_and_which_position() -> None:
 
 @pytest.mark.parametrize("status", [200, 302, 404, 500])
 def test_an_answer_that_is_not_a_nodes_asks_whether_the_url_is_right(status: int) -> None:
-    with speaking(lambda _: httpx.Response(status, text="<html>")) as node, pytest.raises(FootfallError, match="--url"):
+    page = speaking(lambda _: httpx.Response(status, text="<html>"))
+    with page as node, pytest.raises(FootfallError, match="is the URL right"):
         node.read("a")
 
 
