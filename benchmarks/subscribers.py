@@ -33,26 +33,34 @@ class _Subscriber(asyncio.Protocol):
     def __init__(self, site: "_Site") -> None:
         self._site = site
         self.value = -1
+        self.taken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()  # or refused
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._site.transports.append(transport)
+        self._transport = transport
         transport.write(self._site.request)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
         found = _VALUES.findall(data)
         if not found:
+            if data.startswith(b"HTTP/1.1 503") and not self.taken.done():
+                self.taken.set_result(False)
+                self._transport.close()
             return
         site, value, now_s = self._site, int(found[-1]), time.perf_counter()
         assert value >= self.value, "a value fell"
         site.events += data.count(b"event: value")
         if self.value < 0:
             site.greeted += 1
+            site.transports.append(self._transport)
+            self.taken.set_result(True)
         elif site.due_value is not None and self.value < site.due_value <= value:
             site.late_s.append(now_s - site.due_s)
         self.value = value
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._site.lost += 1
+        self._site.lost += self.value >= 0
+        if not self.taken.done():
+            self.taken.set_result(False)
 
 
 class _Site:
@@ -61,7 +69,7 @@ class _Site:
     def __init__(self, port: int, counter: str) -> None:
         self.request = f"GET /v1/counters/{counter}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode()
         self.transports: list[asyncio.BaseTransport] = []
-        self.greeted = self.events = self.lost = 0
+        self.greeted = self.events = self.lost = self.refused = 0
         self.late_s: list[float] = []
         self.due_value: int | None = None  # the value that is waited for, acknowledged at due_s
         self.due_s = 0.0
@@ -71,11 +79,17 @@ class _Site:
         room = asyncio.Semaphore(CONNECTING_MAX)
 
         async def one() -> None:
+            loop, taken = asyncio.get_running_loop(), False
             async with room:
-                await asyncio.get_running_loop().create_connection(lambda: _Subscriber(self), "127.0.0.1", self._port)
+                while not taken:
+                    _, listening = await loop.create_connection(lambda: _Subscriber(self), "127.0.0.1", self._port)
+                    taken = await listening.taken
+                    if not taken:  # the node is behind: it says when to come again
+                        self.refused += 1
+                        await asyncio.sleep(1)
 
-        await asyncio.gather(*(one() for _ in range(count)))
-        await until(lambda: self.greeted == count, 60, "all subscribers have a value")
+        async with asyncio.timeout(120):
+            await asyncio.gather(*(one() for _ in range(count)))
 
     def close(self) -> None:
         for transport in self.transports:
@@ -165,7 +179,8 @@ async def measure(count: int, seconds: float) -> list[Row]:
                     begun_s = time.perf_counter()
                     await site.connect(many)
                     if many:
-                        print(f"{many:,} subscribed in {time.perf_counter() - begun_s:.1f} s")
+                        took_s = time.perf_counter() - begun_s
+                        print(f"{many:,} subscribed in {took_s:.1f} s; {site.refused} had to come again")
 
                     async def changes(site: _Site = site) -> None:
                         await _change(site, http, "shop", seconds)
