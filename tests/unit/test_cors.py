@@ -74,6 +74,28 @@ async def test_visits_and_reads_of_other_origins_stay_on_the_hot_path_and_their_
     await stop(both)
 
 
+BEACON = f"""Connection: keep-alive
+sec-ch-ua: "Not;A=Brand";v="8", "Chromium";v="150"
+User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36
+Accept: */*
+Origin: {SHOP}
+Sec-Fetch-Site: cross-site
+Sec-Fetch-Mode: no-cors
+Sec-Fetch-Dest: empty
+Referer: {SHOP}/
+Accept-Encoding: gzip, deflate, br, zstd
+Accept-Language: en-US,en;q=0.9
+""".replace("\n", "\r\n")
+
+
+async def test_the_beacon_of_a_browser_is_taken_on_the_hot_path_whatever_its_origin_may_read() -> None:
+    both = await pair(Config(public_writes=("shop",), tokens="x", rate_per_address=1000))
+    for _ in range(3):
+        assert (await both.ask(request(body=b"", headers=BEACON))).status == 202
+    assert (both.hot.traffic.hot_visits, both.hot.traffic.statuses) == (3, {})
+    await stop(both)
+
+
 async def test_each_of_pipelined_requests_is_answered_to_its_own_origin() -> None:
     both = await pair(Config(cors_origins=(SHOP, BLOG)), "")
     order = (SHOP, OTHER, BLOG, SHOP, "", BLOG)
