@@ -102,6 +102,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_address_max: int = 0  # 0: no limit
     request_timeout_s: float = 30.0  # for a request to come, and for what is written to be read
 
+    advertise_url: str = ""  # where people reach this node; empty: the host's name, or its loopback address
     otlp_endpoint: str = ""  # URL of a collector of traces; empty: as OpenTelemetry's own variables say
     log_format: LogFormat = LogFormat.TEXT  # of the lines on stderr: for people, or for machines
     log_level: str = "info"  # nothing below it is written there
@@ -152,6 +153,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"backup_interval_s is {self.backup_interval_s}; it must be from 1 second to 30 days")
         if self.backup_keep < 0:
             raise ConfigError(f"backup_keep is {self.backup_keep}; it must be 0, which keeps all, or more")
+        if self.advertise_url and not self.advertise_url.startswith(("http://", "https://")):
+            raise ConfigError(f"advertise_url is {self.advertise_url!r}; write something like http://node1:8080")
         if self.otlp_endpoint and not self.otlp_endpoint.startswith(("http://", "https://")):
             raise ConfigError(f"otlp_endpoint is {self.otlp_endpoint!r}; write something like http://127.0.0.1:4318")
         if self.log_level not in LOG_LEVELS:

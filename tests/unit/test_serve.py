@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,10 +13,11 @@ import pytest
 
 from footfall.cli.serve import has_screen, show
 from footfall.config import Config
-from footfall.errors import IntegrityError, LogRewoundError, PartDiedError
+from footfall.errors import ConfigError, IntegrityError, LogRewoundError, PartDiedError
 from footfall.web import process
 from footfall.web.process import Running
-from footfall.web.server import listening_at
+from footfall.web.server import advertised, listening_at
+from footfall.web.supervisor import Supervisor
 from footfall.web.systemd import Systemd
 from footfall.web.token_file import TokenFile
 
@@ -132,3 +134,24 @@ def test_the_dashboard_is_opened_or_told_where_it_is(
     show("http://127.0.0.1:8080")
     assert capsys.readouterr().out == "the dashboard is at http://127.0.0.1:8080\n"
     assert opened == (["http://127.0.0.1:8080"] if screen else [])
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8080"),
+        ("::1", "http://[::1]:8080"),
+        ("node1.example.org", "http://node1.example.org:8080"),
+        ("0.0.0.0", f"http://{socket.gethostname()}:8080"),
+        ("::", f"http://{socket.gethostname()}:8080"),
+    ],
+)
+def test_other_machines_are_told_a_name_where_a_node_listens_at_every_address(host: str, url: str) -> None:
+    assert advertised(host, 8080) == url
+
+
+def test_the_url_that_people_use_is_one_nodes() -> None:
+    with pytest.raises(ConfigError, match="advertise_url is 'node1:8080'; write something like http://"):
+        Config(advertise_url="node1:8080")
+    with pytest.raises(ConfigError, match="advertise_url is one node's, and there are 3 here"):
+        Supervisor(Config(advertise_url="http://node1:8080"), 3)

@@ -116,6 +116,9 @@ class Tuning:
     request_timeout_s: Annotated[
         float | None, Parameter(help="Seconds in which a request must have come, and an answer be read.")
     ] = None
+    advertise_url: Annotated[
+        str | None, Parameter(help="URL of this node for the list of nodes, if its host's name is not what people use.")
+    ] = None
     otlp_endpoint: Annotated[
         str | None, Parameter(help="URL of an OpenTelemetry collector (OTLP over HTTP) that traces are sent to.")
     ] = None

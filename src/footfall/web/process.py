@@ -28,7 +28,7 @@ from footfall.web.descriptors import room_for
 from footfall.web.door import Door
 from footfall.web.logs import log_to_stderr
 from footfall.web.renewal import Renewal
-from footfall.web.server import LEAVE_S, HttpServer, bind, listening_at, url_of
+from footfall.web.server import LEAVE_S, HttpServer, advertised, bind, listening_at
 from footfall.web.systemd import Systemd
 from footfall.web.token_file import TokenFile
 
@@ -115,7 +115,8 @@ async def running(config: Config, hung_up: asyncio.Event | None = None) -> Async
             stack.push_async_callback(engine.stop)
         log = await jetstream.connect(config, urls, name=config.node or "footfall")
         stack.push_async_callback(log.close)
-        node = Node(config, log, url_of(config.http_host, config.http_port, secure=tls is not None))
+        url = config.advertise_url or advertised(config.http_host, config.http_port, secure=tls is not None)
+        node = Node(config, log, url)
         await node.start()
         stack.push_async_callback(node.stop)
         door = Door(config, tokens, node.visitors_key)

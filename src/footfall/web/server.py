@@ -65,6 +65,11 @@ def url_of(host: str, port: int, *, secure: bool = False) -> str:
     return _url(EVERYWHERE.get(host, host), port, secure)
 
 
+def advertised(host: str, port: int, *, secure: bool = False) -> str:
+    """Where a server that listens at an address is for other machines: at the host's name, if it listens everywhere."""
+    return _url(socket.gethostname() if host in EVERYWHERE else host, port, secure)
+
+
 def listening_at(host: str, port: int, *, secure: bool = False) -> str:
     """Where a server listens, for a person: ``https://0.0.0.0:8443, every address of this machine``."""
     return _url(host, port, secure) + (", every address of this machine" if host in EVERYWHERE else "")

@@ -131,6 +131,8 @@ class Supervisor:
             raise ConfigError(f"{nodes} nodes cannot be started; choose from 1 to {NODES_MAX}")
         if config.http_port and last > 65535:
             raise ConfigError(f"{nodes} nodes need the ports {config.http_port} to {last}; the highest is 65535")
+        if config.advertise_url and nodes > 1:
+            raise ConfigError(f"advertise_url is one node's, and there are {nodes} here; leave it out")
         self._config = config
         self._nodes = nodes
         self._engine: Engine | None = None
