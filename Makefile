@@ -42,8 +42,8 @@ test: setup  ## Every test: unit, property, simulation, and real servers
 	wait $$unit || failed=1; cat $(VENV)/unit.log; wait $$simulation || failed=1; cat $(VENV)/simulation.log; exit $$failed
 	$(BIN)/pytest tests/integration tests/faults tests/browser -n 5 --dist loadfile
 
-pictures: setup  ## The documentation's pictures of the dashboard, taken of three real nodes with chromium
-	$(BIN)/pytest -q tests/browser/pictures.py
+pictures: setup  ## The documentation's pictures of the pages, taken of real nodes with chromium
+	$(BIN)/pytest -q tests/browser/pictures.py tests/browser/pictures_embedding.py
 
 # SOAK_S=300 SOAK_RATE=20000 SOAK_SEED=… SOAK_TOPOLOGY=replicated|sharded make soak
 soak: setup  ## Minutes of traffic on three servers and three nodes, with a random fault every five seconds
