@@ -55,7 +55,6 @@ class Events:
         self._head = Change(0)  # all who are not behind were told up to here
         self._overview: dict[bool, bytes] = {}  # as it was sent last, with and without nodes
         self._overview_s = self._beaten_s = 0.0
-        self._turn = 0
         self._slice_end_s = self._busy_s = 0.0
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -151,7 +150,6 @@ class Events:
     async def _run(self) -> None:
         try:
             while self._streams:
-                self._turn += 1
                 self._busy_s = 0.0
                 self._slice_end_s = time.monotonic() + SLICE_S
                 await self._round()
@@ -230,17 +228,16 @@ class Events:
     async def _send(self, groups: Iterable[Group], frame: bytes, before: Change) -> None:
         """Write to all streams of some groups; those that cannot take it were told up to ``before``."""
         now_s = time.monotonic()
-        for group in groups:
-            for stream in list(group.streams):
-                if stream in self._behind or stream.turn == self._turn or stream.over.done():
-                    continue
-                if stream.line.clogged:
-                    self._behind[stream] = before
-                    continue
-                stream.write(frame, now_s)
-                self._traffic.events += 1
-                self._slice_end_s -= WRITE_S
-                await self._breathe()
+        for stream in [stream for group in groups for stream in group.streams]:  # who joins now has it, or better
+            if stream in self._behind or stream.over.done():
+                continue
+            if stream.line.clogged:
+                self._behind[stream] = before
+                continue
+            stream.write(frame, now_s)
+            self._traffic.events += 1
+            self._slice_end_s -= WRITE_S
+            await self._breathe()
 
     def _catch_up(self, stream: Stream, cursor: Change) -> None:
         """Write what a stream has missed, and what holds now; as much as may be written at once."""
@@ -258,7 +255,7 @@ class Events:
         for frame in self._present(stream):
             stream.write(frame, now_s)
             self._traffic.events += 1
-        stream.resumed, stream.turn = True, self._turn
+        stream.resumed = True
 
     def _present(self, stream: Stream) -> Iterable[bytes]:
         """What holds now."""

@@ -27,18 +27,16 @@ class Stream:
         over: Done when the stream is.
         group: Those that get the same.
         sent_s: When something was written last.
-        turn: In which round it joined or caught up: it has what this round sends.
         resumed: Whether it has missed something, or may have.
     """
 
-    __slots__ = ("group", "line", "over", "resumed", "sent_s", "turn")
+    __slots__ = ("group", "line", "over", "resumed", "sent_s")
 
     def __init__(self, line: Line, group: "Group") -> None:
         self.line = line
         self.group = group
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.sent_s = 0.0
-        self.turn = -1
         self.resumed = False
 
     def write(self, frame: bytes, now_s: float) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from random import Random
 
 import pytest
 from node_cluster import Cluster, until, visits
@@ -288,6 +289,46 @@ async def test_who_is_about_the_same_gets_the_same_bytes(hub: Hub, node: Node) -
     await until(lambda: all(line.values[-1] == 2 for line in lines))
     assert lines[0].written[-1] is lines[1].written[-1] is lines[2].written[-1]
     assert hub.traffic.events == 6
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_values_never_fall_whenever_someone_joins_is_slow_or_leaves(
+    hub: Hub, node: Node, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a turn for others after every write, everything happens in the midst of rounds."""
+    monkeypatch.setattr(events_hub, "SLICE_S", -1.0)
+    monkeypatch.setattr(events_hub, "VALUES_S", 0.01)
+    hub._streams_max = 1_000
+    random = Random(seed)
+    everyone: list[Listener] = []
+    present: list[tuple[Listener, Stream]] = []
+    for number in range(1, 9):
+        await node.milestones.add("shop", number * 50)
+    last = ""
+    for _ in range(400):
+        what = random.choice(["visit", "visit", "join", "join", "come back", "leave", "slow", "quick", "wait"])
+        if what == "visit":
+            await node.add(visits("shop", random.randint(1, 3)), durable=False)
+        elif what in ("join", "come back") and len(present) < 12:
+            present.append(hub.listen(last_id=last if what == "come back" and last else None))
+            everyone.append(present[-1][0])
+        elif what == "leave" and present:
+            line, stream = present.pop(random.randrange(len(present)))
+            last = line.events[-1].id
+            hub.forget(stream)
+        elif what in ("slow", "quick") and present:
+            random.choice(present)[0].clogged = what == "slow"
+        await asyncio.sleep(random.choice([0, 0, 0, 0.001, 0.02]))
+    for line, _ in present:
+        line.clogged = False
+    await asyncio.sleep(2)
+    value = node.read("shop").value
+    assert value > 100
+    for line in everyone:
+        assert line.values == sorted(line.values)
+        positions = [event.position for event in line.events]
+        assert positions == sorted(positions)
+    assert all(line.values[-1] == value for line, _ in present)
 
 
 async def test_there_are_only_so_many_streams_and_counters(
