@@ -42,8 +42,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raises ConfigError or InvalidNameError for what can be seen to be wrong before anything is read."""
-        if not self.files or not all(self.files):
-            raise ConfigError("name a log file, or - for standard input")
+        if not all(self.files):
+            raise ConfigError("the name of the file is empty; name a log file, or - for standard input")
+        if not self.files:
+            raise ConfigError("no file is named: name a log file, or - for standard input")
         self.selection.check()
         self._check_format()
         if self.source is not None:
