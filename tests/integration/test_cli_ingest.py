@@ -1,5 +1,6 @@
 """Logs are ingested as a user does it, against a real node: run twice, ended half-way, grown, rotated."""
 
+import gzip
 import json
 import signal
 import subprocess
@@ -42,6 +43,29 @@ def test_a_log_counts_exactly_over_runs_growth_and_renaming(url: str, counter: s
     again = json.loads(footfall("ingest", str(renamed), "--counter", counter, "--json", "--url", url).stdout)
     assert (again["lines"], again["visits"], again["to"]) == (655, 655, renamed.stat().st_size)
     settles(url, counter, 13_000)
+
+
+def test_a_log_that_is_rotated_and_compressed_adds_only_what_is_new(url: str, counter: str, tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    write_log(log, 2_000)
+    footfall("ingest", str(log), "--counter", counter, "--url", url)
+    write_log(log, 500, first=2_000)
+    (tmp_path / "access.log.1.gz").write_bytes(gzip.compress(log.read_bytes()))
+    log.unlink()
+    write_log(log, 30, first=9_000)
+    told = footfall("ingest", f"{tmp_path}/access.log*", "--counter", counter, "--url", url).stdout
+    assert "together: 530 visits counted from 2 files" in told
+    settles(url, counter, 2_530)
+
+
+def test_what_is_passed_over_is_decided_even_if_nothing_is_wanted(url: str, counter: str, tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    write_log(log, 12_000)
+    arguments = ("ingest", str(log), "--counter", counter, "--status", "404", "--json", "--url", url)
+    first, again = (json.loads(footfall(*arguments).stdout) for _ in range(2))
+    assert (first["visits"], first["filtered"], first["to"]) == (0, 12_000, log.stat().st_size)
+    assert (again["lines"], again["from"]) == (0, log.stat().st_size)
+    settles(url, counter, 0)
 
 
 def test_distinct_visitors_of_a_log_are_counted(url: str, counter: str, tmp_path: Path) -> None:
