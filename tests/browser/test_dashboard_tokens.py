@@ -9,7 +9,7 @@ from watching import Watched, barriers
 
 from processes import NodeProcess
 
-READER, ADMIN, WRONG = "reader-0123456789abcdef", "admin-0123456789abcdef", "nobody-0123456789abcdef"
+READER, ADMIN, SHOP, WRONG = (f"{name}-0123456789abcdef" for name in ("reader", "admin", "shopkeeper", "nobody"))
 TOKENS = f"""
 [reader]
 secret = "{READER}"
@@ -18,6 +18,11 @@ scopes = ["read"]
 [admin]
 secret = "{ADMIN}"
 scopes = ["read", "write", "admin"]
+
+[shopkeeper]
+secret = "{SHOP}"
+scopes = ["read"]
+counters = ["shop"]
 """
 
 
@@ -27,7 +32,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
     (directory / "tokens.toml").write_text(TOKENS)
     with NodeProcess(directory, "--tokens-file", str(directory / "tokens.toml")) as node:
         shows = {"authorization": f"Bearer {ADMIN}"}
-        httpx.post(f"{node.url}/v1/counters/shop/visits", json={"count": 41}, headers=shows).raise_for_status()
+        httpx.post(f"{node.url}/v1/counters/shop.cart/visits", json={"count": 41}, headers=shows).raise_for_status()
         yield node
 
 
@@ -77,3 +82,15 @@ def test_what_a_token_is_not_good_for_is_said_and_another_can_be_given(
     page.get_by_role("button", name="Forget the one in use").click()
     expect(page.get_by_role("dialog", name="A token, please")).to_be_visible()
     assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_who_may_see_some_counters_sees_these(node: NodeProcess, watched: Watched, page: Page) -> None:
+    watched.expected += ["status of 401", "status of 403"]
+    page.goto(f"{node.url}/#/shop")
+    give(page, SHOP)
+    expect(page.get_by_test_id("count")).to_have_text("41")
+    page.locator('[role=treeitem][title="shop.cart"]').click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("cart")
+    expect(page.get_by_test_id("count")).to_have_text("41")
+    page.get_by_role("link", name="All", exact=True).click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("not for what is about all counters")

@@ -54,7 +54,7 @@ export async function more(key) {
 /** Fetch what is shown anew, as long as it is. */
 async function reload() {
   const { lists, open, text } = tree.get();
-  for (const key of new Set([listKey({ text }), "", ...open])) {
+  for (const key of new Set(["", listKey({ text }), ...open])) {
     if (lists[key]?.loading || (key && !lists[key])) continue;
     const limit = Math.min(1_000, Math.max(PAGE, lists[key]?.names.length ?? 0, key ? 0 : ROOTS_ADDED_MAX));
     try {
@@ -63,9 +63,18 @@ async function reload() {
       keep(key, { names, next: page.next, loading: false, failed: "" });
       if (key === "") store.set({ roots: page.next || names.length > ROOTS_ADDED_MAX ? null : names });
     } catch (error) {
-      keep(key, { names: [], next: null, ...lists[key], loading: false, failed: error.message });
+      if (key === "" && error.status === 403 && store.get().chosen) alone(store.get().chosen);
+      else keep(key, { names: [], next: null, ...lists[key], loading: false, failed: error.message });
     }
   }
+}
+
+/** Where the token is good for some counters alone, the tree begins with the one that was asked for by its address. */
+function alone(name) {
+  const { children, open } = tree.get();
+  keep("", { names: [name], next: null, loading: false, failed: "" });
+  tree.set({ children: { ...children, [name]: 1 }, open: new Set([...open, name]) });
+  more(name);
 }
 
 export function toggle(name, wanted) {

@@ -56,7 +56,7 @@ function TokenDialog({ wrong }) {
   const forget = () => takeToken("");
   return html`<${Dialog} title="A token, please" wrong=${wrong} action="Use it" submit=${({ secret }) => takeToken(secret.trim())}>
     <p>This node lets in who shows a token. It is kept until you close this tab, and sent to this node alone.</p>
-    <label>Token<input name="secret" type="password" required autocomplete="off" autofocus spellcheck="false" /></label>
+    <label>Token<input name="secret" type="password" required autocomplete="off" autofocus spellcheck=${false} /></label>
     ${token.get() && html`<button type="button" class="quiet" onClick=${forget}>Forget the one in use</button>`}
   </${Dialog}>`;
 }
@@ -71,7 +71,7 @@ function MilestoneDialog({ counter }) {
   };
   return html`<${Dialog} title="New milestone" action="Set it" submit=${submit}>
     <p>Whoever makes the N-th visit is named, with a proof. Set it before it is reached; it cannot be taken back.</p>
-    <label>Counter<input name="name" value=${counter} required autocomplete="off" spellcheck="false" autofocus=${!counter} /></label>
+    <label>Counter<input name="name" value=${counter} required autocomplete="off" spellcheck=${false} autofocus=${!counter} /></label>
     <label>N<input name="n" value=${counter ? nextRound(value) : ""} inputmode="numeric" required autocomplete="off" autofocus=${Boolean(counter)} /></label>
   </${Dialog}>`;
 }
@@ -83,6 +83,6 @@ function ClaimDialog({ counter, n }) {
   };
   return html`<${Dialog} title=${`Claim the ${ordinal(n)} of ${counter}`} action="Claim" submit=${submit}>
     <p>Each visit is answered with a receipt. Only the winner's claims, and only once.</p>
-    <label>Receipt<input name="receipt" required autocomplete="off" spellcheck="false" autofocus /></label>
+    <label>Receipt<input name="receipt" required autocomplete="off" spellcheck=${false} autofocus /></label>
   </${Dialog}>`;
 }

@@ -29,10 +29,10 @@ function Page() {
       ${!empty && html`<${Tree} />`}
       <main id="main" tabindex="-1">
         ${empty ? html`<${Welcome} />` : html`<${Hero} /><${Rate} />`}
-        ${known && html`<div class="cards">
-          <div class="stack"><${Milestones} /><${Log} /></div>
-          <div class="stack"><${Partitions} /><${Nodes} /></div>
-        </div>`}
+        <div class="cards">
+          <div class="stack">${known && html`<${Milestones} /><${Log} />`}</div>
+          <div class="stack"><${Partitions} />${known && html`<${Nodes} />`}</div>
+        </div>
       </main>
     </div>
     <${Celebration} />

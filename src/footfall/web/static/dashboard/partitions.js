@@ -72,7 +72,8 @@ function useEntries(chosen) {
     };
   }, [chosen, live]);
   if (chosen) return found;
-  return Array.from({ length: overview?.partitions ?? 0 }, (_, partition) => ({
+  if (!overview) return null;
+  return Array.from({ length: overview.partitions }, (_, partition) => ({
     partition,
     value: null,
     owner: overview.nodes.find((node) => node.partitions.includes(partition))?.id ?? null,
