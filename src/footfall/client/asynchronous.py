@@ -82,6 +82,7 @@ class AsyncClient:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             self._engine.close()
+            self._engine.tell_left()
             await self._http.aclose()
 
     def increment(self, name: str, visitor: str | None = None, count: int = 1, key: str | None = None) -> None:

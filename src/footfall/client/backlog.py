@@ -44,19 +44,18 @@ class Store(Protocol):
 class Backlog:
     """The batches of one client.
 
+    Attributes:
+        held: How many visits are in memory, those that were merged being one.
+
     Args:
         store: Where they are kept; None for in memory alone.
     """
 
     def __init__(self, store: Store | None) -> None:
         self.store = store
+        self.held = 0
         self._memory: deque[Batch] = deque()
         self._head_is_on_disk = False
-
-    @property
-    def held(self) -> int:
-        """How many visits are in memory, those that were merged being one."""
-        return sum(len(batch.visits) for batch in self._memory)
 
     @property
     def own(self) -> int:
@@ -72,6 +71,7 @@ class Backlog:
         """Keep batches: in memory, if the disk does not take them."""
         if self._memory or self.store is None or not self.store.append(batches):
             self._memory.extend(batches)
+            self.held += _entries(batches)
 
     def head(self) -> Batch | None:
         """The one whose turn it is."""
@@ -82,13 +82,18 @@ class Backlog:
     def replace(self, *batches: Batch) -> None:
         """Put batches in the place of the head: none, if it is done with."""
         if not self._head_is_on_disk:
-            self._memory.popleft()
+            self.held -= len(self._memory.popleft().visits)
         elif self.store is not None and self.store.replace(batches):
             return
         self._memory.extendleft(reversed(batches))
+        self.held += _entries(batches)
         self._head_is_on_disk = False
 
     def mark(self, batch: Batch) -> None:
         """The head is about to be sent: from now on it may have been counted."""
         if self._head_is_on_disk:
             self.replace(batch)
+
+
+def _entries(batches: Iterable[Batch]) -> int:
+    return sum(len(batch.visits) for batch in batches)

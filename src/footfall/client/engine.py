@@ -158,6 +158,10 @@ class Engine:
                 self._gather(0.0, urgent=True)
                 self._backlog.store.close()
 
+    def tell_left(self) -> None:
+        """The end has come: what is in memory now is lost."""
+        self._trouble.left(len(self.buffer) + self._backlog.held)
+
     def abandon(self) -> None:
         """Never touch what is on disk again: this process was forked from the one that has it."""
         if self._backlog.store is not None:

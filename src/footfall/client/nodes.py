@@ -29,8 +29,19 @@ class Nodes:
 
     def __init__(self, settings: Settings, transport: httpx.BaseTransport | None) -> None:
         self._urls = settings.urls
+        self._transport = transport
+        self._options = requests.http_options(settings)
+        self.renew()
+
+    def renew(self) -> None:
+        """Ask over new connections; those that there are stay open, for the process that this one was forked from."""
         self._answered = 0  # the one that answered last
-        self._http = httpx.Client(**requests.http_options(settings), transport=transport)
+        self._http = httpx.Client(**self._options, transport=self._transport)
+
+    @property
+    def connections(self) -> object:
+        """What a forked process must keep, and neither use nor close."""
+        return self._http
 
     def ask(self, asked: Asking, timeout_s: float, read: Callable[[str, httpx.Response], _Answer]) -> _Answer:
         """What ``read`` makes of the first answer. Raises FootfallError: the last one, or one that is final."""

@@ -66,7 +66,6 @@ class Client:
 
     def _begin(self, chosen: Settings, transport: httpx.BaseTransport | None) -> None:
         self.settings = chosen
-        self._transport = transport
         self._nodes = Nodes(chosen, transport)
         self._closed = False
         self._renew()
@@ -90,8 +89,8 @@ class Client:
     def forked(self) -> None:
         """Begin anew in a process that was forked: the parent sends what waits."""
         self._engine.abandon()
-        _abandoned.append((self._engine, self._nodes))
-        self._nodes = Nodes(self.settings, self._transport)
+        _abandoned.append((self._engine, self._nodes.connections))
+        self._nodes.renew()
         self._renew()
 
     def ended(self) -> None:
@@ -215,9 +214,7 @@ class Client:
             self._end()
         elif self._thread is not threading.current_thread():
             self._thread.join(0.5)  # it may wait for an answer, and must not be waited for
-        left = self.statistics
-        if left.buffered:
-            logger.warning("%d visits could not be sent before the end, and are not counted", left.buffered)
+        self._engine.tell_left()
         return sent
 
     @property

@@ -48,6 +48,11 @@ class Trouble:
             self._refused.add(type(error))
             logger.warning("a visit was refused and is not counted; others like it will not be told: %s", error)
 
+    def left(self, visits: int) -> None:
+        """The end has come for these."""
+        if visits:
+            logger.warning("%d visits could not be sent before the end, and are not counted", visits)
+
     def given_up(self, count: int) -> None:
         """Visits are too old to be sent again."""
         logger.warning(

@@ -191,3 +191,5 @@ def test_what_the_disk_does_not_take_is_sent_from_memory(tmp_path: Path) -> None
     assert (backlog.held, backlog.own) == (2, 3)
     backlog.replace(batch("a"), batch("b"))
     assert backlog.held == 2
+    backlog.append([batch("d")])
+    assert (backlog.held, backlog.own) == (3, 4)
