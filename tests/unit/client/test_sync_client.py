@@ -1,8 +1,10 @@
 """The client for threads, without a network: it never waits for one, and loses nothing when it ends or forks."""
 
+import ast
 import contextlib
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from fake_nodes import FakeNodes
 
 import footfall
 import processes
-from footfall.client.settings import settings
+from footfall.client.settings import Options, settings
 from footfall.client.trouble import logger
 from footfall.errors import (
     BufferFullError,
@@ -28,6 +30,7 @@ from footfall.errors import (
 )
 
 URL = "http://a:1"
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -380,6 +383,31 @@ def test_every_public_name_is_there() -> None:
         assert name in dir(footfall)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         footfall.nothing  # noqa: B018
+
+
+def test_the_page_tells_every_option_and_its_default() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", (ROOT / "docs" / "python.md").read_text(), re.MULTILINE)
+    defaults = settings(URL)
+    assert {name for name, _ in rows} == set(Options.__annotations__)
+    assert {name: ast.literal_eval(said) for name, said in rows if "<<" not in said} == {
+        name: getattr(defaults, name) for name, said in rows if "<<" not in said
+    }
+    assert dict(rows)["spool_bytes_max"] == f"{defaults.spool_bytes_max >> 20} << 20"
+
+
+def test_every_request_shows_the_token() -> None:
+    shown = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        shown.append(request.headers.get("authorization"))
+        return FakeNodes().answer(request)
+
+    with footfall.Client(URL, token="secret", transport=httpx.MockTransport(answer)) as client:
+        client.increment("shop")
+        client.hit("shop")
+        client.value("shop")
+        assert client.flush()
+    assert shown == ["Bearer secret"] * 3
 
 
 def test_the_clients_logger_is_named_as_the_documentation_says() -> None:
