@@ -1,7 +1,9 @@
 """Whatever happens to nodes, answers and runs, every line counts once."""
 
+import gzip
 import random
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,10 @@ from footfall.cli import delivery, follow
 from footfall.cli.formats import Format
 from footfall.cli.ingest_options import Summary
 from footfall.errors import FootfallError, TooManyCountersError, UnavailableError, UnreachableError
+from packing import zstd
+
+LINE = '{} - - [26/Nov/2026:08:00:00 +0000] "GET / HTTP/1.1" {} 5\n'
+STATUSES = ("200", "404", "500", "")  # an empty one stands for a line that cannot be read
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +47,31 @@ def test_whatever_happens_to_the_answers_every_visit_counts_once(faults: list[st
         summary = ingest(http, path)
     assert http.visitors == text.split()
     assert summary.visits == len(http.visitors)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.sampled_from(["lost", "down", "503", ""]), max_size=12),
+    st.integers(0, 2**32),
+    st.sampled_from([bytes, gzip.compress, zstd.compress]),
+)
+def test_whatever_happens_those_that_are_wanted_count_once_and_the_others_never(
+    faults: list[str], seed: int, pack: Callable[[bytes], bytes]
+) -> None:
+    http = FakeHttp()
+    http.faults = faults
+    source = random.Random(seed)
+    requests = [(f"192.0.2.{number}", source.choice(STATUSES)) for number in range(source.randrange(25_000))]
+    wanted = [address for address, status in requests if status == "200"]
+    text = "".join(LINE.format(*request) if request[1] else "damaged\n" for request in requests).encode()
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "log"
+        path.write_bytes(pack(text))
+        summary = ingest(http, path, form=Format.COMMON, statuses=("2xx",))
+        again = ingest(http, path, form=Format.COMMON, statuses=("2xx",))
+    assert http.visitors == wanted
+    assert summary.visits + again.visits == len(wanted)
+    assert again.filtered == 0
 
 
 def test_a_run_that_was_killed_between_storing_and_hearing_of_it_goes_on(http: FakeHttp, tmp_path: Path) -> None:

@@ -246,6 +246,19 @@ def test_a_compressed_stream_is_unpacked_as_it_comes(pack: Pack, sizes: list[int
     assert (found, reader.damage) == (text, "")
 
 
+def test_a_compressed_stream_that_ends_too_early_is_told(pack: Pack) -> None:
+    read_end, write_end = os.pipe()
+    os.write(write_end, pack(b"alice\n" * 100)[:-6])
+    os.close(write_end)
+    reader = PipeReader(read_end, threading.Event())
+    found = b""
+    while piece := reader.read(len(found), 1_000):
+        found += piece
+    os.close(read_end)
+    assert (b"alice\n" * 100).startswith(found)
+    assert reader.damage == packed.ENDS_EARLY
+
+
 def test_a_compressed_file_is_not_followed(http: FakeHttp, tmp_path: Path, pack: Pack) -> None:
     log = tmp_path / "log"
     log.write_bytes(pack(b"alice\n"))
