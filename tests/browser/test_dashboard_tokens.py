@@ -93,4 +93,5 @@ def test_who_may_see_some_counters_sees_these(node: NodeProcess, watched: Watche
     expect(page.get_by_role("heading", level=1)).to_contain_text("cart")
     expect(page.get_by_test_id("count")).to_have_text("41")
     page.get_by_role("link", name="All", exact=True).click()
+    page.reload()
     expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("not for what is about all counters")

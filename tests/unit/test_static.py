@@ -90,7 +90,9 @@ def test_what_is_loaded_is_there_and_comes_from_nowhere_else() -> None:
             continue
         for name in names.findall(path.read_text()):
             target = static.FOLDER / name.removeprefix("/static/") if name[0] == "/" else path.parent / name
-            assert target.exists() or name.startswith(("/v1/", "../v1/", "/openapi.json", "/c/")), f"{path.name}: {name}"
+            assert target.exists() or name.startswith(("/v1/", "../v1/", "/openapi.json", "/c/")), (
+                f"{path.name}: {name}"
+            )
 
 
 def test_the_wheel_has_the_files() -> None:
