@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -19,6 +20,8 @@ from footfall.client.settings import CONNECT_TIMEOUT_S, KEEP_S_MIN, Options, Set
 from footfall.client.spool import Spool
 from footfall.client.sync import CLOSED, FLUSH_TIMEOUT_S, HIT_TIMEOUT_S
 from footfall.errors import ConfigError, FootfallError, UnavailableError
+
+logger = logging.getLogger("footfall.client")
 
 SILENCE_S_MAX = 45.0  # of a stream of events: nodes say every 15 s that they are there
 
@@ -68,7 +71,7 @@ class AsyncClient:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._tasks = [self._loop.create_task(self._drive())]
+        self._tasks = [self._loop.create_task(self._run())]
         if self._on_disk:
             self._tasks.append(self._loop.create_task(self._keep()))
         return self
@@ -195,6 +198,14 @@ class AsyncClient:
                         yield event
         except httpx.TransportError as error:
             raise requests.network_error(url, asked, error) from None
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._drive()
+            except Exception:  # a bug: visits must not wait for ever because of it
+                logger.exception("visits cannot be sent for a reason that nobody foresaw")
+                await asyncio.sleep(policy.PAUSE_MAX_S)
 
     async def _drive(self) -> None:
         while True:

@@ -94,6 +94,24 @@ async def test_a_spool_keeps_what_could_not_be_sent_for_the_next(tmp_path: Path)
     assert not any(tmp_path.iterdir())  # noqa: ASYNC240
 
 
+async def test_a_bug_does_not_end_the_task(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    nodes = FakeNodes()
+    monkeypatch.setattr("footfall.client.policy.PAUSE_MAX_S", 0.0)
+    async with connect(nodes) as client:
+        step, once = client._engine.step, iter([True])
+
+        def broken(now_s: float, urgent: bool) -> object:
+            if next(once, False):
+                raise LookupError("a bug")
+            return step(now_s, urgent)
+
+        monkeypatch.setattr(client._engine, "step", broken)
+        client.increment("shop")
+        assert await client.flush()
+    assert nodes.counts == {"shop": 1}
+    assert "nobody foresaw" in caplog.text
+
+
 def stream(*parts: str) -> httpx.Response:
     return httpx.Response(200, text="".join(parts))
 
