@@ -158,6 +158,11 @@ LINES: list[tuple[Reading, str, Hit]] = [
         Hit("192.0.2.7", None, None, "GET", "/a", None, "404", "-"),
     ),
     (
+        Reading(Format.APACHE, "[%{%Y-%m-%dT%H:%M:%S%z}t] %h %s"),
+        "[2026-11-26T08:00:00+0100] 192.0.2.7 200",
+        Hit("192.0.2.7", "2026-11-26T08:00:00+0100", status="200"),
+    ),
+    (
         Reading(Format.APACHE, "%{Host}i %a %r 100%% %s"),
         "example.com 192.0.2.7 GET /a HTTP/1.1 100% 200",
         Hit("192.0.2.7", None, "GET /a HTTP/1.1", None, None, "example.com", "200"),
@@ -342,6 +347,7 @@ def test_the_first_line_of_a_request_has_a_method_and_a_target(request_line: str
         TIME,
         f"[{TIME}]",
         "2026-11-26T08:00:00+01:00",
+        "2026-11-26T08:00:00+0100",
         "2026-11-26T07:00:00",
         "2026-11-26T07:00:00Z",
         "1795676400",

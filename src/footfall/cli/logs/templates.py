@@ -85,7 +85,9 @@ def apache(template: str, fields: Sequence[str]) -> Dialect:
     """
     plain = re.sub(r'\\["\\t]', lambda found: _APACHE_ESCAPES[found[0]], template)
     parts = _split(plain, _APACHE, lambda found: "%" if found[1] else _Variable(_fold(found[2])))
-    return _dialect(template, parts, _OF_APACHE, [_fold(re.sub(r"^%[!\d,]*[<>]?", "", name)) for name in fields])
+    dates = [part.name for part in parts if isinstance(part, _Variable) and re.fullmatch(r"\{.*%.*\}t", part.name)]
+    known = _OF_APACHE | {"time": (*_OF_APACHE["time"], *dates)}
+    return _dialect(template, parts, known, [_fold(re.sub(r"^%[!\d,]*[<>]?", "", name)) for name in fields])
 
 
 def _fold(directive: str) -> str:
