@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 ANY = "*"
 NO_READER = b""  # stands for an origin that is not allowed, and for none
 EXPOSED = b"etag, retry-after"
+ASKED = "authorization, content-type, idempotency-key, if-none-match, last-event-id"
 PREFLIGHT_AGE_S = 7200  # browsers keep the answer no longer
 
 Header = tuple[bytes, bytes]
@@ -59,6 +60,6 @@ class Cors:
             return None
         return {
             "access-control-allow-methods": "GET, POST, PUT",
-            "access-control-allow-headers": "authorization, content-type, idempotency-key, if-none-match",
+            "access-control-allow-headers": ASKED,
             "access-control-max-age": str(PREFLIGHT_AGE_S),
         }
