@@ -161,6 +161,43 @@ sys.stdin.read()
     assert not any(tmp_path.iterdir())
 
 
+def test_a_fork_harms_no_spool(node: NodeProcess, tmp_path: Path) -> None:
+    text = """
+import os, sys, footfall
+visits = footfall.Counter("forked", spool=sys.argv[1], flush_interval_s=0.01, answer_timeout_s=0.2, exit_timeout_s=20)
+def work(count):
+    before = visits.client.statistics.spooled
+    for number in range(count):
+        visits.increment(visitor=f"{os.getpid()} {number}")
+    while visits.client.statistics.spooled < before + count:
+        pass
+work(100)
+for _ in range(3):
+    if (child := os.fork()) == 0:
+        work(10)
+        visits.client.close(0)
+        raise SystemExit
+    os.waitpid(child, 0)
+    work(100)
+print("spooled", flush=True)
+sys.stdin.read()
+"""
+    node.pause()
+    with program(text, str(tmp_path), url=node.url) as child:
+        assert child.stdin
+        assert child.stdout
+        assert child.stdout.readline() == "spooled\n"
+        assert len(list(tmp_path.glob("*.visits"))) == 4
+        node.resume()
+        child.stdin.close()
+        assert child.wait(WAIT_S) == 0
+    with footfall.Client(node.url, spool=tmp_path) as client:
+        client.increment("another")
+        eventually(lambda: client.flush() and not client.statistics.spooled, WAIT_S, "the spool's end")
+    assert exact(node, "forked") == 430
+    assert not any(tmp_path.iterdir())
+
+
 def test_two_processes_share_a_spool(node: NodeProcess, tmp_path: Path) -> None:
     text = """
 import sys, footfall
