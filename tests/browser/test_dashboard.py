@@ -106,9 +106,10 @@ def test_a_milestone_is_set_on_the_page_reached_celebrated_and_claimed(
     page.get_by_role("button", name="New milestone").click()
     dialog = page.get_by_role("dialog", name="New milestone")
     expect(dialog.get_by_label("Counter")).to_have_value("raffle")
-    dialog.get_by_label("N", exact=True).fill("one")
+    expect(dialog.get_by_label("N", exact=True)).to_have_value("2")  # proposed, and typed over
+    page.keyboard.type("1.5")
     dialog.get_by_role("button", name="Set it").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("not a whole number")
+    expect(dialog.get_by_role("alert")).to_contain_text("“1.5” is not a whole number")
     assert barriers(page) == []
     dialog.get_by_label("N", exact=True).fill("3")
     dialog.get_by_role("button", name="Set it").click()

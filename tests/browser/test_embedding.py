@@ -206,12 +206,13 @@ def test_whoever_opens_the_page_to_visit_is_counted_and_told_if_he_won(
 def test_a_visit_made_elsewhere_rolls_the_count_and_is_spoken_now_and_then(node: NodeProcess, page: Page) -> None:
     page.goto(f"{node.url}/c/rolling")
     shown(page, "0")
-    for count, value in ((1, "1"), (1, "2"), (9_998, "10000"), (999_999_999, "1000009999")):
+    for count, value, unit in ((1, "1", "visit"), (1, "2", "visits"), (10**9, "1000000002", "visits")):
         visit(node, "rolling", count)
         shown(page, value)
-    eventually(lambda: page.evaluate(WHEELS) == "1000009999", what="the count on the wheels")
+        expect(page.locator("#next")).to_have_text(unit)
+    eventually(lambda: page.evaluate(WHEELS) == "1000000002", what="the count on the wheels")
     assert page.locator("#spoken").inner_text() == "0 visits"  # the next is told ten seconds later
-    expect(page).to_have_title("1\u202f000\u202f009\u202f999 · rolling")
+    expect(page).to_have_title("1\u202f000\u202f000\u202f002 · rolling")
 
 
 def test_digits_are_digested_as_everywhere(node: NodeProcess, page: Page) -> None:

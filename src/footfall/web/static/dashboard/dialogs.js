@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { token } from "./api.js";
-import { nextRound, ordinal } from "./numbers.js";
+import { nextRound, ordinal, wholeNumber } from "./numbers.js";
 import { milestonePath, request, useToken as takeToken } from "./session.js";
 import { store, useStore } from "./store.js";
 
@@ -24,6 +24,7 @@ function Dialog({ title, wrong, action, submit, children }) {
   useEffect(() => {
     const before = document.activeElement;
     box.current.showModal();
+    document.activeElement.select?.(); // what is proposed is typed over, not added to
     return () => before?.focus?.();
   }, []);
   const onSubmit = async (event) => {
@@ -64,8 +65,8 @@ function TokenDialog({ wrong }) {
 function MilestoneDialog({ counter }) {
   const value = store.get().readings[counter]?.value ?? 0;
   const submit = async ({ name, n }) => {
-    const number = n.replace(/[\s,._']/g, "");
-    if (!/^[1-9]\d*$/.test(number)) throw new Error(`“${n}” is not a whole number from 1 on.`);
+    const number = wholeNumber(n);
+    if (!number) throw new Error(`“${n}” is not a whole number from 1 on.`);
     const made = await request("PUT", milestonePath(name.trim(), number));
     store.set({ dialog: null, said: `Milestone set: the ${ordinal(made.n)} of ${made.counter}.` });
   };

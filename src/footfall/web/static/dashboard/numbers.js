@@ -62,6 +62,14 @@ export function bytes(size) {
   return `${WHOLE.format(Number(amount.toFixed(amount < 10 && power ? 1 : 0)))} ${["bytes", "KiB", "MiB", "GiB", "TiB"][power]}`;
 }
 
+/** The digits of a whole number from 1 on as people write it, grouped by threes or not; nothing, if it is none. */
+export function wholeNumber(text) {
+  const written = text.trim();
+  const grouped = /^\d{1,3}(?:([\s,._'\u2019])\d{3})(?:\1\d{3})*$/.test(written);
+  const digits = grouped ? written.replace(/\D/g, "") : written;
+  return /^[1-9]\d*$/.test(digits) ? digits : "";
+}
+
 /** [0, 1, 2, 5] is "0–2, 5". */
 export function ranges(numbers) {
   const parts = [];

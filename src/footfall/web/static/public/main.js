@@ -38,6 +38,8 @@ function show(reading) {
   speak();
 }
 
+const counted = () => (value === 1n ? unit.replace(/s$/, "") : unit);
+
 function speak() {
   const due = SPEAK_MS - (performance.now() - spokenAt);
   if (due > 0) {
@@ -46,7 +48,7 @@ function speak() {
   }
   speaking = 0;
   spokenAt = performance.now();
-  at("spoken").textContent = `${value} ${unit}`;
+  at("spoken").textContent = `${value} ${counted()}`;
 }
 
 function tellNext() {
@@ -55,7 +57,7 @@ function tellNext() {
   const next = all.find((n) => n > value);
   const last = all.findLast((n) => n <= value);
   if (next !== undefined) at("next").textContent = `${spaced(next - value)} to go until ${spaced(next)}`;
-  else at("next").textContent = last === undefined ? unit : `${spaced(last)} was reached`;
+  else at("next").textContent = last === undefined ? counted() : `${spaced(last)} was reached`;
 }
 
 function take(found) {
