@@ -153,6 +153,9 @@ def test_nobody_is_kept_out(site: Site, page: Page, colours: str, size: tuple[in
     assert barriers(page) == []
     width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width[0] <= width[1]
+    table = page.locator(".nodes .scroll")
+    table.locator("tbody th").first.evaluate("name => name.append('-that-has-a-long-name-in-frankfurt')")
+    assert table.evaluate("box => box.scrollWidth <= box.clientWidth")
 
 
 def test_a_killed_node_shows_and_its_partitions_move(site: Site, page: Page) -> None:

@@ -71,7 +71,7 @@ class Options(TypedDict, total=False):
     client: Increments
     include: Iterable[str]
     exclude: Iterable[str]
-    methods: Container[str]
+    methods: Iterable[str]
     statuses: Container[int]
     exclude_bots: bool
     do_not_track: bool
@@ -98,7 +98,7 @@ class Rules:
         self._counter = counter
         self._include = _prefixes("include", options.get("include", ()))
         self._exclude = _prefixes("exclude", options.get("exclude", ()))
-        self._methods = options.get("methods", METHODS)
+        self._methods = frozenset(method.upper() for method in _listed("methods", options.get("methods", METHODS)))
         self._statuses = options.get("statuses", STATUSES)
         self._bots_count = not options.get("exclude_bots", False)
         self._do_not_track = options.get("do_not_track", False)

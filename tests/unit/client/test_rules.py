@@ -114,7 +114,7 @@ def test_only_successful_answers_to_get_count_unless_told_otherwise() -> None:
     assert [status for status in (101, 199, 200, 206, 304, 399, 400, 404, 500) if rules.counts(status)] == [
         200, 206, 304, 399,
     ]  # fmt: skip
-    other = Rules("shop", {"methods": ("POST",), "statuses": (201,)})
+    other = Rules("shop", {"methods": ("post",), "statuses": (201,)})
     assert (other.may_count("POST", "/"), other.may_count("GET", "/")) == (True, False)
     assert (other.counts(201), other.counts(200)) == (True, False)
 
@@ -210,6 +210,7 @@ def test_only_trusted_proxies_are_believed_for_whom_they_speak(
         ({"exclude": ["static"]}, "exclude has 'static'; a path starts with /, such as /static"),
         ({"trusted_proxies": ["10.0.0.1/8"]}, "trusted_proxies: 10.0.0.1/8 has host bits set"),
         ({"trusted_proxies": "10.0.0.1"}, "must be a list"),
+        ({"methods": "GET"}, r"methods is 'GET'; it must be a list"),
         ({"visitor": "addres"}, "visitor is 'addres'; it must be 'address', 'plain-address' or a function"),
         ({"visitor": "address"}, "needs a visitor_key"),
     ],
