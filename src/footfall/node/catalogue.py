@@ -11,11 +11,13 @@ from bisect import bisect_left, bisect_right, insort
 from typing import NamedTuple
 
 from footfall.core.definitions import Definitions
+from footfall.errors import OverloadedError
 
 CHUNK_NAMES_MAX = 2_000
 STEP_NAMES = 1_000  # taken in before others get a turn: 2 to 3 ms
 SLICE_S = 0.005  # of searching, before others get a turn
 SEARCH_NAMES_MAX = 1_000_000  # looked at for one request: 60 ms
+SEARCHES_MAX = 16  # that wait: one runs at a time, or their slices would add up to a long stop of the event loop
 
 
 class Search(NamedTuple):
@@ -52,6 +54,8 @@ class Catalogue:
         self._tops_max = tops_max
         self._chunks: list[list[str]] = [[]]
         self._lows = [""]  # the lowest name that belongs into each chunk
+        self._searching = asyncio.Lock()
+        self._searches = 0
 
     def step(self) -> bool:
         """Take in some of the names that are new; returns whether there are more."""
@@ -96,8 +100,22 @@ class Catalogue:
         return found
 
     async def search(self, text: str, after: str, limit: int) -> Search:
-        """The first names after ``after`` that contain ``text``, in whatever case; it looks at so many and no more."""
-        text, found, looked = text.lower(), list[str](), 0
+        """The first names after ``after`` that contain ``text``, in whatever case; it looks at so many and no more.
+
+        Raises:
+            OverloadedError: Too many searches wait.
+        """
+        if self._searches >= SEARCHES_MAX:
+            raise OverloadedError(f"{SEARCHES_MAX} searches wait for their turn; try again later")
+        self._searches += 1
+        try:
+            async with self._searching:
+                return await self._search(text.lower(), after, limit)
+        finally:
+            self._searches -= 1
+
+    async def _search(self, text: str, after: str, limit: int) -> Search:
+        found, looked = list[str](), 0
         slice_end_s = time.monotonic() + SLICE_S
         at, index = self._place(f"{after}\0" if after else "")
         while at < len(self._chunks) and looked < SEARCH_NAMES_MAX:
@@ -109,7 +127,7 @@ class Catalogue:
             looked += len(part)
             after = part[-1] if part else after
             at, index = at + 1, 0
-            if time.monotonic() > slice_end_s:
+            if part and time.monotonic() > slice_end_s:  # behind an empty one it would be where it was
                 await asyncio.sleep(0)
                 slice_end_s = time.monotonic() + SLICE_S
                 at, index = self._place(f"{after}\0" if after else "")  # there may be other names by now

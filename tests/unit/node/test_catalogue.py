@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from footfall.core.definitions import Definitions
 from footfall.core.names import lineage
+from footfall.errors import OverloadedError
 from footfall.node import catalogue
-from footfall.node.catalogue import Catalogue
+from footfall.node.catalogue import SEARCHES_MAX, Catalogue
 
 PARTS = st.sampled_from(["a", "b", "B", "a-b", "a_", "0", "a0", "ab"])
 NAMES = st.lists(st.lists(PARTS, min_size=1, max_size=4).map(".".join), max_size=60)
@@ -101,6 +102,26 @@ async def test_a_search_looks_at_so_many_names_and_says_where_to_go_on(monkeypat
         assert after
     assert page == (["site099"], "")
     assert 4 < requests < 20
+
+
+async def test_one_search_runs_at_a_time_and_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "SLICE_S", -1.0)  # each chunk is a slice
+    found = full(defined([f"site{number:03}" for number in range(100)]))
+    searches = [asyncio.create_task(found.search("09", "", 5)) for _ in range(SEARCHES_MAX)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert sum(search.done() for search in searches) == 0
+    with pytest.raises(OverloadedError, match="16 searches wait"):
+        await found.search("09", "", 5)
+    rounds = 0
+    while not searches[0].done():
+        rounds += 1
+        await asyncio.sleep(0)
+    assert rounds > 3, "it lets others have their turns"
+    assert not searches[1].done(), "who waits takes no time of the loop meanwhile"
+    searches[1].cancel()
+    assert {page.names[0] for page in await asyncio.gather(searches[0], *searches[2:])} == {"site009"}
+    assert (await found.search("09", "", 1)).names == ["site009"]
 
 
 async def test_it_follows_what_is_defined_later_a_step_at_a_time() -> None:
