@@ -181,6 +181,14 @@ async def test_reads_that_are_public_tell_nobody_of_nodes(node: Running) -> None
         assert (await http.get("/v1/overview")).json()["nodes"] == []
         vector = (await http.get("/v1/counters/shop/vector")).json()
         assert {entry["owner"] for entry in vector["entries"]} == {None}
+        for name in ("shop", "writer"):  # who is refused at /v1/nodes learns it nowhere else
+            headers = {"authorization": f"Bearer {name}-{SECRET}"}
+            assert (await http.get("/v1/nodes", headers=headers)).status_code == 403
+            assert (await http.get("/v1/overview", headers=headers)).json()["nodes"] == []
+            vector = (await http.get("/v1/counters/shop/vector", headers=headers)).json()
+            assert {entry["owner"] for entry in vector["entries"]} == {None}
+            async with listen(server.url, ["shop"], token=f"{name}-{SECRET}") as stream:
+                assert (await stream.next("overview")).data["nodes"] == []
         assert (await http.get("/v1/counters/nobody/history")).json()["points"] == []
 
 

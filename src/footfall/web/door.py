@@ -156,6 +156,10 @@ class Door:
                 f"the token {token.name!r} is good for {names}{more} and what is below, not for {what}", index
             )
 
+    def sees_nodes(self, token: Token | None) -> bool:
+        """Whether a token is good for what is about the nodes, which is never public, as ``/v1/nodes`` is not."""
+        return token is not None and Scope.READ in token.scopes and not token.counters
+
     def open_to_all(self, counter: str) -> bool:
         """Whether anyone may visit a counter, whatever token he shows, if any."""
         return bool(self.public_writes) and covers(self.public_writes, counter)

@@ -64,7 +64,7 @@ class EventsApi:
         token = asking.caller_of(request).token
         for name in names:
             self._door.check_counter(token, name, public=True)
-        watch = Watch(names, True, whole=self._sees_all(token, must=not names), full=token is not None)
+        watch = Watch(names, True, whole=self._sees_all(token, must=not names), full=self._door.sees_nodes(token))
         return self._stream(request, watch, query.get("last_event_id"))
 
     def _sees_all(self, token: Token | None, must: bool) -> bool:

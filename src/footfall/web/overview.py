@@ -62,7 +62,7 @@ class OverviewApi:
         """Show a counter's entries."""
         query_of(request)
         vector = self._node.answers.vector(path_of(request, "name"))
-        if asking.caller_of(request).token is None:
+        if not self._door.sees_nodes(asking.caller_of(request).token):
             entries = [msgspec.structs.replace(entry, owner=None) for entry in vector.entries]
             vector = msgspec.structs.replace(vector, entries=entries)
         return in_json(vector)
@@ -76,9 +76,10 @@ class OverviewApi:
         """Show the whole."""
         query_of(request)
         overview = self._node.overview.read()
-        return in_json(seen_by_anyone(overview) if asking.caller_of(request).token is None else overview)
+        full = self._door.sees_nodes(asking.caller_of(request).token)
+        return in_json(overview if full else seen_by_anyone(overview))
 
 
 def seen_by_anyone(overview: OverviewReading) -> OverviewReading:
-    """What of an overview is seen without a token, where there are some: nothing of nodes and servers."""
+    """What of an overview is seen where it is public: nothing of nodes and servers."""
     return msgspec.structs.replace(overview, nodes=[], log=msgspec.structs.replace(overview.log, servers=[]))
