@@ -165,7 +165,7 @@ class AsyncClient:
         return self._engine.statistics
 
     async def _ask(self, asked: Asking, timeout_s: float, read: Callable[[str, httpx.Response], _Answer]) -> _Answer:
-        patience = Patience(self.settings.urls, self._url, timeout_s, time.monotonic())
+        patience = Patience(self.settings.urls, self._url, timeout_s, time.monotonic(), counts=asked.body is not None)
         while True:
             try:
                 answer = await self._send(patience.url, asked, read)

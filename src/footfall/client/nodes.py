@@ -45,7 +45,7 @@ class Nodes:
 
     def ask(self, asked: Asking, timeout_s: float, read: Callable[[str, httpx.Response], _Answer]) -> _Answer:
         """What ``read`` makes of the first answer. Raises FootfallError: the last one, or one that is final."""
-        patience = Patience(self._urls, self._answered, timeout_s, time.monotonic())
+        patience = Patience(self._urls, self._answered, timeout_s, time.monotonic(), counts=asked.body is not None)
         while True:
             try:
                 answer = self.send(patience.url, asked, read)

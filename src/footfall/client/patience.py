@@ -1,5 +1,7 @@
 """How often a request is made until it is answered: at other nodes first, then after pauses, as time allows. Pure."""
 
+from math import inf
+
 from footfall.client import policy
 from footfall.errors import FootfallError, RateLimitedError, UnavailableError
 
@@ -12,10 +14,15 @@ class Patience:
         first: The one to begin with.
         timeout_s: For how long to try; the first attempt at each node is always made.
         now_s: When it begins.
+        counts: Whether it counts visits. Then it ends before nodes may have forgotten its keys, as it would perhaps
+            count twice after that.
     """
 
-    def __init__(self, urls: tuple[str, ...], first: int, timeout_s: float, now_s: float) -> None:
+    def __init__(
+        self, urls: tuple[str, ...], first: int, timeout_s: float, now_s: float, *, counts: bool = False
+    ) -> None:
         self._urls = urls
+        self._forgotten_s = now_s + policy.UNSURE_S_MAX if counts else inf
         self._ends_s = now_s + timeout_s
         self._failures = 0
         self.at = first % len(urls)
@@ -35,6 +42,8 @@ class Patience:
         """
         if not isinstance(error, UnavailableError):
             raise error
+        if now_s > self._forgotten_s:
+            raise error
         self._failures += 1
         limited = isinstance(error, RateLimitedError)  # which is meant for all nodes
         if not limited:
@@ -42,6 +51,6 @@ class Patience:
             if self._failures < len(self._urls):
                 return 0.0
         pause_s = policy.pause_s(max(1, self._failures // len(self._urls)), error.retry_after_s, chance)
-        if now_s + pause_s > self._ends_s:
+        if now_s + pause_s > min(self._ends_s, self._forgotten_s):
             raise error
         return pause_s

@@ -143,11 +143,13 @@ class Client:
             visitor: As for ``increment``.
             count: As for ``increment``.
             key: As for ``increment``. Without one, a random one is made.
-            timeout_s: For how long to try. Each attempt may take ``answer_timeout_s``.
+            timeout_s: For how long to try, 540 s at most: nodes remember keys for ten minutes. Each attempt may take
+                ``answer_timeout_s``.
 
         Raises:
             CallerError: It is no visit, or the nodes refuse it.
-            UnavailableError: No node took it in time. It may count yet: call again with the same key, if it had one.
+            UnavailableError: No node took it in time. It may count yet: call again with the same key, if it had one,
+                within ten minutes of the first call.
         """
         asked = requests.asking_to_count(name, visitor, count, key)
         return self._nodes.ask(asked, timeout_s, lambda url, response: requests.receipt_of(name, url, asked, response))

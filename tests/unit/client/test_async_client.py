@@ -1,6 +1,7 @@
 """The client for event loops: the same work, from a task."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,7 @@ from fake_nodes import FakeNodes
 import footfall
 from footfall.client.events import DATA_BYTES_MAX, Event, EventParser
 from footfall.client.patience import Patience
+from footfall.client.policy import PAUSE_MAX_S, UNSURE_S_MAX
 from footfall.errors import (
     BufferFullError,
     ConfigError,
@@ -176,3 +178,18 @@ def test_patience_ends_with_its_time_with_a_refusal_and_not_elsewhere_for_a_rate
         patience.failed(RateLimitedError("x", 4.0), 6.5, 1.0)
     with pytest.raises(ForbiddenError):
         patience.failed(ForbiddenError("x"), 0.0, 1.0)
+
+
+@pytest.mark.parametrize(("counts", "ends_s"), [(True, UNSURE_S_MAX), (False, 3600.0)])
+def test_patience_with_visits_ends_before_their_keys_are_forgotten(counts: bool, ends_s: float) -> None:
+    patience, now_s = Patience(("a",), 0, 3600.0, 0.0, counts=counts), 0.0
+    with contextlib.suppress(UnavailableError):
+        while True:
+            now_s += patience.failed(UnavailableError("the answer was lost"), now_s, 1.0)
+    assert ends_s - PAUSE_MAX_S <= now_s <= ends_s
+
+
+def test_patience_with_visits_asks_no_other_node_when_the_first_was_silent_for_too_long() -> None:
+    patience = Patience(("a", "b"), 0, 3600.0, 0.0, counts=True)
+    with pytest.raises(UnavailableError):
+        patience.failed(UnavailableError("no answer"), UNSURE_S_MAX + 1, 1.0)
