@@ -36,7 +36,7 @@ class Terminal:
     def type(self, keys: bytes) -> None:
         os.write(self._ours, keys)
 
-    def shows(self, text: str, timeout_s: float = 15.0) -> str:
+    def shows(self, text: str, timeout_s: float = 60.0) -> str:
         """Read until a text comes; what came, without colours and moves of the cursor."""
         came, deadline_s = b"", time.monotonic() + timeout_s
         while time.monotonic() < deadline_s:
