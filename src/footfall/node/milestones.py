@@ -83,6 +83,7 @@ class Milestones:
         self._define = define
         self.claims = self.claims_refused = 0
         self._wrong = Pace(CLAIMS_PER_S, CLAIMS_BURST)
+        self._early = Pace(CLAIMS_PER_S, CLAIMS_BURST)  # each writes to the log, and anyone may claim
 
     def find(self, counter: str, n: int) -> Standing:
         """A milestone. Raises UnknownMilestoneError, InvalidNameError."""
@@ -163,7 +164,8 @@ class Milestones:
             NotReachedError: It has no winner yet.
             WrongReceiptError: The receipt is another visit's.
             AlreadyClaimedError: Someone showed the receipt before.
-            TooManyClaimsError: Wrong receipts come too fast; the winner's is always looked at.
+            TooManyClaimsError: Wrong receipts come too fast, or claims while no winner is known here; once one is, his
+                receipt is always looked at.
         """
         self.claims += 1
         try:
@@ -195,11 +197,15 @@ class Milestones:
     async def _latest(self, counter: str, n: int) -> Standing:
         """A milestone as of now: before it is said not to be, all is read that any node has answered for.
 
-        Raises as ``find``, and as ``ExactReads.read``.
+        Raises as ``find``, and as ``ExactReads.read``; and TooManyClaimsError.
         """
-        found = self._counting.definitions.milestones.find(counter, n)
+        found = self._counting.definitions.milestones.find(check_name(counter), n)
         if found is None or found.winner is None:
-            exact = await self._counting.exact.read(check_name(counter))
+            if not self._early.take():
+                raise TooManyClaimsError(
+                    f"this node looks at {CLAIMS_PER_S:g} claims without a winner a second; try later"
+                )
+            exact = await self._counting.exact.read(counter)
             await self._noticed(exact.sequence)
         return self.find(counter, n)
 

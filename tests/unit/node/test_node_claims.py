@@ -73,6 +73,22 @@ async def test_before_a_winner_is_known_nobody_can_claim(cluster: Cluster, node:
     assert node.milestones.claims == node.milestones.claims_refused == N - 1 + 3
 
 
+async def test_claims_before_there_is_a_winner_are_slowed_down_as_each_writes_to_the_log(
+    cluster: Cluster, node: Node
+) -> None:
+    await node.milestones.add("a", N)
+    before, told = cluster.storage.last, []
+    for number in range(100):
+        with pytest.raises((NotReachedError, UnknownMilestoneError, TooManyClaimsError)) as found:
+            await node.milestones.claim("a", N + number % 2, "x" * 32, None)
+        told.append(type(found.value))
+    assert cluster.storage.last - before <= told.index(TooManyClaimsError) + 1
+    assert CLAIMS_BURST <= told.index(TooManyClaimsError) < 2 * CLAIMS_BURST
+    receipt = (await come(node, "a", *crowd(N)))[-1]
+    await until(lambda: node.milestones.find("a", N).winner)
+    assert (await node.milestones.claim("a", N, receipt, None)).made
+
+
 async def test_a_node_that_is_behind_reads_on_before_it_says_that_there_is_no_milestone_or_no_winner(
     cluster: Cluster, node: Node
 ) -> None:
