@@ -63,7 +63,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_bytes_max: int = 10 << 30  # the log is trimmed at every cut: minutes at 5 million visits/s
     spool_bytes_max: int = 1 << 30  # of visits that wait on this node while the log is away; 0: none are taken then
     spool_age_max_s: float = 86_400.0  # how long they may wait: well below the week after which producers are forgotten
-    cut_interval_s: float = 10.0
+    cut_interval_s: float = 10.0  # keys are remembered for 60: with less than 9 s, a client's late repeat counts twice
     beat_interval_s: float = 0.25
     silence_max_s: float = 2.0  # a node unheard for longer has lost its partitions
     lag_max_s: float = 5.0  # an owner further behind is passed over

@@ -45,7 +45,12 @@ class Tuning:
         int | None, Parameter(converter=whole, help="Size of the visits kept on this node while the log is away.")
     ] = None
     spool_age_max_s: Annotated[float | None, Parameter(help="Seconds for which they may wait there.")] = None
-    cut_interval_s: Annotated[float | None, Parameter(help="Seconds between checkpoints.")] = None
+    cut_interval_s: Annotated[
+        float | None,
+        Parameter(
+            help="Seconds between checkpoints. Keys are remembered for 60 of them, and clients repeat for 540 s."
+        ),
+    ] = None
     beat_interval_s: Annotated[float | None, Parameter(help="Seconds between heartbeats.")] = None
     silence_max_s: Annotated[float | None, Parameter(help="Seconds of silence after which a node is replaced.")] = None
     lag_max_s: Annotated[float | None, Parameter(help="Seconds behind after which a node is passed over.")] = None
