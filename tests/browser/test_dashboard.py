@@ -177,6 +177,7 @@ def test_a_lost_connection_is_shown_and_recovers(site: Site, watched: Watched, p
     watched.expected += ["net::ERR_", "status of 503"]
     page.goto(f"{site.url}/#/google.gmail")
     expect(page.get_by_text("Live", exact=True).first).to_be_visible()
+    expect(page.locator(".bars li")).to_have_count(16)  # all is there that must stay
     before = page.get_by_test_id("count").inner_text()
     site.nodes[0].kill()
     banner = page.get_by_test_id("banner")

@@ -27,7 +27,9 @@ class Terminal:
         self.resize(24, 100)
         self.settings = termios.tcgetattr(theirs)
         self._theirs = theirs
-        environment = {**os.environ, "TERM": "xterm-256color"}
+        # What runs tests in parallel says how wide its own screen is, and that would stand over the terminal's size.
+        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        environment = {**inherited, "TERM": "xterm-256color"}
         self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
 
     def resize(self, lines: int, columns: int) -> None:
@@ -75,6 +77,8 @@ def test_a_person_watches_a_node_that_dies_and_comes_back(node: NodeProcess) -> 
         terminal.shows("shop.books")
         terminal.type(b"\x1b[D")
         terminal.shows("counters")
+        terminal.resize(30, 140)
+        assert any(len(line) == 140 for line in re.split(r"[\r\n]+", terminal.shows("─" * 110)))
         node.kill()
         terminal.shows("DISCONNECTED")
         node.start()
