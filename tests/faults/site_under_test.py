@@ -15,7 +15,7 @@ from processes import NatsCluster, NatsServer, NodeProcess, eventually
 
 NODES = ("node1", "node2", "node3")
 PARTITIONS = list(range(16))
-SECRET = "of the site"
+SECRET = "the secret of the site"
 SETTLE_S = 60.0
 SETTINGS = ("--secret", SECRET, "--cut-interval-s", "5", "--closing-share", "0.2")
 

@@ -108,7 +108,7 @@ def test_a_node_of_several_that_is_killed_is_started_again(tmp_path: Path) -> No
 @pytest.mark.parametrize("topology", ["replicated", "sharded"])
 def test_three_nodes_on_three_servers_survive_the_death_of_any(tmp_path: Path, log_file: Path, topology: str) -> None:
     with NatsCluster(tmp_path / "nats") as cluster:
-        arguments = ("--nats", cluster.urls, "--topology", topology, "--cut-interval-s", "1", "--secret", "test")
+        arguments = ("--nats", cluster.urls, "--topology", topology, "--cut-interval-s", "1", "--secret", "the test's secret")
         nodes = [NodeProcess(tmp_path / f"node{n}", *arguments, "--node", f"node{n}") for n in range(3)]
         try:
             for node in nodes:

@@ -74,7 +74,7 @@ def test_every_setting_is_one_that_footfall_takes(
     served: list[Config] = []
     monkeypatch.setattr("footfall.cli.serve.serve", lambda config, nodes, open_: served.append(config))
     secret = tmp_path / "secret"
-    secret.write_text("quiet")
+    secret.write_text("quiet-0123456789")
     for name, value in environments()[place].items():
         assert name.startswith("FOOTFALL_"), name
         monkeypatch.setenv(name, str(secret) if name == "FOOTFALL_SECRET_FILE" else value)

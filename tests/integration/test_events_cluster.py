@@ -17,7 +17,7 @@ from processes import NatsServer, NodeProcess, eventually, free_ports
 def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[NodeProcess]]:
     """Three nodes on one server."""
     with NatsServer(tmp_path / "nats", "single", *free_ports(2)) as server:
-        arguments = ("--nats", server.url, "--topology", request.param, "--secret", "s" * 32, "--cut-interval-s", "1")
+        arguments = ("--nats", server.url, "--topology", request.param, "--secret", "the cluster's secret", "--cut-interval-s", "1")
         nodes = [NodeProcess(tmp_path / name, "--node", name, *arguments) for name in ("n1", "n2", "n3")]
         try:
             for node in nodes:

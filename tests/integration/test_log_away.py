@@ -88,8 +88,8 @@ def test_an_engine_that_is_stopped_in_its_tracks_delays_no_visit_for_long(tmp_pa
 def test_without_a_quorum_visits_are_kept_and_reads_answer(tmp_path: Path) -> None:
     with (
         NatsCluster(tmp_path) as cluster,
-        NodeProcess(tmp_path / "a", "--nats", cluster.urls, "--secret", "the same") as one,
-        NodeProcess(tmp_path / "b", "--nats", cluster.urls, "--secret", "the same") as two,
+        NodeProcess(tmp_path / "a", "--nats", cluster.urls, "--secret", "the same for both") as one,
+        NodeProcess(tmp_path / "b", "--nats", cluster.urls, "--secret", "the same for both") as two,
     ):
         assert [stored(one), stored(two)] == ["log", "log"]
         eventually(lambda: one.value("site") == two.value("site") == 2, what="both")

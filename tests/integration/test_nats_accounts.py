@@ -51,7 +51,7 @@ def nodes(secured: Secured, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         ",".join(secured.urls("node")),
         *secured.files,
         "--secret",
-        "quiet",
+        "quiet-0123456789",
         "--cut-interval-s",
         "0.5",
     )
@@ -208,7 +208,7 @@ async def test_a_producer_cannot_have_the_log_write_its_answer_elsewhere(produce
 
 def test_an_auditor_can_audit(secured: Secured, nodes: list[NodeProcess]) -> None:
     at = ("--nats", ",".join(secured.urls("auditor")), *secured.files, "--nats-api", API)
-    report = json.loads(footfall("audit", "raffle", "10", *at, "--secret", "quiet", "--json").stdout)
+    report = json.loads(footfall("audit", "raffle", "10", *at, "--secret", "quiet-0123456789", "--json").stdout)
     assert report["agrees"]
     assert report["winner"]["visitor"] == "v9"
 

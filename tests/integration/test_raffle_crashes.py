@@ -19,7 +19,7 @@ from footfall.log.streams import STREAM
 from processes import NatsCluster, NatsServer, NodeProcess, eventually, free_ports
 
 EXACT = f"/v1/counters/{SUM}?consistency=linearizable"
-SECRET = ("--secret", "of the raffle")
+SECRET = ("--secret", "the secret of the raffle")
 SETTINGS = ("--closing-share", "0.2", "--cut-interval-s")
 
 

@@ -12,7 +12,7 @@ from processes import NatsCluster, NodeProcess, eventually
 
 pytestmark = pytest.mark.cluster
 
-CUT = ("--cut-interval-s", "0.3", "--partitions", "4", "--secret", "the cluster's")
+CUT = ("--cut-interval-s", "0.3", "--partitions", "4", "--secret", "the cluster's secret")
 
 
 def hit(node: NodeProcess, count: int, stored: str = "log") -> dict[str, Any]:

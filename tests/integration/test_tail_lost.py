@@ -62,7 +62,7 @@ async def others(url: str, publish: int) -> None:
 @pytest.fixture
 def nodes(server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[NodeProcess]]:
     """Two nodes that share the partitions."""
-    monkeypatch.setenv("FOOTFALL_SECRET", "the cluster's")
+    monkeypatch.setenv("FOOTFALL_SECRET", "the cluster's secret")
     with contextlib.ExitStack() as stack:
         yield [
             stack.enter_context(NodeProcess(tmp_path / name, "--nats", server.url, "--node", name))

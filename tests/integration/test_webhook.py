@@ -130,7 +130,7 @@ def test_another_node_goes_on_when_the_one_that_speaks_is_killed(
     receiver.answer = lambda before: 503
     settings = config(tmp_path / "settings.toml", receiver.url)
     ports = free_ports(2)
-    arguments = ("--config", settings, "--nats", server.url, "--secret", "the cluster's")
+    arguments = ("--config", settings, "--nats", server.url, "--secret", "the cluster's secret")
     nodes = [
         NodeProcess(tmp_path / f"n{index}", *arguments, "--node", f"n{index}", port=port)
         for index, port in enumerate(ports)
