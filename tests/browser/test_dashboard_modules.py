@@ -99,3 +99,47 @@ def test_rates_come_from_neighbouring_samples_and_gaps_are_spread(scripts: Page)
     rates = "[[10, 6], [12, 4], [40, 0]]"
     assert call(scripts, "series", "binned", rates, "0", "60", "10") == [[10, 40], [5, 0]]
     assert call(scripts, "series", "binned", rates, "20", "30", "10") == [[], []]
+
+
+def test_a_node_keeps_its_colour_and_a_new_one_takes_what_is_free(scripts: Page) -> None:
+    for before, needed, after in (
+        ([], ["b", "a"], ["a", "b"]),
+        (["a", "b"], ["b", "a", "c"], ["a", "b", "c"]),
+        (["a", "b", "c"], ["a", "c"], ["a", None, "c"]),
+        (["a", None, "c"], ["a", "c", "d", "e"], ["a", "d", "c", "e"]),
+    ):
+        assert call(scripts, "owners", "placed", json.dumps(before), json.dumps(needed)) == after
+    assert call(scripts, "owners", "colourOf", "['a', 'b']", "'b'") == "owner-1"
+    assert call(scripts, "owners", "colourOf", "['a', 'b']", "null") == "none"
+    assert call(scripts, "owners", "colourOf", "['a', 'b']", "undefined") == "unknown"
+
+
+def test_a_partition_that_moves_tells_who_counted_it_before(scripts: Page) -> None:
+    known: Any = {}
+    for owner, before in (("a", None), ("a", None), (None, None), ("b", "a"), (None, "a"), ("b", "a"), ("a", "b")):
+        known = call(scripts, "owners", "moved", json.dumps(known), json.dumps([{"partition": 3, "owner": owner}]))
+        assert known["3"]["before"] == before
+
+
+def test_times_on_the_axis_say_which_they_are(scripts: Page) -> None:
+    day = 86_400
+    for step, span, parts in (
+        (5, 120, {"hour", "minute", "second"}),
+        (600, 3_600, {"hour", "minute"}),
+        (3 * 3_600, day, {"hour", "minute"}),
+        (12 * 3_600, 7 * day, {"weekday", "hour", "minute"}),
+        (day, 7 * day, {"day", "month"}),
+        (30 * day, 365 * day, {"month", "year"}),
+    ):
+        assert set(call(scripts, "chart", "styleOf", str(step), str(span))) == parts
+
+
+def test_a_chart_shows_its_whole_span_and_a_live_one_what_is_known(scripts: Page) -> None:
+    for arguments, shown in (
+        ("undefined, 604800, undefined, 1e9", [1e9 - 604_800, 1e9]),
+        ("1e9 - 60, 604800, undefined, 1e9", [1e9 - 604_800, 1e9]),
+        ("undefined, 120, true, 1e9", [1e9 - 30, 1e9]),
+        ("1e9 - 60, 120, true, 1e9", [1e9 - 60, 1e9]),
+        ("1e9 - 600, 120, true, 1e9", [1e9 - 120, 1e9]),
+    ):
+        assert call(scripts, "chart", "rangeOf", arguments) == shown

@@ -1,5 +1,6 @@
 """What sites embed besides pictures, as it is served: the script that counts, and the public page of one counter."""
 
+import html
 import re
 from collections.abc import AsyncIterator
 
@@ -10,6 +11,8 @@ from fake_node import FakeNode
 from footfall.web import static
 from footfall.web.pages import SCRIPT_BYTES_MAX, page
 from footfall.web.server import HttpServer
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
 @pytest.fixture
@@ -61,6 +64,40 @@ async def test_what_is_no_name_is_never_written_into_a_page(http: httpx.AsyncCli
         answer = await http.get(f"/c/{name}")
         assert answer.status_code in (404, 422)
         assert "html" not in answer.headers["content-type"]
+
+        page = await http.get(f"/c/{name}", headers={"accept": "text/html"})
+        assert page.status_code == answer.status_code
+        assert not {"<script>", 'a"b'} & set(re.findall(r'<script>|a"b', page.text))
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/c/a..b", 422, "cannot name a counter: write 1 to 8"),
+        ("/nosuch", 404, "There is nothing at /nosuch"),
+        ("/no/such/page", 404, "There is nothing at /no/such/page"),
+    ],
+)
+async def test_a_person_is_told_by_a_page_what_a_program_is_told_by_a_problem(
+    http: httpx.AsyncClient, path: str, status: int, said: str
+) -> None:
+    page = await http.get(path, headers={"accept": BROWSER})
+    assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert said in page.text
+    assert page.headers["cache-control"] == "no-store"
+    links = re.findall(r'href="([^"]*)"', page.text)
+    assert len(links) == 3
+    for link in links:
+        assert link.startswith("."), "below a prefix, too"
+        assert (await http.get(httpx.URL(f"{http.base_url}{path}").join(link))).status_code == 200
+    problem = await http.get(path)
+    assert (problem.status_code, problem.headers["content-type"]) == (status, "application/problem+json")
+    assert problem.json()["detail"][1:] in html.unescape(page.text)
+
+
+async def test_the_api_tells_everyone_by_a_problem(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/v1/nosuch", headers={"accept": BROWSER})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
 def test_pages_of_two_counters_differ_in_their_tags() -> None:

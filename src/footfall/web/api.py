@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Send
@@ -15,10 +15,10 @@ from starlette.types import Scope as Connection
 
 from footfall.core.names import check_name
 from footfall.core.visit import Visit
-from footfall.errors import FootfallError, InvalidRequestError
+from footfall.errors import InvalidRequestError
 from footfall.node.node import Node
 from footfall.node.readings import Added
-from footfall.web import asking, pages, problems, requests, static, wire
+from footfall.web import asking, failures, pages, problems, requests, static, wire
 from footfall.web.badges import BadgesApi
 from footfall.web.cors import Cors
 from footfall.web.door import Door
@@ -194,15 +194,13 @@ def application(node: Node, traffic: Traffic, door: Door, events: Events, pulse:
     """The ASGI application of a node, behind its door."""
     app = Starlette(
         routes=Api(node, traffic, door, events).routes(),
-        exception_handlers={
-            FootfallError: _on_footfall_error,
-            HTTPException: _on_http_error,
-            ClientDisconnect: _on_disconnect,
-            Exception: _on_bug,
-        },
+        exception_handlers=failures.HANDLERS,
     )
     app.router.redirect_slashes = False
     return _Outermost(app, traffic, door.cors, pulse or Pulse())
+
+
+_SHED = failures.in_json(problems.SHED)
 
 
 class _Outermost:
@@ -259,35 +257,3 @@ def _accepted(added: Added, single: bool) -> wire.Accepted:
     if single:
         return wire.Accepted(added.accepted, added.stored, receipt=added.receipts[0])
     return wire.Accepted(added.accepted, added.stored, receipts=added.receipts)
-
-
-def _answer(problem: problems.Problem) -> Response:
-    return Response(problem.body, problem.status, problem.headers, problems.CONTENT_TYPE)
-
-
-_SHED = _answer(problems.SHED)
-
-
-async def _on_footfall_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, FootfallError)
-    return _answer(problems.problem(error))
-
-
-async def _on_http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    detail, headers = error.detail, dict(error.headers or {})
-    if error.status_code == 404:
-        detail = f"there is nothing at {request.url.path[:200]}; /openapi.json lists what is"
-    elif error.status_code == 405:
-        allowed = ", ".join(sorted(headers.pop("Allow", "").split(", ")))
-        headers["allow"] = allowed
-        detail = f"{request.method} cannot be used here; {allowed} can"
-    return _answer(problems.plain_problem(error.status_code, detail)._replace(headers=headers))
-
-
-async def _on_disconnect(request: Request, error: Exception) -> Response:
-    return Response(status_code=400)  # nobody reads it
-
-
-async def _on_bug(request: Request, error: Exception) -> Response:
-    return _answer(problems.plain_problem(500, "this is a bug; the log of the server says more"))

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "../vendor/htm-preact.js";
 import { ago, bytes, count, duration, ranges } from "./numbers.js";
-import { colourOf } from "./partitions.js";
+import { colourOf } from "./owners.js";
 import { useStore } from "./store.js";
 
 const LAG_FINE_MS = 1_000;
@@ -59,14 +59,17 @@ export function Log() {
       <div><dt>Engine</dt><dd>${kind}${log.replicas > 1 ? `, ${log.replicas} replicas` : ""}</dd></div>
       <div><dt>Position</dt><dd>${count(sequence)}</dd></div>
       <div><dt>Messages</dt><dd>${count(log.messages)}</dd></div>
-      <div><dt>Size</dt><dd>${size(log.bytes, log.bytes_max)}</dd></div>
+      <div><dt>Size</dt><dd>${size(log.bytes, log.bytes_max)}${log.bytes_max > 0 && html`<${Full} part=${log.bytes / log.bytes_max} />`}</dd></div>
       <div><dt>Spool</dt><dd>${spooled(spool)}</dd></div>
       <div><dt>Footfall</dt><dd>${version}, up ${duration(Math.max(1, now / 1_000 - started))}</dd></div>
     </dl>
-    ${log.bytes_max > 0 && html`<div class="progress" role="img" aria-label=${`The log is ${Math.round((100 * log.bytes) / log.bytes_max)} % full`}>
-      <i style=${{ "--part": Math.min(1, log.bytes / log.bytes_max) }}></i>
-    </div>`}
   </section>`;
+}
+
+function Full({ part }) {
+  return html`<div class="progress" role="img" aria-label=${`The log is ${Math.round(100 * part)} % full`}>
+    <i style=${{ "--part": Math.min(1, part) }}></i>
+  </div>`;
 }
 
 const size = (used, most) => (most > 0 ? `${bytes(used)} of ${bytes(most)}` : bytes(used));

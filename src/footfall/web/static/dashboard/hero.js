@@ -49,8 +49,8 @@ function Worth({ reading }) {
   const what = unit === "visitors" ? "Each distinct visitor is counted once." : "Every visit is counted.";
   const how =
     phase === "cp"
-      ? `A milestone is near: one judge reads every visit in the order of the log. The count is exact at position ${count(sequence)}.`
-      : `Any node answers from what it knows, ${stale ? `at most ${ago(stale)} old` : "up to this moment"}.`;
+      ? `Consistent: a milestone is near, so one judge reads every visit in the order of the log. The count is exact at position ${count(sequence)} of it.`
+      : `Available: any node answers at once from what it knows, ${stale ? `at most ${ago(stale)} old` : "up to this moment"}.`;
   return html`<div class="worth">
     <span class="chip" title=${what}>${unit}</span>
     <span class=${`chip phase ${phase}`} data-testid="phase" title=${how}>

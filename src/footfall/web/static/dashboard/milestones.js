@@ -1,15 +1,19 @@
 // Milestones: how far each is, when it will be reached at this pace, and who won.
 
-import { html, useState } from "../vendor/htm-preact.js";
+import { html, useEffect, useState } from "../vendor/htm-preact.js";
+import { ask, path } from "./api.js";
 import { Flag, Plus, Trophy } from "./icons.js";
 import { count, distance, duration, ordinal, perSecond, share } from "./numbers.js";
 import { store, useStore } from "./store.js";
 
 const SHOWN = 5;
+const TOLD_MAX = 100; // in an overview: the nearest, and those that were reached last
 
 export function Milestones() {
-  const milestones = useStore((state) => state.overview.milestones);
+  const told = useStore((state) => state.overview.milestones);
   const chosen = useStore((state) => state.chosen);
+  const others = useOthers(chosen, told.length >= TOLD_MAX);
+  const milestones = [...told, ...others.filter(({ counter, n }) => !told.some((one) => one.counter === counter && one.n === n))];
   const [all, setAll] = useState(false);
   const sorted = [...milestones].sort((one, other) => (other.counter === chosen) - (one.counter === chosen));
   const shown = all ? sorted : sorted.slice(0, SHOWN);
@@ -23,8 +27,28 @@ export function Milestones() {
     <ul>
       ${shown.map((one) => html`<li key=${`${one.counter} ${one.n}`}>${one.winner ? html`<${Reached} one=${one} />` : html`<${Open} one=${one} />`}</li>`)}
     </ul>
+    ${all && told.length >= TOLD_MAX && html`<p class="hint">The ${TOLD_MAX} nearest and last reached. Choose a counter to see all of its own.</p>`}
     ${sorted.length > SHOWN && html`<button class="quiet" onClick=${() => setAll(!all)}>${all ? "Show fewer" : `Show all ${count(sorted.length)}`}</button>`}
   </section>`;
+}
+
+/** Those of the chosen counter, where an overview has no room for all. */
+function useOthers(chosen, full) {
+  const [others, setOthers] = useState([]);
+  const winner = useStore((state) => state.winner);
+  useEffect(() => {
+    setOthers([]);
+    if (!chosen || !full) return undefined;
+    let wanted = true;
+    ask("GET", path("counters", chosen, "milestones")).then(
+      (found) => wanted && setOthers(found.milestones),
+      () => {}, // those that were told are shown
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [chosen, full, winner]);
+  return others;
 }
 
 function Title({ one }) {
@@ -33,22 +57,28 @@ function Title({ one }) {
 
 const SOON_S = 100 * 365 * 86_400;
 
+/** When it will be reached at this pace. */
+function whenOf({ rate_per_s: rate, projected_s: left }) {
+  if (rate === undefined) return "";
+  if (left === null) return "not moving";
+  return `${left > SOON_S ? "not in a lifetime" : `in about ${duration(left)}`}, at ${perSecond(rate)} a second`;
+}
+
 function Open({ one }) {
   const reading = useStore((state) => state.readings[one.counter]);
   const value = reading && BigInt(reading.value) > BigInt(one.value) ? reading.value : one.value;
   const part = share(value, one.n);
   const left = distance(one.n, value);
-  const when =
-    one.projected_s === null ? "not moving" : one.projected_s > SOON_S ? "not in a lifetime" : `in about ${duration(one.projected_s)}`;
-  const phase = one.state === "closing" ? "cp" : "ap";
+  const near = one.state === "closing";
   return html`<div class=${`milestone ${one.state}`}>
     <div class="line"><span class="medal"><${Flag} /></span><${Title} one=${one} />
-      <span class=${`chip phase ${phase}`} title=${phase === "cp" ? "Near: one judge reads every visit in the order of the log" : "Far: every node counts by itself"}>${phase}</span>
+      ${near && html`<span class="chip cp">phase cp</span>`}
     </div>
     <div class="progress" role="progressbar" aria-label=${`To the ${ordinal(one.n)} of ${one.counter}`} aria-valuenow=${Math.floor(part * 100)} aria-valuemin="0" aria-valuemax="100">
       <i style=${{ "--part": part }}></i>
     </div>
-    <p class="line note"><span><b>${count(left)}</b> to go</span><span class="space"></span><span>${when}${one.rate_per_s > 0 ? `, at ${perSecond(one.rate_per_s)} a second` : ""}</span></p>
+    <p class="line note"><span><b>${count(left)}</b> to go</span><span class="space"></span><span>${whenOf(one)}</span></p>
+    ${near && html`<p class="note">It is near: one judge reads every visit in the order of the log, to name exactly this one.</p>`}
   </div>`;
 }
 

@@ -12,11 +12,11 @@ const SMOOTHED = 3; // seconds: visits come in batches, and the browser's timers
 const REFRESH_MS = 10_000;
 const ADDED_MAX = 20; // histories that are fetched and added up
 const SPANS = {
-  live: { label: "Live", seconds: LIVE_S, said: "the last two minutes" },
-  hour: { label: "Hour", seconds: 3_600, bin: 10, said: "the last hour" },
-  day: { label: "Day", seconds: 86_400, bin: 300, said: "the last day" },
-  week: { label: "Week", seconds: 7 * 86_400, bin: 3_600, said: "the last week" },
-  year: { label: "Year", seconds: 365 * 86_400, bin: 86_400, said: "the last year" },
+  live: { label: "Live", live: true, seconds: LIVE_S, bin: 1, every: "second", said: "the last two minutes" },
+  hour: { label: "Hour", seconds: 3_600, bin: 10, every: "ten seconds", said: "the last hour" },
+  day: { label: "Day", seconds: 86_400, bin: 300, every: "ten seconds", said: "the last day" },
+  week: { label: "Week", seconds: 7 * 86_400, bin: 3_600, every: "hour", said: "the last week" },
+  year: { label: "Year", seconds: 365 * 86_400, bin: 86_400, every: "hour", said: "the last year" },
 };
 
 export function Rate() {
@@ -27,6 +27,7 @@ export function Rate() {
   const rates = points[1].filter((rate) => rate !== null);
   const now = rates.at(-1) ?? 0;
   const most = Math.max(0, ...rates);
+  const begin = span !== "live" && beginOf(past, SPANS[span]);
   const said = `Visits a second over ${SPANS[span].said}: ${perSecond(now)} now, ${perSecond(most)} at most.`;
   return html`<section class="card rate" aria-labelledby="rate">
     <div class="head">
@@ -39,9 +40,25 @@ export function Rate() {
         )}
       </div>
     </div>
-    <${Chart} key=${chosen + span} points=${points} seconds=${SPANS[span].seconds} said=${said} />
-    ${rates.length < 2 && html`<p class="hint">${failed || "The curve begins as soon as there are two samples."}</p>`}
+    <div class="plot">
+      <${Chart} key=${chosen + span} points=${points} span=${SPANS[span]} said=${said} />
+      ${rates.length === 0 && html`<p class="hint">${failed || whyNone(past, SPANS[span])}</p>`}
+    </div>
+    ${begin && rates.length > 0 && html`<p class="hint">Kept since ${begin}.</p>`}
   </section>`;
+}
+
+function whyNone(histories, { live, every }) {
+  if (live || histories.some(({ points }) => points.length)) return `The curve begins with the second sample. There is one every ${every}.`;
+  return `No sample is kept yet. A node takes one every ${every}, of its first counters: those at the top of the tree before others.`;
+}
+
+/** When what is kept of a span begins, in words; nothing, if that is before the span does. */
+function beginOf(histories, { seconds, bin }) {
+  const first = Math.min(...histories.map(({ points }) => points[0]?.[0] ?? Infinity));
+  const since = Date.now() / 1_000 - first;
+  if (!(since > 0 && since < seconds - 2 * bin)) return "";
+  return new Date(first * 1_000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 }
 
 /** What the node kept: [seconds, value] of each counter that is shown, added up where several are. */
@@ -88,11 +105,11 @@ function usePoints(span, past) {
   return [times, rates];
 }
 
-function Chart({ points, seconds, said }) {
+function Chart({ points, span, said }) {
   const box = useRef();
   const chart = useRef();
   useEffect(() => {
-    chart.current = draw(box.current, seconds);
+    chart.current = draw(box.current, span);
     return () => chart.current.destroy();
   }, []);
   useEffect(() => chart.current.show(points));

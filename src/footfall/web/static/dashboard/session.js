@@ -2,6 +2,7 @@
 
 import { ask, path, Refusal, token } from "./api.js";
 import { parse, sum } from "./numbers.js";
+import { placed } from "./owners.js";
 import { store } from "./store.js";
 import { Stream } from "./stream.js";
 
@@ -60,14 +61,15 @@ function celebrate(milestone) {
 function take(overview) {
   const { overview: before, owners, gone } = store.get();
   const ids = overview.nodes.map((node) => node.id);
-  const news = ids.filter((id) => !owners.includes(id)).sort();
   const left = before?.node === overview.node ? before.nodes.filter((node) => !ids.includes(node.id)) : [];
   const silent = Object.fromEntries(Object.entries(gone).filter(([id]) => !ids.includes(id)));
   for (const node of left) silent[node.id] ??= { node, since: Date.now() };
+  const kept = Object.fromEntries(Object.entries(silent).slice(-GONE_MAX));
   store.set({
     overview,
-    owners: news.length ? [...owners, ...news] : owners,
-    gone: Object.fromEntries(Object.entries(silent).slice(-GONE_MAX)),
+    owners: placed(owners, [...new Set([...ids, ...Object.keys(kept)])]),
+    gone: kept,
+    said: left.length ? `Not heard any more: ${left.map((node) => node.id).join(", ")}.` : store.get().said,
   });
   for (const one of overview.milestones.filter((each) => each.winner)) {
     if (before) celebrate(one); // its event was missed

@@ -26,7 +26,7 @@ export const store = createStore({
   roots: null, // names at the top, or null if they are not known or too many to add up
   chosen: "", // a counter, or "" for all together
   samples: [], // [seconds, value] of what is chosen, of the last minutes
-  owners: [], // ids of nodes in the order in which they were seen: their colours
+  owners: [], // ids of nodes, each at the place that is its colour; null where a place is free
   gone: {}, // nodes that are not heard any more: id → { node, since }
   dialog: null,
   winner: null, // a milestone that is being celebrated

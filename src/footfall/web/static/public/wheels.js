@@ -1,5 +1,7 @@
 // A count whose digits roll. Only digits that change move, and all of them at once if motion is not wanted.
 
+const GAP = 0.35; // of a digit's width
+
 const FACES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 
 function wheel() {
@@ -30,5 +32,6 @@ export function roll(box, digits) {
   wheels.forEach((one, at) => {
     one.firstChild.style.transform = `translateY(${-digits[at] * 10}%)`;
   });
+  box.style.setProperty("--places", digits.length + Math.floor((digits.length - 1) / 3) * GAP);
   box.dataset.value = digits;
 }
