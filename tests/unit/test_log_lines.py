@@ -44,6 +44,11 @@ ALB = (
     '"arn:aws:acm:us-east-2:123456789012:certificate/12345678-1234-1234-1234-123456789012" 1 '
     '2026-11-26T06:59:59.364000Z "authenticate,forward" "-" "-" "10.0.0.1:80" "200" "-" "-" TID_1234abcd5678ef90'
 )
+CLOUDFRONT_JSON = (
+    '{"date":"2026-11-26","time":"07:00:00","x-edge-location":"SFO53-P7","sc-bytes":"1068","c-ip":"2001:db8::7",'
+    '"cs-method":"GET","cs(Host)":"d111111abcdef8.cloudfront.net","cs-uri-stem":"/caf%C3%A9/","sc-status":"304",'
+    '"cs(Referer)":"-","cs(User-Agent)":"' + UA.replace(" ", "%20") + '","x-host-header":"www.example.com"}'
+)
 CADDY = (
     '{"level":"info","ts":1795676400.5,"logger":"http.log.access.log0","msg":"handled request","request":{'
     '"remote_ip":"10.0.0.9","remote_port":"41342","client_ip":"2001:db8::7","proto":"HTTP/2.0","method":"GET",'
@@ -124,6 +129,16 @@ LINES: list[tuple[Reading, str, Hit]] = [
             "200",
             "Mozilla/5.0 (X11; Linux x86_64)",
         ),
+    ),
+    (
+        Reading(Format.CLOUDFRONT, head=[CLOUDFRONT_JSON.encode()]),
+        CLOUDFRONT_JSON,
+        Hit("2001:db8::7", "2026-11-26T07:00:00", None, "GET", "/caf%C3%A9/", "www.example.com", "304", UA),
+    ),
+    (
+        Reading(Format.CLOUDFRONT, head=[b'{"timestamp(ms)":"1"}']),
+        '{"timestamp(ms)":"1795676400123","DistributionId":"E1","c-ip":"192.0.2.7","sc-status":200,"cs(Host)":"d.cf.net"}',
+        Hit("192.0.2.7", "1795676400123", None, None, None, "d.cf.net", "200"),
     ),
     (
         Reading(Format.NGINX, NGINX),
@@ -213,8 +228,10 @@ def test_an_alb_s_client_has_a_port_behind_whatever_address(client: str) -> None
          ("www.example.com", "TID_1234abcd5678ef90")),
         (Reading(Format.CLOUDFRONT, head=CLOUDFRONT), CLOUDFRONT_LINE, ("x-edge-location", "cs(User-Agent)"),
          ("FRA56-P1", "Mozilla/5.0 (X11; Linux x86_64)")),
-        (Reading(Format.NGINX, NGINX_JSON), LINES[11][1], ("$host", "status"), ("example.com", "200")),
-        (Reading(Format.APACHE, APACHE), LINES[14][1], ("%{x-tenant}i", "D", "%>s"), ("acme", "123", "200")),
+        (Reading(Format.CLOUDFRONT, head=[CLOUDFRONT_JSON.encode()]), CLOUDFRONT_JSON,
+         ("x-edge-location", "cs(User-Agent)", "c-country"), ("SFO53-P7", UA, "")),
+        (Reading(Format.NGINX, NGINX_JSON), LINES[13][1], ("$host", "status"), ("example.com", "200")),
+        (Reading(Format.APACHE, APACHE), LINES[16][1], ("%{x-tenant}i", "D", "%>s"), ("acme", "123", "200")),
     ],
     ids=lambda value: getattr(value, "form", ""),
 )  # fmt: skip
@@ -224,6 +241,17 @@ def test_a_field_is_found_by_its_name(
     hit = dialect_of(reading, fields).read(line.encode())
     assert isinstance(hit, Hit)
     assert hit.fields == values
+
+
+def test_an_alb_s_newer_fields_have_names_and_older_lines_lack_them() -> None:
+    line = ALB.format(client="192.0.2.7:1", agent="x")
+    read = dialect_of(Reading(Format.ALB), ["transformed_uri", "request_transform_status", "ip_address"]).read
+    newer = read(f'{line} "-" "https://b.example/x" "TransformSuccess" 10.0.0.9'.encode())
+    assert isinstance(newer, Hit)
+    assert newer.fields == ("https://b.example/x", "TransformSuccess", "10.0.0.9")
+    older = read(line.encode())
+    assert isinstance(older, Hit)
+    assert older.fields == ("", "", "")
 
 
 @pytest.mark.parametrize(
@@ -268,9 +296,11 @@ def test_comments_and_other_messages_are_passed_over(reading: Reading, line: str
         (Reading(Format.TRAEFIK), '{"visitor":"a"}', "Traefik"),
         (Reading(Format.TRAEFIK), LINES[1][1], "Traefik"),
         (Reading(Format.ALB), "http 2026-11-26T07:00:00Z app/lb", "ALB"),
-        (Reading(Format.CLOUDFRONT, head=CLOUDFRONT), "a\tb", "has 2 columns, and #Fields names 33"),
+        (Reading(Format.CLOUDFRONT, head=CLOUDFRONT), "a\tb", "has 2 of the 33 columns that #Fields names"),
         (Reading(Format.CLOUDFRONT, head=CLOUDFRONT), CLOUDFRONT_LINE.replace("\t200\t", "\tGET\t"), "'GET'"),
         (Reading(Format.CLOUDFRONT, head=CLOUDFRONT), "#Fields: c-ip date", "a file of its own"),
+        (Reading(Format.CLOUDFRONT, head=[b"{}"]), '{"visitor":"a"}', "CloudFront"),
+        (Reading(Format.CLOUDFRONT, head=[b"{}"]), "#Fields: c-ip", "CloudFront"),
         (Reading(Format.NGINX, NGINX), LINES[0][1], "format that was given"),
         (Reading(Format.APACHE, "%h %s"), "192.0.2.7 GET", "format that was given"),
     ],
@@ -283,6 +313,9 @@ def test_a_line_of_another_format_has_a_reason(reading: Reading, line: str, why:
 
 
 def test_columns_come_as_the_log_s_own_header_has_them() -> None:
+    timed = dialect_of(Reading(Format.CLOUDFRONT, head=[b"#Fields: timestamp(ms) c-ip"]))
+    assert timed.tells == {"time", "address", "fields"}
+    assert timed.read(b"1795676400123\t192.0.2.7") == Hit("192.0.2.7", "1795676400123")
     head = [b"#Fields: sc-status c-ip cs-uri-stem"]
     dialect = dialect_of(Reading(Format.CLOUDFRONT, head=head))
     assert dialect.tells == {"status", "address", "target", "fields"}
@@ -353,7 +386,10 @@ def test_the_first_line_of_a_request_has_a_method_and_a_target(request_line: str
         "1795676400",
         "1795676400000",
         "1795676400000000",
+        "1795676400000000000",
         1795676400.0,
+        "2026/11/26 07:00:00",
+        "2026/11/26 07:00:00.000000000",
     ],
 )
 def test_times_are_read_as_servers_write_them(text: str | float) -> None:
@@ -375,6 +411,7 @@ READINGS = [
     Reading(Format.CADDY),
     Reading(Format.ALB),
     Reading(Format.CLOUDFRONT, head=CLOUDFRONT),
+    Reading(Format.CLOUDFRONT, head=[b"{}"]),
     Reading(Format.NGINX, NGINX),
     Reading(Format.NGINX, NGINX_JSON),
     Reading(Format.APACHE, APACHE),

@@ -152,7 +152,7 @@ def recognise(lines: Sequence[bytes]) -> Format:
     if counts[best] and 2 * counts[best] >= told:
         return best
     if not told:  # nothing but blank lines and comments
-        return Format.CLOUDFRONT if aws.has_fields(sample) else Format.COMBINED
+        return Format.CLOUDFRONT if aws.names_columns(sample) else Format.COMBINED
     first = next(line for line in sample if not line.startswith(b"#"))
     raise InputError(
         f"its lines are of no format that is known, as the first: {first[:80].decode(errors='replace')!r}; say "
@@ -164,7 +164,7 @@ def _readable(form: Format, sample: Sequence[bytes]) -> int:
     if form is Format.JSONL:
         parse = _jsonl(Selection(counter="any"), None)
         return sum(type(parse(line)) is Line for line in sample)
-    if form is Format.CLOUDFRONT and not aws.has_fields(sample):
+    if form is Format.CLOUDFRONT and not aws.names_columns(sample):
         return 0
     read = dialect_of(Reading(form, head=sample)).read
     return sum(type(read(line)) is Hit for line in sample)

@@ -1,10 +1,10 @@
-"""Logs of Amazon's Application Load Balancer and of CloudFront (standard logs, W3C extended)."""
+"""Logs of Amazon's Application Load Balancer and of CloudFront (standard logs, in W3C extended format or in JSON)."""
 
 import re
 from collections.abc import Sequence
-from urllib.parse import unquote
 
-from footfall.cli.logs.hit import Dialect, Hit, Skip, to_text
+from footfall.cli.logs import objects
+from footfall.cli.logs.hit import Dialect, Hit, Skip, percent_decoded, to_text
 from footfall.errors import ConfigError, InputError
 
 ALB_FIELDS = (
@@ -13,6 +13,7 @@ ALB_FIELDS = (
     "user_agent", "ssl_cipher", "ssl_protocol", "target_group_arn", "trace_id", "domain_name", "chosen_cert_arn",
     "matched_rule_priority", "request_creation_time", "actions_executed", "redirect_url", "error_reason",
     "target:port_list", "target_status_code_list", "classification", "classification_reason", "conn_trace_id",
+    "transformed_host", "transformed_uri", "request_transform_status", "ip_address",
 )  # fmt: skip
 FIELDS_LINES_MAX = 10  # the header's #Fields is looked for in so many lines
 
@@ -45,13 +46,13 @@ def alb(fields: Sequence[str]) -> Dialect:
     return Dialect(read, frozenset({"address", "time", "method", "target", "host", "status", "agent", "fields"}))
 
 
-def has_fields(head: Sequence[bytes]) -> bool:
-    """Whether a log's first lines have the header that names its columns."""
-    return _header(head) is not None
+def names_columns(head: Sequence[bytes]) -> bool:
+    """Whether a log's first lines tell which columns it has: by a header, or each its own."""
+    return _is_json(head) or _header(head) is not None
 
 
 def cloudfront(head: Sequence[bytes], fields: Sequence[str]) -> Dialect:
-    """CloudFront's standard log. The log's own header tells which columns it has, and in which order.
+    """CloudFront's standard log. Its own header tells which columns it has, and in which order; JSON needs none.
 
     Args:
         head: The log's first lines.
@@ -61,6 +62,8 @@ def cloudfront(head: Sequence[bytes], fields: Sequence[str]) -> Dialect:
         InputError: There is no header.
         ConfigError: A field is no column.
     """
+    if _is_json(head):
+        return objects.cloudfront(fields)
     header = _header(head)
     if header is None:
         raise InputError(f"there is no #Fields in the first {FIELDS_LINES_MAX} lines, which would name the columns")
@@ -68,7 +71,8 @@ def cloudfront(head: Sequence[bytes], fields: Sequence[str]) -> Dialect:
     width = len(names)
     columns = _columns(names, fields, "the log")
     at = {name: names.index(name) for name in names}
-    time, date = at.get("time"), at.get("date")
+    dated = ("date", "time") if {"date", "time"} <= at.keys() else ("timestamp(ms)",)  # where one has asked for it
+    when = [at[name] for name in dated if name in at]
     method, stem, status = at.get("cs-method"), at.get("cs-uri-stem"), at.get("sc-status")
     agent, address = at.get("cs(User-Agent)"), at.get("c-ip")
     host = at.get("x-host-header", at.get("cs(Host)"))  # cs(Host) is the distribution's own name
@@ -80,23 +84,23 @@ def cloudfront(head: Sequence[bytes], fields: Sequence[str]) -> Dialect:
             return Skip.NOTHING
         values = to_text(line).split("\t")
         if len(values) != width:
-            return f"has {len(values)} columns, and #Fields names {width}"
+            return f"has {len(values)} of the {width} columns that #Fields names"
         if status is not None and not _STATUS.fullmatch(values[status]):
             return f"has {values[status][:20]!r} for a status"
         return Hit(
             None if address is None else values[address],
-            None if time is None or date is None else f"{values[date]}T{values[time]}",
+            "T".join(values[column] for column in when) or None,
             None,
             None if method is None else values[method],
             None if stem is None else values[stem],
             None if host is None else values[host],
             None if status is None else values[status],
-            None if agent is None else _decoded(values[agent]),
-            tuple(_decoded(values[column]) for column in columns),
+            None if agent is None else percent_decoded(values[agent]),
+            tuple(percent_decoded(values[column]) for column in columns),
         )
 
     told = {
-        "address": address, "time": None if date is None else time, "method": method, "target": stem, "host": host,
+        "address": address, "time": when or None, "method": method, "target": stem, "host": host,
         "status": status, "agent": agent, "fields": 0,
     }  # fmt: skip
     return Dialect(read, frozenset(name for name, column in told.items() if column is not None))
@@ -109,13 +113,12 @@ def _header(head: Sequence[bytes]) -> bytes | None:
     return None
 
 
+def _is_json(head: Sequence[bytes]) -> bool:
+    return next((line for line in head if line.strip()), b"").lstrip().startswith(b"{")
+
+
 def _columns(names: Sequence[str], fields: Sequence[str], what: str) -> list[int]:
     for name in fields:
         if name not in names:
             raise ConfigError(f"{what} has no field {name!r}; it has {', '.join(names)}")
     return [list(names).index(name) for name in fields]
-
-
-def _decoded(text: str) -> str:
-    """What CloudFront wrote percent-encoded, in older logs twice."""
-    return unquote(unquote(text)) if "%" in text else text

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import msgspec
 
@@ -77,6 +78,11 @@ def unescape(text: str) -> str:
     return _ESCAPE.sub(_unescaped, text.encode(errors="surrogateescape")).decode(errors="surrogateescape")
 
 
+def percent_decoded(text: str) -> str:
+    """What CloudFront wrote percent-encoded, in older logs twice."""
+    return unquote(unquote(text)) if "%" in text else text
+
+
 def split_request(request: str) -> tuple[str, str]:
     """Method and target of a request's first line; empty where there are none."""
     method, _, rest = request.partition(" ")
@@ -88,14 +94,14 @@ def split_request(request: str) -> tuple[str, str]:
 def parse_time(text: str | float) -> float | None:
     """Seconds since 1970 of a time as logs have it; None if it is none.
 
-    ``17/May/2015:10:05:03 +0000``, ISO 8601 (in UTC where it names no zone), or seconds, milliseconds or microseconds
-    since 1970.
+    ``17/May/2015:10:05:03 +0000``, ISO 8601 (in UTC where it names no zone), also with Caddy's slashes in the date, or
+    seconds, milliseconds, microseconds or nanoseconds since 1970.
     """
     try:
         seconds = float(text)
     except ValueError:
         return _parse_date(str(text).strip("[]"))
-    if not 0 < seconds < 1e18:
+    if not 0 < seconds < 1e20:
         return None
     while seconds >= 1e11:  # the year 5138, if these were seconds
         seconds /= 1_000
@@ -106,6 +112,8 @@ def _parse_date(text: str) -> float | None:
     if common := _COMMON.fullmatch(text):  # strptime takes ten times as long
         day, month, year, time, zone = common.groups()
         text = f"{year}-{_MONTHS.get(month, 0):02}-{day}T{time}{zone}"
+    elif text[4:5] == "/":
+        text = text.replace("/", "-", 2)
     try:
         when = datetime.fromisoformat(text)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

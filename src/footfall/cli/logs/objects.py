@@ -1,4 +1,4 @@
-"""Logs with a JSON object on each line: Caddy's, Traefik's, and values by name from any."""
+"""Logs with a JSON object on each line: Caddy's, Traefik's, CloudFront's, and values by name from any."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from footfall.cli.logs.clf import read_traefik
-from footfall.cli.logs.hit import Dialect, Hit, Skip
+from footfall.cli.logs.hit import Dialect, Hit, Skip, percent_decoded
 
 _TELLS = frozenset({"address", "time", "method", "target", "host", "status", "agent", "fields"})
 
@@ -40,6 +40,20 @@ class _Traefik(msgspec.Struct, gc=False):
     level: str = ""
 
 
+class _CloudFront(msgspec.Struct, gc=False):
+    method: str | None = msgspec.field(name="cs-method", default=None)
+    path: str | None = msgspec.field(name="cs-uri-stem", default=None)
+    host: str | None = msgspec.field(name="x-host-header", default=None)
+    domain: str | None = msgspec.field(name="cs(Host)", default=None)  # the distribution's own name
+    address: str | None = msgspec.field(name="c-ip", default=None)
+    status: str | int | None = msgspec.field(name="sc-status", default=None)
+    agent: str | None = msgspec.field(name="cs(User-Agent)", default=None)
+    date: str | None = None
+    time: str | None = None
+    moment: str | float | None = msgspec.field(name="timestamp(ms)", default=None)
+
+
+_decode_cloudfront = msgspec.json.Decoder(_CloudFront).decode
 _decode_caddy = msgspec.json.Decoder(_Caddy).decode
 _decode_traefik = msgspec.json.Decoder(_Traefik).decode
 _decode_any = msgspec.json.Decoder(dict[str, Any]).decode
@@ -105,6 +119,31 @@ def traefik(fields: Sequence[str]) -> Dialect:
             None if entry.status is None else str(entry.status),
             entry.agent,
             values(line, fields),
+        )
+
+    return Dialect(read, _TELLS)
+
+
+def cloudfront(fields: Sequence[str]) -> Dialect:
+    """CloudFront's standard log in JSON, of which one may have left out any field."""
+
+    def read(line: bytes) -> Hit | Skip | str:
+        try:
+            entry = _decode_cloudfront(line)
+        except _UNREADABLE:
+            return "is not an entry of CloudFront's log"
+        if entry.address is None and entry.method is None and entry.path is None:
+            return "is not an entry of CloudFront's log"
+        return Hit(
+            entry.address,
+            f"{entry.date}T{entry.time}" if entry.date and entry.time else entry.moment,
+            None,
+            entry.method,
+            entry.path,
+            entry.host or entry.domain,
+            None if entry.status is None else str(entry.status),
+            None if entry.agent is None else percent_decoded(entry.agent),
+            tuple(map(percent_decoded, values(line, fields))),
         )
 
     return Dialect(read, _TELLS)
