@@ -165,10 +165,16 @@ def test_a_killed_node_shows_and_its_partitions_move(site: Site, page: Page) -> 
     expect(row).to_be_visible()
     bars = page.locator(".bars li")
     expect(bars.filter(has_text="counted by node-2").first).to_be_attached()
+    page.get_by_text("Numbers").press("Enter")
+    numbers = page.locator(".numbers tbody tr")
+    theirs = numbers.filter(has_text="node-2").count()
+    assert 0 < theirs < 16
+    expect(page.locator(".numbers tfoot")).to_contain_text(page.get_by_test_id("count").inner_text())
     site.nodes[2].kill()
     expect(row).to_contain_text("not heard any more")
     expect(bars.filter(has_text="counted by node-2")).to_have_count(0)
     expect(bars.filter(has_text=re.compile("counted by node-[01]"))).to_have_count(16)
+    expect(numbers.get_by_text("before: node-2")).to_have_count(theirs)
     site.nodes[2].start()
     expect(row).not_to_contain_text("not heard")
 

@@ -89,6 +89,7 @@ def test_who_may_see_some_counters_sees_these(node: NodeProcess, watched: Watche
     page.goto(f"{node.url}/#/shop")
     give(page, SHOP)
     expect(page.get_by_test_id("count")).to_have_text("41")
+    expect(page.locator(".bars i.unknown")).to_have_count(16)  # who counts is not for this token
     page.locator('[role=treeitem][title="shop.cart"]').click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("cart")
     expect(page.get_by_test_id("count")).to_have_text("41")
