@@ -29,6 +29,11 @@ class Names:
         """These are the command's arguments, with all that gave them a value."""
         self._names = dict(map(name_of, arguments))
 
+    @property
+    def settings(self) -> list[str]:
+        """All settings of the present command, as the code names them."""
+        return list(self._names)
+
     def put_into(self, message: str) -> str:
         """A message that names settings as the code does, with the names that the person knows.
 
