@@ -23,6 +23,7 @@ from footfall.node.history_file import (
     HistoryFile,
     HistoryVersionError,
     Series,
+    remove_oldest,
     set_aside,
 )
 
@@ -74,7 +75,7 @@ class History:
     """The history of one node. It never keeps the node from anything: what goes wrong with it is told and counted.
 
     Attributes:
-        warning: What a person should know of it; empty: nothing.
+        warning: What a person should know of it; empty: nothing. Anyone may see it, so it names no file: the log does.
         kept: Samples that were kept.
         failed: Samples that could not be.
     """
@@ -152,7 +153,7 @@ class History:
 
         done = False
         if shutil.disk_usage(self._path.parent).free < DISK_FREE_MIN:
-            self._tell(f"the disk has less than {DISK_FREE_MIN >> 20} MiB left: no history is kept", passing=True)
+            self._tell(f"the disk has less than {DISK_FREE_MIN >> 20} MiB left: no history is kept", "", passing=True)
         else:
             done = self._with_file(append, False)
         if not done:
@@ -172,21 +173,22 @@ class History:
         try:
             if self._file is None:
                 self._file = HistoryFile(self._path, self._names_max)
+                remove_oldest(self._path)
             return work(self._file)
         except HistoryDamagedError as error:
             self._close()
             aside = set_aside(self._path)
-            self._tell(f"the history {self._path} cannot be read ({error}): it is {aside.name} now, and begins anew")
+            self._tell("the history could not be read: it was put aside, and begins anew", f"{error}; see {aside.name}")
         except HistoryVersionError as error:
             self._usable = False
-            self._tell(f"no history is kept: {self._path}: {error}")
+            self._tell("no history is kept: a newer version of Footfall wrote it", str(error))
         except (sqlite3.Error, OSError) as error:
-            self._tell(f"the history {self._path} cannot be kept now: {error}", passing=True)
+            self._tell("the history cannot be kept now; this node's log says why", str(error), passing=True)
         return otherwise
 
-    def _tell(self, warning: str, passing: bool = False) -> None:
+    def _tell(self, warning: str, detail: str, passing: bool = False) -> None:
         if warning != self.warning:
-            logger.warning("%s", warning)
+            logger.warning("%s: %s%s", self._path, warning, f" ({detail})" if detail else "")
         self.warning, self._passing = warning, passing
 
     def _close(self) -> None:

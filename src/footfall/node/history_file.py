@@ -8,11 +8,12 @@ when there are too many, so that a clock that was set wrong costs no history.
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 FORMAT = 1
+OTHERS_KEPT = 64  # files of nodes of other names in a directory: as many as may run on one machine
 APPLICATION = 0x466F6F68  # "Fooh"
 
 _SCHEMA = f"""
@@ -195,6 +196,25 @@ def set_aside(path: Path) -> Path:
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + ending).replace(aside.with_name(aside.name + ending))
     return aside
+
+
+def remove_oldest(path: Path) -> None:
+    """Remove histories of other names beside a file, those that were written last longest ago.
+
+    A node without a name, at any port that is free, has another name after each start, and so has a container. What is
+    in use was written within ten seconds, and is not among the oldest.
+    """
+    others: dict[str, list[Path]] = {}
+    for file in path.parent.glob("history-*.sqlite*"):  # with what SQLite keeps beside it, and what was put aside
+        others.setdefault(file.name.partition(".sqlite")[0], []).append(file)
+    others.pop(path.stem, None)
+    for files in sorted(others.values(), key=_written_s, reverse=True)[OTHERS_KEPT:]:
+        for file in files:
+            file.unlink(missing_ok=True)
+
+
+def _written_s(files: Iterable[Path]) -> float:
+    return max(file.stat().st_mtime for file in files)
 
 
 @contextlib.contextmanager

@@ -102,7 +102,9 @@ async def test_without_any_counters_nothing_is_kept(cluster: Cluster) -> None:
     assert not path_of(node).exists()
 
 
-async def test_a_damaged_file_is_put_aside_and_a_person_is_told(cluster: Cluster) -> None:
+async def test_a_damaged_file_is_put_aside_and_a_person_is_told(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
     (cluster.directory / "n1").mkdir()
     path = cluster.directory / "n1" / "history-n1.sqlite"
     path.write_bytes(b"what a broken disk gives" * 1000)
@@ -111,7 +113,11 @@ async def test_a_damaged_file_is_put_aside_and_a_person_is_told(cluster: Cluster
     await asyncio.sleep(25)
     assert path.with_name("history-n1.sqlite.damaged").read_bytes() == b"what a broken disk gives" * 1000
     [warning] = node.warnings()
-    assert "history-n1.sqlite.damaged now, and begins anew" in warning
+    assert warning == "the history could not be read: it was put aside, and begins anew", (
+        "strangers see it, and no path"
+    )
+    assert f"{path}: {warning} (" in caplog.text
+    assert "see history-n1.sqlite.damaged)" in caplog.text
     assert await points(node, "shop") == [1]
     assert (node.history.kept, node.history.failed) == (1, 1)
 
@@ -153,12 +159,14 @@ async def test_a_newer_version_s_file_is_left_alone(cluster: Cluster, node: Node
     before = path_of(node).read_bytes()
     again = await cluster.start("n1")
     await asyncio.sleep(25)
-    assert "version 9" in again.warnings()[0]
+    assert again.warnings() == ["no history is kept: a newer version of Footfall wrote it"]
     assert await points(again, "shop") == []
     assert path_of(node).read_bytes() == before
 
 
-async def test_another_process_s_file_is_waited_for(cluster: Cluster, node: Node) -> None:
+async def test_another_process_s_file_is_waited_for(
+    cluster: Cluster, node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
     await node.add(visits("shop"))
     await asyncio.sleep(11)
     await cluster.kill("n1")
@@ -166,7 +174,10 @@ async def test_another_process_s_file_is_waited_for(cluster: Cluster, node: Node
     other.append(COARSE, 0.0, {})
     again = await cluster.start("n1")
     await asyncio.sleep(11)
-    assert "cannot be kept now: database is locked" in again.warnings()[0]
+    assert again.warnings() == ["the history cannot be kept now; this node's log says why"]
+    assert (
+        f"{path_of(node)}: the history cannot be kept now; this node's log says why (database is locked)" in caplog.text
+    )
     other.close()
     await asyncio.sleep(10)
     assert await points(again, "shop") == [1, 1]

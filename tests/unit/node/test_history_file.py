@@ -1,5 +1,6 @@
 """The file of a node's history tells what was put into it, keeps so many samples, and says when it is damaged."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from footfall.node import history_file
-from footfall.node.history_file import HistoryDamagedError, HistoryFile, HistoryVersionError, Series, set_aside
+from footfall.node.history_file import (
+    HistoryDamagedError,
+    HistoryFile,
+    HistoryVersionError,
+    Series,
+    remove_oldest,
+    set_aside,
+)
 
 SERIES = Series(10, kept=6, whole=3)
 ALL = (0.0, 1e12)
@@ -176,3 +184,18 @@ def test_pages_that_were_overwritten_are_noticed(file: HistoryFile, path: Path) 
     fresh = HistoryFile(path, 100)
     assert fresh.read(SERIES, "counter1", *ALL) == []
     fresh.close()
+
+
+def test_of_the_files_of_other_names_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_file, "OTHERS_KEPT", 2)
+    for age_s, name in enumerate(("mine", "new", "used", "old", "older")):
+        for ending in ("", "-wal", ".damaged"):
+            file = tmp_path / f"history-{name}.sqlite{ending}"
+            file.touch()
+            written_s = 0 if name == "used" and ending == "" else 1_000 - age_s
+            os.utime(file, (written_s, written_s))
+    (tmp_path / "acknowledged-old.json").touch()
+    remove_oldest(tmp_path / "history-mine.sqlite")
+    left = {path.name for path in tmp_path.iterdir()}
+    kept = {f"history-{name}.sqlite{ending}" for name in ("mine", "new", "used") for ending in ("", "-wal", ".damaged")}
+    assert left == kept | {"acknowledged-old.json"}
