@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -19,6 +20,8 @@ from footfall.node.readings import LogReading, OverviewReading, PacedMilestone, 
 if TYPE_CHECKING:
     from footfall.node.node import Node
 
+logger = logging.getLogger(__name__)
+
 LOOK_S = 1.0  # between two looks at the sum of all
 MILESTONES_SHOWN_MAX = 100
 
@@ -31,10 +34,20 @@ class Overview:
         self._catalogue = catalogue
         self._rate = Rate()
         self._total = 0
+        self._failing = False
         self._servers = [_place(url) for url in node.config.nats]
 
     async def look(self) -> None:
         """Note what all counters at the top of the tree have together. Called at intervals of ``LOOK_S``."""
+        try:
+            await self._look()
+            self._failing = False
+        except Exception:  # nobody foresaw it: it must not end the node, and must be seen, but not every second
+            if not self._failing:
+                logger.exception("what all counters have together cannot be worked out")
+            self._failing = True
+
+    async def _look(self) -> None:
         await self._catalogue.catch_up()
         totals = np.frombuffer(self._node.table.totals, np.int64) if self._node.table.totals else np.zeros(0, np.int64)
         roots = np.frombuffer(self._catalogue.roots, np.int32) if self._catalogue.roots else np.zeros(0, np.int32)

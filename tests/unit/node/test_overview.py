@@ -90,6 +90,20 @@ async def test_a_node_that_does_not_answer_has_none(node: Node) -> None:
         node.overview.read()
 
 
+async def test_a_bug_in_it_ends_no_node_and_is_told_once(
+    node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await node.add(visits("shop"))
+    with monkeypatch.context() as patch:
+        patch.setattr(node.catalogue, "catch_up", lambda: 1 / 0)
+        await asyncio.sleep(5)
+    assert caplog.text.count("what all counters have together cannot be worked out") == 1
+    assert not node.problems()
+    await node.add(visits("shop", 2))
+    await asyncio.sleep(2)
+    assert node.overview.read().total == 3
+
+
 def test_the_nearest_milestones_are_shown_first_and_then_those_reached_last() -> None:
     winner, proof = Winner(None, b"", 1, 0, 0), Proof(Position("", 0, b""), 0, 0, 1, b"")
     far, near = Standing("a", 100, 1, 0), Standing("b", 10, 2, 0)
