@@ -32,6 +32,7 @@ WRITE_S = 0.000_006  # what the system takes for each write at the end of the tu
 SHARE_MAX = 0.25  # of the event loop's time
 CATCH_UP_BYTES = 65_536  # written at once to a stream that is behind; the rest in the next round
 TOPICS_MAX = 20_000  # counters watched: a look at all takes 60 ms
+UNDEFINED_MAX = 1_000  # of them, names that no counter has: anyone can make up any number
 
 
 class Events:
@@ -51,6 +52,7 @@ class Events:
         self._streams: set[Stream] = set()
         self._groups: dict[Watch, Group] = {}
         self._topics: dict[str, Topic] = {}
+        self._undefined: set[str] = set()  # of the topics, those that were not counters when they were last looked at
         self._behind: dict[Stream, Change] = {}  # the last change that each was told of
         self._head = Change(0)  # all who are not behind were told up to here
         self._overview: dict[bool, bytes] = {}  # as it was sent last, with and without nodes
@@ -64,7 +66,7 @@ class Events:
     def check_room(self, watch: Watch) -> None:
         """Raises OverloadedError if there may be no more streams, or no more counters watched; NotReadyError."""
         self._node.check_answering()
-        new = sum(name not in self._topics for name in watch.names)
+        new = [name for name in watch.names if name not in self._topics]
         if self._stopping:
             raise NotReadyError("this node is stopping")
         if len(self._streams) >= self._streams_max:
@@ -72,9 +74,21 @@ class Events:
             raise OverloadedError(
                 f"this node has {self._streams_max} streams of events, which is the most; ask another"
             )
-        if len(self._topics) + new > TOPICS_MAX:
+        if len(self._topics) + len(new) > TOPICS_MAX:
             self._traffic.streams_refused += 1
             raise OverloadedError(f"{TOPICS_MAX} counters are watched at this node, which is the most; ask another")
+        undefined = sum(map(self._is_undefined, new))
+        if undefined and len(self._undefined) + undefined > UNDEFINED_MAX:
+            self._undefined = set(filter(self._is_undefined, self._undefined))
+            if len(self._undefined) + undefined > UNDEFINED_MAX:
+                self._traffic.streams_refused += 1
+                raise OverloadedError(
+                    f"{UNDEFINED_MAX} names that no counter has are watched at this node, which is the most; "
+                    "come again once there is such a counter, or ask another"
+                )
+
+    def _is_undefined(self, name: str) -> bool:
+        return self._node.definition(name) is None
 
     def begin(self, line: Line, watch: Watch, cursor: Change | None) -> Stream:
         """Begin a stream, which ``check_room`` was asked for: what is missed is written, and what holds now.
@@ -122,6 +136,7 @@ class Events:
                 topic.groups.remove(group)
                 if not topic.groups:
                     del self._topics[topic.name]
+                    self._undefined.discard(topic.name)
 
     def end(self) -> None:
         """End all streams: whoever reads comes again, here or elsewhere."""
@@ -139,6 +154,7 @@ class Events:
         group = self._groups.get(watch)
         if group is None:
             topics = [self._topics.get(name) or Topic(name, self._node.read(name)) for name in watch.names]
+            self._undefined.update(topic.name for topic in topics if self._is_undefined(topic.name))
             group = self._groups[watch] = Group(watch, topics)
             for topic in topics:
                 self._topics[topic.name] = topic

@@ -346,6 +346,26 @@ async def test_there_are_only_so_many_streams_and_counters(
     assert (hub.traffic.streams, hub.traffic.streams_refused) == (9, 2)
 
 
+async def test_invented_names_leave_room_for_counters(hub: Hub, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_hub, "UNDEFINED_MAX", 2)
+    _, invented = hub.listen(Watch(("made.up", "shop", "made.up2"), many=True))
+    with pytest.raises(OverloadedError, match="2 names that no counter has are watched"):
+        hub.listen(Watch(("made.up3",)))
+    assert hub.traffic.streams_refused == 1
+    hub.listen(Watch(("made.up",)))
+    hub.listen()
+    await node.add(visits("made.up2"))
+    hub.listen(Watch(("made.up3",)))
+    with pytest.raises(OverloadedError, match="2 names"):
+        hub.listen(Watch(("made.up4",)))
+    hub.forget(invented)
+    with pytest.raises(OverloadedError, match="2 names"):
+        hub.listen(Watch(("made.up4",)))
+    for stream in list(hub._streams):
+        hub.forget(stream)
+    hub.listen(Watch(("made.up4", "made.up5"), many=True))
+
+
 async def test_streams_end_when_the_node_answers_no_more_and_none_begins(hub: Hub, node: Node) -> None:
     _, stream = hub.listen()
     node.counting.aggregator.fail(IntegrityError("the log was replaced"))
