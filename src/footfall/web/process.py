@@ -22,11 +22,13 @@ from footfall.kinds import slug
 from footfall.log import jetstream
 from footfall.log.engine import Engine
 from footfall.node.node import Node, name_of
+from footfall.ordinals import counted
 from footfall.web.allocator import keep_columns_apart
 from footfall.web.connection import Limits
 from footfall.web.descriptors import room_for
 from footfall.web.door import Door
 from footfall.web.logs import log_to_stderr
+from footfall.web.name_lock import having_name
 from footfall.web.renewal import Renewal
 from footfall.web.server import LEAVE_S, HttpServer, advertised, bind, listening_at
 from footfall.web.systemd import Systemd
@@ -34,6 +36,7 @@ from footfall.web.token_file import TokenFile
 
 logger = logging.getLogger("footfall.web.process")  # also where it is run as __main__
 
+BEAT_S = 1.0  # a supervisor takes one that is silent for half a minute for dead
 ORPHAN_STOP_S = 30  # a node whose supervisor has died stops cleanly within this time, or at once after it
 
 
@@ -60,7 +63,7 @@ class Running(NamedTuple):
         """Where it is, and what it is."""
         config = self.node.config
         where = listening_at(self.server.host, self.server.port, secure=bool(config.tls_cert))
-        return f"ready at {where} ({config.topology}, {config.partitions} partitions)"
+        return f"ready at {where} ({config.topology}, {counted(config.partitions, 'partition')})"
 
     async def ready(self) -> None:
         """Return once it counts and answers. Raises PartDiedError if it never will."""
@@ -106,6 +109,8 @@ async def running(config: Config, hung_up: asyncio.Event | None = None) -> Async
     config = msgspec.structs.replace(config, http_port=bound.getsockname()[1])
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(bound.close)
+        if config.node:  # the name of one that has none holds its port, which nobody else has
+            stack.enter_context(having_name(Path(config.data), config.node))
         if tracing.wanted(config.otlp_endpoint, os.environ):
             stack.push_async_callback(asyncio.to_thread, _begin_tracing(config))
         urls = config.nats
@@ -161,6 +166,8 @@ def _limits(config: Config, door: Door) -> Limits:
             "unless a proxy in front speaks TLS and nobody else hears the network between",
             config.http_host,
         )
+    if (config.public_reads or config.public_writes) and not (config.tokens_file or config.tokens):
+        logger.warning("public_reads and public_writes do nothing without tokens: who reaches this node may do all")
     streams_max = min(config.event_streams_max, int(connections_max * STREAMS_SHARE_MAX))
     return Limits(
         connections_max, config.connections_per_address_max, config.request_timeout_s, door.proxies, streams_max
@@ -227,18 +234,32 @@ def follow(lifeline: int) -> None:
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
 
+async def beat(pipe: int) -> None:
+    """Say on a pipe, again and again, that this event loop comes round. Where nobody reads, nothing waits for it."""
+    os.set_blocking(pipe, False)
+    while True:
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(pipe, b"\n")
+        await asyncio.sleep(BEAT_S)
+
+
 def main() -> None:
-    """Run one node of a supervisor: settings come on stdin, its URL goes to stdout, or why it has none."""
+    """Run one node of a supervisor: settings come on stdin; its URL goes to stdout, and beats, or why it has none."""
     config = msgspec.json.decode(_line(sys.stdin.fileno()), type=Config)
     follow(sys.stdin.fileno())
     told: list[str] = []
+    beating: list[asyncio.Task[None]] = []
 
     def tell(line: str) -> None:
         told.append(line)
         print(line, flush=True)  # noqa: T201 - the supervisor reads it
 
+    def ready(url: str) -> None:
+        tell(url)
+        beating.append(asyncio.create_task(beat(sys.stdout.fileno()), name="beats"))
+
     try:
-        run_node(config, tell)
+        run_node(config, ready)
     except FootfallError as error:
         if told:
             sys.exit(f"footfall: {error}")

@@ -1,4 +1,8 @@
-"""Several nodes on one machine: an engine here, a process for each node, restarted when it dies, none left behind."""
+"""Several nodes on one machine: an engine here, a process for each node, restarted when it dies or hangs; none is left.
+
+A node says on its pipe, again and again, that its event loop comes round. How long it is silent is counted in looks of
+this process's own loop, and not by a clock: if all of them stood still together, nobody hangs.
+"""
 
 import asyncio
 import contextlib
@@ -27,10 +31,14 @@ from footfall.web.systemd import Systemd
 
 logger = logging.getLogger(__name__)
 
+COMMAND = (sys.executable, "-m", "footfall.web.process")
 NODES_MAX = 64  # more on one machine share its cores without gain
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.5, 10.0
 STEADY_S = 30.0  # a node that ran for so long starts anew with the first backoff
 STOP_S = 30.0  # a node's own stop is bounded below that
+LOOK_S = 1.0
+START_LOOKS_MAX = 600  # it loads the newest cut, and counts the log above it
+SILENT_LOOKS_MAX = 30  # then it hangs, and is ended: as systemd does with a node alone
 
 
 class NodeFailedError(FootfallError):
@@ -53,20 +61,17 @@ class _Child:
     async def start(self) -> None:
         """Start it, and wait until it counts and answers. Raises FootfallError: what it says, or NodeFailedError."""
         self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "footfall.web.process",
+            *COMMAND,
             stdin=PIPE,
             stdout=PIPE,
             start_new_session=True,  # Ctrl-C is for the supervisor, which stops its nodes in order
         )
         assert process.stdin is not None
-        assert process.stdout is not None
         # Settings hold credentials, so they go through the pipe. It stays open: its end tells the node to stop.
         process.stdin.write(msgspec.json.encode(self.config) + b"\n")
         with contextlib.suppress(ConnectionError):
             await process.stdin.drain()
-        told = (await process.stdout.readline()).decode().strip()
+        told = (await self._line(process, START_LOOKS_MAX)).decode().strip()
         if not told.startswith("http"):
             code = await process.wait()
             if told:
@@ -83,6 +88,8 @@ class _Child:
         backoff_s = BACKOFF_FIRST_S
         while self._process is not None:
             started_s = time.monotonic()
+            while await self._line(self._process, SILENT_LOOKS_MAX):
+                pass  # it comes round
             code = await self._process.wait()
             if time.monotonic() - started_s > STEADY_S:
                 backoff_s = BACKOFF_FIRST_S
@@ -94,6 +101,23 @@ class _Child:
                 await self.start()
             except FootfallError as error:
                 logger.error("the node at %s does not start: %s", self.url, error)
+
+    async def _line(self, process: Process, looks_max: int) -> bytes:
+        """The next line that a node says; empty at its end. One that is silent for too long is ended."""
+        assert process.stdout is not None
+        reading = asyncio.create_task(process.stdout.readline())
+        try:
+            for _ in range(looks_max):
+                await asyncio.wait({reading}, timeout=LOOK_S)
+                if reading.done():
+                    return reading.result()
+            where = self.url or url_of(self.config.http_host, self.config.http_port)
+            logger.error("the node at %s hangs: it was silent for %.0f s, and is ended", where, looks_max * LOOK_S)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            return await reading
+        finally:
+            reading.cancel()
 
     def hang_up(self) -> None:
         """Let it read its file of tokens again."""

@@ -1,0 +1,75 @@
+"""A supervisor starts a node again that hangs, and leaves one alone that comes round. Shell scripts stand for nodes."""
+
+import asyncio
+import os
+import select
+from pathlib import Path
+
+import pytest
+
+from footfall.config import Config
+from footfall.web import process, supervisor
+from footfall.web.supervisor import NodeFailedError, _Child
+
+HANGS_ONCE = """
+read settings
+echo http://127.0.0.1:1
+echo; sleep 0.05; echo
+[ -e hung ] || { touch hung; exec sleep 60; }
+while echo; do sleep 0.02; done
+"""
+HANGS_AT_ITS_START = "read settings; exec sleep 60"
+
+
+@pytest.fixture
+def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Child:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(supervisor, "LOOK_S", 0.02)
+    monkeypatch.setattr(supervisor, "SILENT_LOOKS_MAX", 20)
+    monkeypatch.setattr(supervisor, "START_LOOKS_MAX", 50)
+    monkeypatch.setattr(supervisor, "BACKOFF_FIRST_S", 0.01)
+    return _Child(Config())
+
+
+async def test_a_node_that_hangs_is_ended_and_started_again_and_one_that_comes_round_is_not(
+    child: _Child, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(supervisor, "COMMAND", ("sh", "-c", HANGS_ONCE))
+    await child.start()
+    first = child.pid
+    keeping = asyncio.create_task(child.keep())
+    await asyncio.sleep(2.0)
+    assert (child.restarts, child.pid != first) == (1, True)
+    assert "the node at http://127.0.0.1:1 hangs: it was silent for 0 s, and is ended" in caplog.text
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    await child.stop()
+
+
+async def test_a_node_that_hangs_at_its_start_does_not_start(
+    child: _Child, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(supervisor, "COMMAND", ("sh", "-c", HANGS_AT_ITS_START))
+    with pytest.raises(NodeFailedError, match=r"did not start \(exit code -9\)"):
+        await child.start()
+    assert "the node at http://127.0.0.1:8080 hangs" in caplog.text
+
+
+async def test_a_node_says_that_it_comes_round_and_waits_for_nobody_who_does_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "BEAT_S", 0.0)
+    there, here = os.pipe()
+    beating = asyncio.create_task(process.beat(here))
+    await asyncio.sleep(0.01)
+    assert os.read(there, 1) == b"\n"
+    while select.select([], [here], [], 0)[1]:  # until it is full
+        os.write(here, b"x" * 4096)
+    await asyncio.sleep(0.05)
+    assert not beating.done()
+    os.close(there)
+    await asyncio.sleep(0.05)
+    assert not beating.done(), "who supervised has died: another part sees to that"
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
+    os.close(here)
