@@ -14,6 +14,7 @@ import pytest
 from footfall.addresses import hashed
 from footfall.cli import WRONG_USE, run
 from footfall.node.secret import kept_secret, visitors_key
+from footfall.web.token_file import UNUSABLE
 from processes import NodeProcess, eventually, free_ports
 
 SECRET = "0123456789012345678901"
@@ -83,15 +84,13 @@ def test_a_file_that_changes_holds_within_seconds_and_a_wrong_one_changes_nothin
         url = f"{node.url}/v1/counters/shop/visits"
         assert [known.post(url).status_code for _ in range(3)] == [202] * 3
         replace(node.tokens, "[writer]\nscopes = []\n")
-        [warning] = eventually(node.warnings, what="the warning")
-        assert "the tokens in force are those from before" in warning
-        assert "token 'writer': secret" in warning
-        assert warning in node.said()
+        assert eventually(node.warnings, what="the warning") == [UNUSABLE], "strangers see no path, and no token"
+        assert "the tokens in force are those from before" in UNUSABLE
+        assert f"{node.tokens}: token 'writer': secret" in node.said()
         assert known.post(url).status_code == 202
         node.tokens.unlink()
-        eventually(
-            lambda: any("cannot be read: No such file" in one for one in node.warnings()), what="the other warning"
-        )
+        eventually(lambda: "cannot be read: No such file" in node.said(), what="the other warning")
+        assert node.warnings() == [UNUSABLE]
         assert known.post(url).status_code == 202
         replace(node.tokens, file_of(other='"write"', reader='"read"'))
         eventually(lambda: known.post(url).status_code == 401, what="the refusal")

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from footfall.core.definitions import Definitions
-from footfall.core.outbox import Sealed
 from footfall.core.partition import PRODUCER_EPOCHS
+from footfall.core.sealing import Sealed
 from footfall.errors import (
     DataVersionError,
     SpoolDamagedError,
@@ -26,6 +26,7 @@ from footfall.errors import (
 from footfall.log.protocol import Log
 from footfall.node.spool_file import SUFFIX, Origin, Row, SpoolFile, set_aside
 from footfall.node.spool_messages import Tally, born_of, keyed_in
+from footfall.ordinals import counted
 
 logger = logging.getLogger(__name__)
 
@@ -132,9 +133,10 @@ class Spool:
         if away:
             found.append(f"the log takes no visits: they are kept in the spool, {self.visits} so far")
         elif self.messages:
-            found.append(f"{self.visits} visits that were kept in the spool are on their way to the log")
+            found.append(f"{counted(self.visits, 'visit')} kept in the spool: on the way to the log")
         if self.aside:
-            found.append(f"visits in {', '.join(self.aside)} are not counted: run footfall doctor")
+            files = "a file of the spool" if len(self.aside) == 1 else f"{len(self.aside)} files of the spool"
+            found.append(f"visits in {files} are not counted: run footfall doctor, which names what was put aside")
         return found
 
     def pending(self, number: int) -> int:
@@ -161,8 +163,9 @@ class Spool:
                 if not isinstance(error, SpoolFullError):
                     self._writing = None  # whether it is written is not known: what comes next goes elsewhere
                 self._failed_s, self.refused = time.monotonic(), self.refused + 1
-                self._why = f"this node's spool cannot be written: {error}"
-                logger.error("%s", self._why)
+                cause = getattr(error, "strerror", None) or error  # without the path: anyone may see it
+                self._why = f"this node's spool cannot be written: {cause}"
+                logger.error("this node's spool cannot be written: %s", error)
                 raise SpoolFullError(self._why) from None
             self.visits_kept += self._writing.tally.add([data for _, data in messages], self._definitions)
         self.filled.set()

@@ -13,6 +13,7 @@ from footfall.web.tokens import Tokens, parse_tokens
 
 logger = logging.getLogger(__name__)
 
+UNUSABLE = "the file of tokens cannot be used now: the tokens in force are those from before; this node's log says why"
 CHECK_S = 2.0  # a token that was taken away is good for so long at most
 FILE_BYTES_MAX = 10_000_000
 
@@ -54,8 +55,8 @@ class TokenFile:
             try:
                 tokens = self._parse(seen)
             except ConfigError as error:
-                door.warning = f"the tokens in force are those from before: {error}"
-                logger.error("%s", door.warning)
+                door.warning = UNUSABLE  # anyone may see it: neither where the file is, nor what is in it
+                logger.error("the tokens in force are those from before: %s", error)
             else:
                 door.warning = ""
                 door.replace(tokens)
