@@ -17,11 +17,11 @@ DOCS = Path(__file__).parents[1] / "docs"
 SECTIONS = {
     "The node": ("data", "http", "node", "nodes", "topology", "config", "open", "log_format", "log_level", "otlp_"),
     "HTTP over TLS": ("tls_",),
-    "The log": ("nats", "partitions", "replicas", "log_bytes_max", "spool_", "cut_interval_s"),
+    "The log": ("nats", "partitions", "replicas", "log_bytes_max", "spool_", "cut_interval_s", "alarms_seen"),
     "Secrets and tokens": ("secret", "tokens", "public_", "cors_origins"),
     "Visits and visitors": ("define_on_visit", "counters_max", "visitor_", "hash_", "trusted_proxies"),
     "Rates and connections": ("rate_", "connections_", "request_timeout_s"),
-    "Milestones": ("closing_", "webhook", "keep_proofs", "proof_"),
+    "Milestones": ("closing_", "webhook", "keep_proofs", "proof_", "store_"),
     "Backups": ("backup",),
     "Between nodes": ("beat_", "silence_", "lag_", "broadcast_", "anti_entropy_", "gather_"),
 }

@@ -76,6 +76,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secret: str = ""  # signs what it is told; empty: the cluster's secret
     keep_proofs: bool = True  # after a milestone was reached: the cut and the log that its audit needs
     proof_bytes_max: int = 1 << 30  # of the log that is kept for one
+    store_bytes_max: int = 20 << 30  # of cuts and proofs together, at which no more proofs are kept: each keeps a cut
+    alarms_seen: int = 0  # sequence of the log up to which a person has looked into alarms: nodes warn of later ones
     backup: str = ""  # directory, or s3://, gs:// or az:// with bucket and prefix; empty: the nodes make no backups
     backup_interval_s: float = 3600.0  # so much is lost at most if all servers are
     backup_keep: int = 168  # a week of them; 0: all
@@ -149,6 +151,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"{self.webhook!r} is not the URL of a webhook; write http(s)://host/path")
         if self.proof_bytes_max < 0:
             raise ConfigError(f"proof_bytes_max is {self.proof_bytes_max}; it must be 0 or more")
+        if self.store_bytes_max < 0:
+            raise ConfigError(f"store_bytes_max is {self.store_bytes_max}; it must be 0 or more")
+        if self.alarms_seen < 0:
+            raise ConfigError(f"alarms_seen is {self.alarms_seen}; it must be the sequence of a message of the log, or 0")
         if not 1.0 <= self.backup_interval_s <= 30 * 86_400:
             raise ConfigError(f"backup_interval_s is {self.backup_interval_s}; it must be from 1 second to 30 days")
         if self.backup_keep < 0:

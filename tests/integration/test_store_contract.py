@@ -38,6 +38,17 @@ async def test_a_deleted_key_is_gone_and_others_are_not(logs: Logs) -> None:
     assert await other.get("a.b") == b"again"
 
 
+async def test_its_size_is_that_of_what_is_kept(logs: Logs) -> None:
+    store = await logs.connect()
+    assert await store.size() == 0
+    await store.put("cut.1.part", bytes(100_000))
+    await store.put("cut.2.part", bytes(200_000))
+    await store.put("cut.2.part", bytes(50_000))
+    assert 150_000 <= await store.size() <= 152_000
+    await store.delete("cut.1.part")
+    assert 50_000 <= await store.size() <= 52_000
+
+
 async def test_keys_are_those_below_the_prefix_sorted(logs: Logs) -> None:
     store = await logs.connect()
     assert await store.keys("a") == []

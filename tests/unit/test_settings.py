@@ -54,7 +54,7 @@ def test_the_settings_of_judges_webhooks_proofs_and_backups_come_from_anywhere(
 ) -> None:
     file = tmp_path / "footfall.toml"
     file.write_text('closing_share = 0.5\nkeep_proofs = true\nwebhook = "http://127.0.0.1:9/winners"\n')
-    monkeypatch.setenv("FOOTFALL_WEBHOOK_SECRET", "quiet")
+    monkeypatch.setenv("FOOTFALL_WEBHOOK_SECRET", "quiet-0123456789")
     monkeypatch.setenv("FOOTFALL_KEEP_PROOFS", "false")
     monkeypatch.setenv("FOOTFALL_BACKUP", "s3://bucket/prefix")
     monkeypatch.setenv("FOOTFALL_BACKUP_INTERVAL_S", "600")
@@ -62,7 +62,7 @@ def test_the_settings_of_judges_webhooks_proofs_and_backups_come_from_anywhere(
     expected = Config(
         closing_share=0.5,
         webhook="http://127.0.0.1:9/winners",
-        webhook_secret="quiet",
+        webhook_secret="quiet-0123456789",
         keep_proofs=False,
         proof_bytes_max=1_000_000,
         backup="s3://bucket/prefix",
@@ -151,9 +151,9 @@ def test_the_secret_may_be_in_a_file(
     served: list[tuple[Config, int]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "secret"
-    file.write_text("quiet\n")
+    file.write_text("quiet-0123456789\n")
     assert cli.run(["serve", "--secret-file", str(file)]) == 0
-    assert served == [(Config(secret="quiet"), 1)]
+    assert served == [(Config(secret="quiet-0123456789"), 1)]
     for arguments, said in (
         (["--secret-file", str(file), "--secret", "x"], "--secret-file is given, and a secret, too"),
         (["--secret-file", str(tmp_path)], "cannot be read: Is a directory"),
@@ -164,6 +164,30 @@ def test_the_secret_may_be_in_a_file(
     file.write_text("\n")
     assert cli.run(["serve", "--secret-file", str(file)]) == cli.WRONG_USE
     assert "the secret is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        (
+            "private",
+            "it has 7 characters, 7 of them different; it must have 16, 8 of them different: openssl rand -hex 32",
+        ),
+        ("private-0123456", "it has 15 characters"),
+        ("privateprivateprivate", "it has 21 characters, 7 of them different"),
+    ],
+)
+@pytest.mark.parametrize("name", ["secret", "webhook-secret"])
+def test_a_secret_that_could_be_guessed_is_refused_and_not_shown(
+    served: list[tuple[Config, int]], capsys: pytest.CaptureFixture[str], name: str, secret: str, said: str
+) -> None:
+    assert cli.run(["serve", f"--{name}", secret]) == cli.WRONG_USE
+    error = capsys.readouterr().err
+    assert f"the {name.replace('-', chr(39) + 's ')} could be guessed: " in error
+    assert said in error
+    assert secret not in error
+    assert served == []
+    assert cli.run(["serve", f"--{name}", "private-01234567"]) == 0
 
 
 def test_a_setting_is_named_as_it_was_given(

@@ -15,6 +15,9 @@ from footfall.errors import ConfigError, InputError
 if TYPE_CHECKING:
     from footfall.config import Config
 
+SECRET_CHARACTERS_MIN = 16  # with a receipt in hand one tries secrets, on a machine of one's own, as fast as it hashes
+SECRET_DIFFERENT_MIN = 8  # of them: "changemechangeme" has 7
+
 _NODE = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")  # it becomes a part of subjects and of a file's name
 
 
@@ -74,6 +77,14 @@ class Tuning:
     ] = None
     proof_bytes_max: Annotated[
         int | None, Parameter(converter=whole, help="Size of the log that is kept for one of these.")
+    ] = None
+    store_bytes_max: Annotated[
+        int | None,
+        Parameter(converter=whole, help="Size of checkpoints and proofs together, at which no more proofs are kept."),
+    ] = None
+    alarms_seen: Annotated[
+        int | None,
+        Parameter(converter=whole, help="Do not warn of alarms up to this sequence of the log: you have seen to them."),
     ] = None
     backup: Annotated[
         str | None, Parameter(help="Where backups are kept: a directory, or s3://, gs:// or az:// with BUCKET/PREFIX.")
@@ -171,12 +182,8 @@ def to_config(
         raise ConfigError(f"{node[:60]!r} cannot name a node: write 1 to 64 letters, digits, '_' and '-'")
     others["secret"] = read_secret(others.get("secret"), others.pop("secret_file", None))
     for name in ("secret", "webhook_secret"):
-        secret = others.get(name)
-        if secret is not None and not (secret and secret.isprintable()):
-            what = name.replace("_", "'s ")
-            raise ConfigError(
-                f"the {what} is empty, or not of characters that can be shown; write others, or leave it out"
-            )
+        if (secret := others.get(name)) is not None:
+            check_secret(name.replace("_", "'s "), secret)
     for name in ("tokens", "tokens_file"):  # a variable that is not set must not open the node to everyone
         if others.get(name) is not None and not others[name].strip():
             raise ConfigError(f"--{name.replace('_', '-')} is empty; name tokens, or leave it out")
@@ -212,6 +219,18 @@ def read_secret(secret: str | None, file: str | None) -> str | None:
         return Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"secret_file {file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def check_secret(what: str, secret: str) -> None:
+    """Raises ConfigError for a secret that cannot be one, or could be guessed. It is not shown."""
+    if not (secret and secret.isprintable()):
+        raise ConfigError(f"the {what} is empty, or not of characters that can be shown; write others, or leave it out")
+    if len(secret) < SECRET_CHARACTERS_MIN or len(set(secret)) < SECRET_DIFFERENT_MIN:
+        raise ConfigError(
+            f"the {what} could be guessed: it has {len(secret)} characters, {len(set(secret))} of them different; it "
+            f"must have {SECRET_CHARACTERS_MIN}, {SECRET_DIFFERENT_MIN} of them different: "
+            "openssl rand -hex 32 makes one"
+        )
 
 
 def check_webhook(url: str) -> None:

@@ -222,6 +222,10 @@ class JetStreamLog:
             if not page or len(found) >= info.get("total", 0):
                 return sorted(subject.removeprefix(CUT_SUBJECT) for subject in found)
 
+    async def size(self) -> int:
+        """See ``Store.size``."""
+        return int((await self._api.info(CUTS))["state"]["bytes"])
+
     # The bus
 
     async def send(self, subject: str, data: bytes) -> None:

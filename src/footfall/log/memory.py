@@ -258,6 +258,10 @@ class MemoryLog:
         """See ``Store.keys``."""
         return (await self._reach()).keys(prefix)
 
+    async def size(self) -> int:
+        """See ``Store.size``."""
+        return sum(len(key) + len(data) for key, data in (await self._reach()).blobs.items())
+
     # The bus
 
     async def send(self, subject: str, data: bytes) -> None:

@@ -137,6 +137,9 @@ class Store(Protocol):
     async def keys(self, prefix: str) -> list[str]:
         """The keys stored below ``prefix`` ("a.b" covers "a.b.c", not "a.bc"), sorted. Raises LogUnavailableError."""
 
+    async def size(self) -> int:
+        """Bytes that all blobs take, keys included. Raises LogUnavailableError."""
+
 
 Handler = Callable[[bytes], Awaitable[bytes | None]]
 

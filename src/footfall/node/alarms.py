@@ -30,6 +30,10 @@ class Alarmed(NamedTuple):
     first: int
     last: int
 
+    def seen(self, sequence: int) -> bool:
+        """Whether all of them are where a person has looked into them, up to that sequence of the log."""
+        return 0 < self.last <= sequence
+
     def __str__(self) -> str:
         where = f"sequence {self.first}" if self.first == self.last else f"sequences {self.first} to {self.last}"
         at = f", {where}" if self.first else ""

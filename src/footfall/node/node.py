@@ -48,7 +48,7 @@ from footfall.node.readings import (
     Stored,
 )
 from footfall.node.reads import Reads
-from footfall.node.secret import SECRET_FILE, existing_secret, kept_secret, visitors_key
+from footfall.node.secret import existing_secret, kept_secret, visitors_key
 from footfall.node.spool import Spool
 from footfall.node.waiting import ended
 from footfall.node.watching import Watching
@@ -58,8 +58,8 @@ logger = logging.getLogger(__name__)
 FILL_MAX = 0.9  # of the log, for visits; the rest is for control messages, or a full log could never be trimmed
 FULL = "the log is 90 % full: it takes visits when it was trimmed or made larger"
 RECEIPTS_LOST = (
-    "a new secret was made in {path}, though the log is older: receipts from before cannot claim, and addresses from "
-    "before are other visitors; stop, and put the original back, or set FOOTFALL_SECRET"
+    "a new secret was made in the data directory, though the log is older: receipts from before cannot claim, and "
+    "addresses from before are other visitors; stop, and put the original back, or set FOOTFALL_SECRET"
 )
 FILL_CHECK_S = 1.0
 DRAIN_TIMEOUT_S = 5.0
@@ -341,7 +341,8 @@ class Node:
             return []
         aggregator = self.counting.aggregator
         counted = [folding.partition for folding in aggregator.foldings.values()]
-        found = [f"{one}; run footfall doctor" for one in alarmed(counted, aggregator.control_alarms.found)]
+        alarms = alarmed(counted, aggregator.control_alarms.found)
+        found = [f"{one}; run footfall doctor" for one in alarms if not one.seen(self.config.alarms_seen)]
         if self._new_secret:
             found.insert(0, self._new_secret)
         found += filter(None, [self.history.warning])

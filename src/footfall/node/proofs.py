@@ -38,7 +38,14 @@ class Proofs:
     """
 
     def __init__(
-        self, cluster: LogAndStore, cuts: Cuts, members: Members, definitions: Definitions, keep: bool, bytes_max: int
+        self,
+        cluster: LogAndStore,
+        cuts: Cuts,
+        members: Members,
+        definitions: Definitions,
+        keep: bool,
+        bytes_max: int,
+        store_bytes_max: int,
     ) -> None:
         self.kept = self.given_up = 0
         self._cluster = cluster
@@ -47,6 +54,7 @@ class Proofs:
         self._definitions = definitions
         self._keep = keep
         self._bytes_max = bytes_max
+        self._store_bytes_max = store_bytes_max
         self._done: set[int] = set()  # milestones with a head, by the sequence that set them
         self._failures: dict[int, int] = {}
         self._again_s = 0.0
@@ -105,6 +113,10 @@ class Proofs:
         """Store the chunks of a milestone; returns its head."""
         if not self._keep:
             return _nothing(standing, "not kept")
+        if (size := await self._cluster.size()) >= self._store_bytes_max:
+            return _nothing(
+                standing, f"no room: cuts and proofs take {size} bytes, and store_bytes_max is {self._store_bytes_max}"
+            )
         why = "gone: the cut, or the log above it, was dropped before"
         for find in (self._own_cut, self._newest_below):
             begin = await find(standing)

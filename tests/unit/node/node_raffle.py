@@ -45,9 +45,9 @@ class Raffle:
         assert standing is not None
         return standing
 
-    def proofs(self, keep: bool = True, bytes_max: int = 1 << 20) -> Proofs:
+    def proofs(self, keep: bool = True, bytes_max: int = 1 << 20, store_bytes_max: int = 1 << 20) -> Proofs:
         """What keeps proofs on a node."""
-        return Proofs(self.line, self.cuts, self.members, self.definitions, keep, bytes_max)
+        return Proofs(self.line, self.cuts, self.members, self.definitions, keep, bytes_max, store_bytes_max)
 
     def write(self, build: Any) -> int:
         """Store a control message, and fold it; returns its sequence."""

@@ -52,6 +52,21 @@ async def test_a_gap_is_a_warning_and_an_error_and_in_the_metrics_and_survives_r
     assert told(node) == expected
 
 
+async def test_alarms_that_a_person_has_looked_into_are_no_warning_until_another_comes(cluster: Cluster) -> None:
+    node = await cluster.start("n1")
+    await node.add(visits("a"))
+    last = gap(cluster, 2, 3, 7)[-1]
+    await until(lambda: told(node))
+    await cluster.kill("n1")
+    node = await cluster.start("n1", alarms_seen=last)
+    await until(lambda: node.counting.aggregator.alarms)
+    assert node.warnings() == []
+    gap(cluster, 2, 9)
+    await until(lambda: told(node))
+    assert told(node)[0].startswith("alarm gap (3 times, sequences ")
+    assert not Alarmed("gap", 1, 0, 0).seen(10**9), "where it came is not known"
+
+
 async def test_what_is_wrong_in_the_control_subject_is_a_warning(cluster: Cluster) -> None:
     node = await cluster.start("n1")
     sequence = cluster.storage.append("footfall.control", b"\xff").sequence

@@ -9,7 +9,7 @@ from node_cutting import nothing
 from node_line import soon
 from node_raffle import N, Raffle
 
-from footfall.core import cut
+from footfall.core import cut_writer
 from footfall.core.position import Position
 from footfall.errors import LogFullError, LogUnavailableError
 from footfall.node import bundles, proofs
@@ -128,6 +128,17 @@ async def test_a_log_that_is_too_large_is_not_kept_not_even_in_part(
     assert keeper.given_up == 1
 
 
+async def test_where_cuts_and_proofs_take_all_that_they_may_no_more_are_kept(raffle: Raffle) -> None:
+    await raffle.whole()
+    size = await raffle.line.size()
+    keeper = raffle.proofs(store_bytes_max=size)
+    head = await raffle.keep(keeper)
+    assert head.why == f"no room: cuts and proofs take {size} bytes, and store_bytes_max is {size}"
+    assert not kept_keys(raffle)
+    assert not keeper.holds(), "the log is trimmed all the same"
+    assert keeper.given_up == 1
+
+
 async def test_where_the_store_has_no_room_the_log_is_trimmed_all_the_same(
     raffle: Raffle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,14 +246,14 @@ async def test_one_failure_after_another_does_not_end_the_attempts_of_a_log_that
 async def test_a_pinned_cut_is_kept_whole_however_many_come_after_it(
     raffle: Raffle, monkeypatch: pytest.MonkeyPatch, inline: int
 ) -> None:
-    monkeypatch.setattr(cut, "INLINE_BYTES_MAX", inline)
+    monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", inline)
     await raffle.whole()
     await raffle.keep()
     for _ in range(4):
         await raffle.trim()
     assert [found.epoch for found in await raffle.cuts.find()] == [raffle.cutter.epoch, raffle.cutter.epoch - 1, 1]
     found = await raffle.cuts.at(1)
-    states = [cut.state_bytes(await raffle.cuts.partition(found, number)) for number in range(2)]
+    states = [cut_writer.state_bytes(await raffle.cuts.partition(found, number)) for number in range(2)]
     assert states == raffle.cutter.states[1]
     assert (await raffle.cuts.definitions(found)).epoch == 1
 
