@@ -59,7 +59,7 @@ def test_a_backup_is_told_in_one_line_and_listed(tmp_path: Path, node: NodeProce
     (name,) = complete(place)
     assert said.startswith(f"{name} in {place}: 0 visits and 200,000 visitors of 1 counter up to sequence ")
     assert ", verified (" in said
-    listed = footfall("backups", str(place), "--verify").stdout.split("\t")
+    listed = footfall("backups", str(place), "--verify").stdout.splitlines()[1].split("\t")
     assert (listed[0], listed[2], listed[-1].strip()) == (name, "1", "verified")
 
 

@@ -33,6 +33,7 @@ def test_visits_are_hit_read_and_listed_together_and_apart(url: str) -> None:
     footfall("hit", "google.youtube", "--visitor", "203.0.113.7", "--count", "4", "--url", url)
     settles(url, "google", 5)
     assert footfall("counters", "google", "--url", url).stdout.splitlines() == [
+        "counter\tvalue\tunit",
         "google\t5\tvisits",
         "google.gmail\t1\tvisits",
         "google.youtube\t4\tvisits",

@@ -96,7 +96,7 @@ def test_what_people_read_is_a_line_for_each_finding(data: Path) -> None:
     *lines, last = ended.stdout.splitlines()
     assert (ended.returncode, ended.stderr) == (0, "")
     assert all(line.startswith("OK   ") for line in lines)
-    assert last == f"{len(lines)} are as they should be, 0 to look at, 0 wrong."
+    assert last == f"{len(lines)} all right, 0 to look at, 0 wrong."
     for words in (
         "an engine that was started for this",
         "none missing",

@@ -202,7 +202,7 @@ def test_a_dry_run_tells_what_would_be_counted_and_asks_no_node(
     assert run(log, form=None, counter_from="path", dry_run=True) == 0
     told = capsys.readouterr()
     assert "3 visits would be counted in shop" in told.out
-    assert told.out.splitlines()[1:] == ["shop.b\t2", "shop.a\t1"]
+    assert told.out.splitlines()[1:] == ["counter\tvisits", "shop.b\t2", "shop.a\t1"]
     assert "line 4:" in told.err
     assert not http.chunks
 

@@ -139,6 +139,7 @@ def test_milestones_are_listed_for_machines_for_pipes_and_for_people(
     assert json.loads(capsys.readouterr().out) == [OPEN, REACHED]
     assert run(monkeypatch, node, "milestone", "list", "shop") == 0
     assert capsys.readouterr().out.splitlines() == [
+        "counter\tn\tstate\tvalue\twinner",
         "shop\t100000\topen\t99000\t-",
         "shop\t100000\treached\t100001\t203.0.113.7",
     ]

@@ -77,6 +77,11 @@ def test_everything_that_one_wants_to_know_is_there() -> None:
         assert said in text, said
 
 
+def test_one_counter_and_one_partition_are_not_several() -> None:
+    one = Shown(msgspec.convert(OVERVIEW | {"counters": 1, "partitions": 1}, Overview), said_s=100.0)
+    assert "1 counter  replicated  1 partition  up" in picture(one)
+
+
 def test_what_is_wrong_is_on_top() -> None:
     log = OVERVIEW["log"] | {"connected": False, "embedded": False, "replicas": 3, "servers": ["a", "b", "c"]}
     spool = {"visits": 5, "bytes": 512, "bytes_max": 1024, "age_s": 61.0, "spooling": True}
@@ -220,7 +225,7 @@ def test_logs_and_spools_say_how_they_are() -> None:
     assert top_text.log_line(log) == "5 messages, 512 B; 3 copies on 3 servers"
     assert top_text.spool_line(None) == "none"
     assert top_text.spool_line(SpoolState(0, 0, 0, 0.0, True)) == "visits go there now"
-    assert top_text.spool_line(SpoolState(1, 9, 0, 5.0, False)) == "1 visits, 9 B, the oldest for 5 s, draining"
+    assert top_text.spool_line(SpoolState(1, 9, 0, 5.0, False)) == "1 visit, 9 B, the oldest for 5 s, draining"
     assert top_text.ranges([]) == "-"
     assert top_text.growth({"a": 1}, {"a": 3, "b": 9}, 0.0) == {}
     assert [top_text.rate(one) for one in (None, 0.0, 0.25, 9.994, 12.4)] == ["", "0/s", "0.25/s", "9.99/s", "12/s"]

@@ -17,7 +17,7 @@ from footfall.log.access import Access
 from footfall.node.audit import audit
 from footfall.node.audit_report import Report, StartReading
 from footfall.node.secret import existing_secret
-from footfall.ordinals import ordinal
+from footfall.ordinals import counted, ordinal
 
 
 def run(counter: str, n: int, data: str | None, named: Servers, secret: str | None, json: bool) -> int:
@@ -73,4 +73,4 @@ def _name(epoch: int) -> str:
 def _place(start: StartReading) -> str:
     where = f"{_name(start.epoch)} (sequence {start.sequence}, {start.value:,} counted)" if start.epoch else _name(0)
     source = "the log itself" if start.source == "log" else "the log that was kept for this"
-    return f"{where}: {output.count(start.messages, 'message')} of {source}"
+    return f"{where}: {counted(start.messages, 'message')} of {source}"

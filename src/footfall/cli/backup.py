@@ -20,6 +20,7 @@ from footfall.node import backup_check
 from footfall.node.backup_catalogue import complete_names, manifest, tidy
 from footfall.node.backup_format import Backup
 from footfall.node.backup_places import Place, place_of
+from footfall.ordinals import counted
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,10 +117,9 @@ def _say(place: Place, backup: Backup, removed: list[str], seconds: float, json:
         values = {name: getattr(backup, name) for name in Made.__struct_fields__ if hasattr(backup, name)}
         output.print_json(Made(**values, target=str(place), removed=removed, seconds=seconds))
         return
-    counted = counted_text(backup)
-    gone = f"; {output.count(len(removed), 'old one')} removed" if removed else ""
+    gone = f"; {counted(len(removed), 'old one')} removed" if removed else ""
     print(
-        f"{backup.name} in {place}: {counted} up to sequence {backup.sequence}, "
+        f"{backup.name} in {place}: {counted_text(backup)} up to sequence {backup.sequence}, "
         f"{backup.bytes:,} bytes, verified ({seconds:.2f} s){gone}",
         flush=True,
     )
@@ -127,8 +127,8 @@ def _say(place: Place, backup: Backup, removed: list[str], seconds: float, json:
 
 def counted_text(backup: Backup) -> str:
     """What is in a backup, in a few words."""
-    counted = f"{output.count(backup.visits, 'visit')} and {output.count(backup.visitors, 'visitor')}"
-    return f"{counted} of {output.count(backup.counters, 'counter')}"
+    visits = f"{counted(backup.visits, 'visit')} and {counted(backup.visitors, 'visitor')}"
+    return f"{visits} of {counted(backup.counters, 'counter')}"
 
 
 def run_list(target: str, verify: bool, json: bool) -> int:
@@ -138,8 +138,8 @@ def run_list(target: str, verify: bool, json: bool) -> int:
     if json:
         output.print_json(listed)
     elif listed:
-        header = ("BACKUP", "SEQUENCE", "COUNTERS", "VISITS", "VISITORS", "MILESTONES", "BYTES", "STATE")
-        output.print_table(header, [_row(one) for one in listed], right=(1, 2, 3, 4, 5, 6))
+        header = ("backup", "sequence", "counters", "visits", "visitors", "milestones", "bytes", "state")
+        output.print_table(header, [_row(one) for one in listed])
     else:
         output.note(f"there is no backup in {place}")
     return int(not listed or any(one.state == "damaged" for one in listed))
@@ -166,7 +166,7 @@ async def _one(place: Place, name: str, verify: bool) -> Listed:
     return Listed(**values, state="verified" if verify else "complete")
 
 
-def _row(one: Listed) -> tuple[str, ...]:
+def _row(one: Listed) -> tuple[str | int, ...]:
     numbers = (one.sequence, one.counters, one.visits, one.visitors, one.milestones, one.bytes)
-    told = ("" if number is None else f"{number:,}" for number in numbers)
+    told = ("" if number is None else number for number in numbers)
     return (one.name, *told, f"{one.state}: {one.why}" if one.why else one.state)

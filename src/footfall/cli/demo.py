@@ -16,7 +16,6 @@ import httpx
 import msgspec
 import uvloop
 
-from footfall.cli import output
 from footfall.cli.client import NodeStatus, Reading
 from footfall.cli.demo_raffle import TIMEOUT_S, Raffle
 from footfall.cli.demo_traffic import COUNTERS, SITES, SUM, Traffic
@@ -25,7 +24,7 @@ from footfall.config import Config, Topology
 from footfall.core.routing import ranking
 from footfall.core.vector import ENTRY_MAX
 from footfall.errors import ConfigError, FootfallError
-from footfall.ordinals import ordinal
+from footfall.ordinals import counted, ordinal
 from footfall.web.supervisor import Supervisor
 
 NODES = 3
@@ -215,13 +214,13 @@ class _Demo:
 
     def _verdict(self, traffic: Traffic, nodes: Sequence[Values], elapsed_s: float, converged_s: float) -> int:
         exact = sum(node == traffic.acknowledged for node in nodes)
-        counted = min((sum(_leaves(node)) for node in nodes if node is not None), default=0)
+        fewest = min((sum(_leaves(node)) for node in nodes if node is not None), default=0)
         sent = sum(_leaves(traffic.acknowledged))
         rate = traffic.visits / max(elapsed_s, 0.001)
-        again = f"; {output.count(traffic.resent, 'request')} sent again" if traffic.resent else ""
+        again = f"; {counted(traffic.resent, 'request')} sent again" if traffic.resent else ""
         agreed = f"all nodes agreed {converged_s:.1f} s after the last" if exact == NODES else "the nodes do not agree"
         print(f"\n{rate:,.0f} visits/s for {elapsed_s:.1f} s, each durable before it was acknowledged{again}\n{agreed}")
-        verdict = f"sent {sent:,} · counted {counted:,} · exact on "
+        verdict = f"sent {sent:,} · counted {fewest:,} · exact on "
         if exact == NODES and not self._fell:
             print(f"{verdict}all {NODES} nodes")
             return 0

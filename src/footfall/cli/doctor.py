@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import re
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -57,7 +56,7 @@ async def _run(patient: _Patient, json: bool) -> int:
         output.print_json(found)
     else:
         counts = [sum(one.level is level for one in findings) for level in Level]
-        print("{} are as they should be, {} to look at, {} wrong.".format(*counts))
+        print("{} all right, {} to look at, {} wrong.".format(*counts))
     return 1 if found.level is Level.BAD else 0
 
 
@@ -130,7 +129,5 @@ def _syncs(server: str) -> bool | str:
 
 def _show(finding: Finding) -> None:
     mark, colour = MARKS[finding.level]
-    if sys.stdout.isatty():
-        mark = f"\x1b[{colour}m{mark}\x1b[0m"
     do = f"; {finding.do}" if finding.do else ""
-    print(f"{mark} {finding.part}: {' '.join(finding.found.split())}{do}", flush=True)
+    print(f"{output.painted(mark, colour)} {finding.part}: {' '.join(finding.found.split())}{do}", flush=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from footfall.cli import output
 from footfall.cli.ingest_options import Options, Summary
+from footfall.ordinals import counted
 
 COUNTERS_SHOWN = 20
 
@@ -20,7 +21,7 @@ def report(summary: Summary, options: Options) -> int:
     if summary.bad > len(summary.bad_lines):
         output.note(f"... and {summary.bad - len(summary.bad_lines):,} more")
     if summary.bad:
-        output.note(f"{output.count(summary.bad, 'line')} could not be read, and not counted")
+        output.note(f"{counted(summary.bad, 'line')} could not be read, and not counted")
     if summary.unterminated and not summary.error:
         output.note("1 unterminated line left for next time: it has no end yet")
     if summary.bad and not summary.visits and not summary.filtered and not summary.begin:
@@ -38,11 +39,11 @@ def report_all(summaries: Sequence[Summary], options: Options) -> None:
     bad = sum(summary.bad for summary in summaries)
     filtered = sum(summary.filtered for summary in summaries)
     lines = sum(summary.lines for summary in summaries)
-    parts = [f"{output.count(visits, 'visit')} {_counted(options)} from {output.count(len(summaries), 'file')}"]
-    parts += [f"{output.count(lines, 'new line')}"] if lines != visits else []
+    parts = [f"{counted(visits, 'visit')} {_counted(options)} from {counted(len(summaries), 'file')}"]
+    parts += [f"{counted(lines, 'new line')}"] if lines != visits else []
     parts += [f"{filtered:,} passed over"] if filtered else []
     parts += [f"{bad:,} could not be read"] if bad else []
-    parts += [f"{output.count(failed, 'file')} failed"] if failed else []
+    parts += [f"{counted(failed, 'file')} failed"] if failed else []
     print(f"together: {', '.join(parts)}")
 
 
@@ -64,7 +65,7 @@ def _sentence(summary: Summary, options: Options) -> str:
     filtered = f", {summary.filtered:,} passed over" if summary.filtered else ""
     target = f" in {summary.counter}" if summary.counter else ""
     return (
-        f"{output.count(summary.visits, 'visit')} {_counted(options)}{target} from {name} ({summary.form}{begin}"
+        f"{counted(summary.visits, 'visit')} {_counted(options)}{target} from {name} ({summary.form}{begin}"
         f"{filtered}) in {summary.seconds:.1f} s{speed}{stopped}"
     )
 
@@ -72,7 +73,6 @@ def _sentence(summary: Summary, options: Options) -> str:
 def _print_counters(summary: Summary) -> None:
     if not summary.counters:
         return
-    rows = [(name, f"{visits:,}") for name, visits in list(summary.counters.items())[:COUNTERS_SHOWN]]
-    output.print_table(("counter", "visits"), rows, right=(1,))
+    output.print_table(("counter", "visits"), list(summary.counters.items())[:COUNTERS_SHOWN])
     if len(summary.counters) > COUNTERS_SHOWN:
-        output.note(f"... and {len(summary.counters) - COUNTERS_SHOWN:,} more counters")
+        output.note(f"... and {len(summary.counters) - COUNTERS_SHOWN:,} more")

@@ -72,9 +72,8 @@ def list_milestones(where: Where, counter: str | None, json: bool) -> None:
     if not found and sys.stdout.isatty():
         print("no milestones yet; set one with footfall milestone add")
         return
-    grouping = "," if sys.stdout.isatty() else ""
-    rows = [(one.counter, f"{one.n:{grouping}}", one.state, f"{one.value:{grouping}}", _who(one)) for one in found]
-    output.print_table(("counter", "N", "state", "value", "winner"), rows, right=(1, 3))
+    rows = [(one.counter, one.n, one.state, one.value, _who(one)) for one in found]
+    output.print_table(("counter", "n", "state", "value", "winner"), rows)
 
 
 def claim(where: Where, counter: str, n: int, receipt: str, key: str | None, json: bool) -> None:
@@ -126,7 +125,7 @@ def progress(milestone: Milestone) -> str:
 def lines(milestone: Milestone) -> Iterator[str]:
     """What a person wants to know of a milestone."""
     winner = milestone.winner
-    state = f"\x1b[1m{milestone.state}\x1b[0m" if sys.stdout.isatty() else milestone.state
+    state = output.painted(milestone.state, "1")
     if winner is None:
         yield f"the {ordinal(milestone.n)} of {milestone.counter}: {state}, {progress(milestone)}"
         return

@@ -1,10 +1,11 @@
 """How the command line looks: errors, notes, tables, progress. Rich is imported only where something moves."""
 
+import os
 import sys
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import msgspec
 
@@ -17,12 +18,12 @@ REFRESH_PER_S = 8
 def error(message: object) -> None:
     """One clear line on stderr."""
     text = " ".join(str(message).split())
-    print(f"{_paint('footfall:', '1;31')} {text}", file=sys.stderr)
+    print(f"{painted('footfall:', '1;31', sys.stderr)} {text}", file=sys.stderr)
 
 
 def note(message: str) -> None:
     """Something worth knowing, on stderr, out of the way of what is printed for machines."""
-    print(f"{_paint('footfall:', '2')} {message}", file=sys.stderr)
+    print(f"{painted('footfall:', '2', sys.stderr)} {message}", file=sys.stderr)
 
 
 def print_json(value: Any) -> None:
@@ -30,29 +31,46 @@ def print_json(value: Any) -> None:
     print(msgspec.json.encode(value).decode(), flush=True)
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
-    """Aligned columns; those in ``right`` are numbers. Without a terminal: tabs, and no header."""
-    if not sys.stdout.isatty():
-        for row in rows:
-            print("\t".join(row))
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
+    """A table: its columns' names, and a line for each row. Numbers stand at the right, with their thousands apart.
+
+    Without a terminal, tabs stand between the columns, and numbers are digits alone.
+    """
+    terminal = sys.stdout.isatty()
+    lines = [list(header), *([_cell(value, terminal) for value in row] for row in rows)]
+    if not terminal:
+        for line in lines:
+            print("\t".join(line))
         return
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-
-    def line(row: Sequence[str]) -> str:
-        cells = (
-            text.rjust(width) if column in right else text.ljust(width)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        return "  ".join(cells).rstrip()
-
-    print(f"\x1b[2m{line(header)}\x1b[0m")
-    for row in rows:
-        print(line(row))
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    numbers = [any(isinstance(row[column], int) for row in rows) for column in range(len(header))]
+    for number, line in enumerate(lines):
+        cells = []
+        for text, width, right in zip(line, widths, numbers, strict=True):
+            blanks = " " * (width - _width(text))
+            cells.append(blanks + text if right else text + blanks)
+        shown = "  ".join(cells).rstrip()
+        print(shown if number else painted(shown, "2"))
 
 
-def count(number: int, one: str, many: str | None = None) -> str:
-    """``1 visit``, ``2,000 visits``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def _cell(value: str | int, terminal: bool) -> str:
+    return value if isinstance(value, str) else f"{value:{',' if terminal else ''}}"
+
+
+def _width(text: str) -> int:
+    """How many columns of a terminal it takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def painted(text: str, style: str, stream: TextIO | None = None) -> str:
+    """The text in bold, dim or a colour, if the stream (the standard output) is a terminal that may have these."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    terminal = (stream or sys.stdout).isatty()
+    return f"\x1b[{style}m{text}\x1b[0m" if terminal and not plain else text
 
 
 class Rate:
@@ -158,7 +176,3 @@ class ProgressView:
         )
         progress.start()
         return progress, progress.add_task(self._label, total=None, visits=0)
-
-
-def _paint(text: str, style: str) -> str:
-    return f"\x1b[{style}m{text}\x1b[0m" if sys.stderr.isatty() else text

@@ -13,6 +13,7 @@ from footfall.cli.delivery import Patience
 from footfall.cli.top_text import ranges
 from footfall.core.names import check_name, check_unit
 from footfall.core.visit import Visit, check_visit
+from footfall.ordinals import counted
 
 HIT_PATIENCE_S = 15.0
 WATCH_INTERVAL_S = 0.25
@@ -37,7 +38,7 @@ def hit(where: Where, counter: str, visitor: str | None, count: int, key: str | 
         stored = {"log": "durable in the log", "spool": "durable on the node until the log is back"}.get(
             accepted.stored, f"stored in {accepted.stored}"
         )
-        print(f"{output.count(accepted.accepted, 'visit')} to {counter}, {stored}; receipt {receipt}")
+        print(f"{counted(accepted.accepted, 'visit')} to {counter}, {stored}; receipt {receipt}")
 
 
 def read(where: Where, counter: str, exact: bool, watch: bool, json: bool) -> None:
@@ -68,9 +69,9 @@ def counters(where: Where, prefix: str, json: bool) -> None:
     if not found and sys.stdout.isatty():
         print("no counters yet" if not prefix else f"no counters at {prefix}")
         return
-    grouping = "," if sys.stdout.isatty() else ""
-    rows = [(reading.counter, f"{reading.value:{grouping}}", reading.unit) for reading in found]
-    output.print_table(("counter", "value", "unit"), rows, right=(1,))
+    output.print_table(
+        ("counter", "value", "unit"), [(reading.counter, reading.value, reading.unit) for reading in found]
+    )
 
 
 def define(where: Where, counter: str, unit: str, json: bool) -> None:
@@ -100,13 +101,13 @@ def nodes(where: Where, json: bool) -> None:
             node.url,
             node.topology,
             ranges(node.partitions),
-            str(node.sequence),
-            f"{node.lag_ms} ms",
-            f"{node.heard_ms_ago} ms ago",
+            node.sequence,
+            node.lag_ms,
+            node.heard_ms_ago,
         )
         for node in found
     ]
-    output.print_table(("node", "url", "topology", "partitions", "sequence", "lag", "heard"), rows, right=(4, 5, 6))
+    output.print_table(("node", "url", "topology", "partitions", "sequence", "lag_ms", "heard_ms_ago"), rows)
 
 
 def patience(patience_s: float) -> Patience:
@@ -119,7 +120,7 @@ def _show(reading: Reading, json: bool) -> None:
     if json:
         output.print_json(reading)
     elif sys.stdout.isatty():
-        print(f"{reading.counter}  \x1b[1m{output.count(reading.value, reading.unit[:-1])}\x1b[0m")
+        print(f"{reading.counter}  {output.painted(counted(reading.value, reading.unit[:-1]), '1')}")
     else:
         print(reading.value, flush=True)
 
@@ -151,6 +152,6 @@ def _watch_live(readings: Iterator[Reading]) -> None:
         for reading in readings:
             rate.add(reading.value)
             text = Text(f"{reading.counter}  ")
-            text.append(output.count(reading.value, reading.unit[:-1]), style="bold")
+            text.append(counted(reading.value, reading.unit[:-1]), style="bold")
             text.append(f"  {rate.per_s():,.1f}/s", style="dim")
             live.update(text, refresh=True)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from footfall.cli.top_text import duration, log_line, projected, ranges, rate, spool_line
 from footfall.cli.top_wire import Overview, Row
+from footfall.ordinals import counted
 
 MILESTONES_SHOWN = 5
 NODES_SHOWN = 8
@@ -87,8 +88,13 @@ def _head(overview: Overview) -> Text:
     text.append(f"{overview.node}  ")
     text.append(f"{rate(overview.visits_per_s)}  ", style="bold green")
     up = duration(max(0.0, time.time() - overview.started))
-    counters = f"{overview.counters:,} counters"
-    parts = (counters, overview.topology, f"{overview.partitions} partitions", f"up {up}", overview.version)
+    parts = (
+        counted(overview.counters, "counter"),
+        overview.topology,
+        counted(overview.partitions, "partition"),
+        f"up {up}",
+        overview.version,
+    )
     return text.append("  ".join(parts), style="dim")
 
 

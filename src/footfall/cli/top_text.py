@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from footfall.cli.top_wire import LogState, Milestone, SpoolState
+from footfall.ordinals import counted
 
 SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -56,10 +57,11 @@ def projected(milestone: Milestone) -> str:
 
 def log_line(log: LogState) -> str:
     """How the log is."""
-    where = "embedded" if log.embedded else f"{log.replicas} copies on {len(log.servers) or 'some'} servers"
+    servers = counted(len(log.servers), "server") if log.servers else "some servers"
+    where = "embedded" if log.embedded else f"{counted(log.replicas, 'copy', 'copies')} on {servers}"
     full = f" of {size(log.bytes_max)}, {log.bytes / log.bytes_max:.0%} full" if log.bytes_max > 0 else ""
     away = "" if log.connected else "NOT REACHED; "
-    return f"{away}{log.messages:,} messages, {size(log.bytes)}{full}; {where}"
+    return f"{away}{counted(log.messages, 'message')}, {size(log.bytes)}{full}; {where}"
 
 
 def spool_line(spool: SpoolState | None) -> str:
@@ -70,7 +72,7 @@ def spool_line(spool: SpoolState | None) -> str:
         return "visits go there now" if spool.spooling else "empty"
     full = f", {spool.bytes / spool.bytes_max:.0%} full" if spool.bytes_max else ""
     going = ", and more go there" if spool.spooling else ", draining"
-    return f"{spool.visits:,} visits, {size(spool.bytes)}{full}, the oldest for {duration(spool.age_s)}{going}"
+    return f"{counted(spool.visits, 'visit')}, {size(spool.bytes)}{full}, the oldest for {duration(spool.age_s)}{going}"
 
 
 def growth(before: Mapping[str, int], now: Mapping[str, int], elapsed_s: float) -> dict[str, float]:

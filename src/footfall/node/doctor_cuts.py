@@ -26,7 +26,7 @@ from footfall.node.bundles import Head, bundle, log_between
 from footfall.node.cut_reader import CutReader, LogAndStore
 from footfall.node.cuts import PINS
 from footfall.node.doctor import Finding, bad, ok, warn
-from footfall.ordinals import ordinal
+from footfall.ordinals import counted, ordinal
 
 SLICE_S = 0.05  # of folding, before the connection gets its turn
 LOSSES = ("gap", "missing")  # alarms that mean that the log lacks something
@@ -122,9 +122,11 @@ class CutsExamination:
             found = f"the log cannot be read beyond sequence {folding.sequence}: {error}"
             return [bad("log", "deep", found, RESTORE)]
         begin = self.state.position.sequence
-        findings = [ok("log", "deep", f"{folding.messages:,} messages from sequence {begin} to {last} were counted")]
+        findings = [
+            ok("log", "deep", f"{counted(folding.messages, 'message')} counted, from sequence {begin} to {last}")
+        ]
         for kind, times in sorted(folding.alarms.items()):
-            found = f"above the newest cut: {kind} ({times} times, first at sequence {folding.first[kind]})"
+            found = f"above the newest cut: {kind} ({counted(times, 'time')}, first at sequence {folding.first[kind]})"
             said = bad if kind in LOSSES else warn
             findings.append(said("alarms", kind, found, f"{MEANING.get(kind, 'see docs/troubleshooting.md')}"))
         return findings
@@ -216,7 +218,7 @@ async def _proof(log: LogAndStore, name: str, head: Head) -> Finding:
         await cuts.definitions(found)
         for number in range(log.partitions):
             await cuts.partition(found, number)
-    return ok("proofs", name, f"the proof of {name} is whole: {messages} messages")
+    return ok("proofs", name, f"the proof of {name} is whole: {counted(messages, 'message')}")
 
 
 def _proof_damaged(name: str, why: str) -> Finding:

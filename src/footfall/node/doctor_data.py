@@ -14,6 +14,7 @@ from footfall.node.doctor import Finding, bad, ok, warn
 from footfall.node.secret import SECRET_FILE, existing_secret
 from footfall.node.spool import ASIDE, DIRECTORY, WINDOW_BYTES, WINDOW_MESSAGES
 from footfall.node.spool_file import SUFFIX, SpoolFile
+from footfall.ordinals import counted
 
 PRIVATE = (SECRET_FILE, "engine.password", "engine.url", "nats.conf")
 FREE_BAD_BYTES, FREE_WARN_BYTES = 64 << 20, 1 << 30
@@ -127,10 +128,11 @@ def _spool(path: Path) -> Finding:
     finally:
         file.close()
     if torn:
-        found = f"{path}: {torn} of {messages} messages were changed on the disk, and cannot be counted"
+        found = f"{path}: {torn} of {counted(messages, 'message')} were changed on the disk, and cannot be counted"
         return bad("spool", "damaged", found, "keep the file; start the node: it drains the others")
     waited_s = max(0.0, time.time() - oldest_s) if messages else 0.0
-    found = f"{path}: {messages} messages wait for the log made at {file.origin.log}, the oldest for {waited_s:.0f} s"
+    waits = counted(messages, "message waits", "messages wait")
+    found = f"{path}: {waits} for the log made at {file.origin.log}, the oldest for {waited_s:.0f} s"
     if messages:
         return warn("spool", "waiting", found, "start a node on this directory: it gives them to the log, each once")
     return ok("spool", "file", f"{path} is empty")

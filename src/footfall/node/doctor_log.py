@@ -10,6 +10,7 @@ from footfall.log.facts import StreamFacts
 from footfall.log.protocol import Log
 from footfall.node.acknowledged import Acknowledged
 from footfall.node.doctor import Finding, bad, ok, warn
+from footfall.ordinals import counted
 
 FILL_WARN, FILL_BAD = 0.7, 0.9  # of max_bytes; at the second visits are not taken any more
 SKEW_WARN_S = 5.0
@@ -76,7 +77,7 @@ def _copies(facts: StreamFacts) -> Iterator[Finding]:
 
 
 def _gaps(log: StreamFacts) -> Finding:
-    held = f"{log.messages:,} messages, sequences {log.first} to {log.last}"
+    held = f"{counted(log.messages, 'message')}, sequences {log.first} to {log.last}"
     lacking = max(log.deleted, log.last - log.first + 1 - log.messages if log.messages else 0)
     if lacking:
         return bad(
