@@ -200,7 +200,7 @@ def test_a_header_that_cannot_be_meant_is_refused(http: httpx.Client, headers: H
         ("GET", "/v1/counters?after=%FF", "cannot name a counter"),
         ("GET", "/v1/counters?offset=5", "'offset': this takes prefix, parent, search, limit, after"),
         ("GET", "/v1/sources/s?x=1", "'x': this takes none"),
-        ("GET", "/v1/counters/shop?consistency=exact", "consistency is 'exact'; it must be eventual (the default) or"),
+        ("GET", "/v1/counters/shop?consistency=exact", "linearizable, which clients and the command line call exact"),
         ("GET", "/v1/counters/shop?consistency=linearizable&consistency=eventual", "consistency is given twice"),
         ("GET", "/v1/nodes?x=1", "'x': this takes none"),
     ],

@@ -3,8 +3,9 @@
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 
-from cyclopts import CoercionError, CycloptsError
+from cyclopts import CoercionError, CycloptsError, UnknownCommandError
 
 from footfall.cli import output
 from footfall.cli.naming import NAMES
@@ -78,6 +79,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _plain(error: CycloptsError) -> str:
+    if isinstance(error, UnknownCommandError) and error.unused_tokens and error.app is not None:
+        return _unknown(error.unused_tokens[0], [name for name in error.app if not name.startswith("-")])
     if (
         isinstance(error, CoercionError)
         and error.argument is not None
@@ -87,3 +90,10 @@ def _plain(error: CycloptsError) -> str:
     text = str(error).strip().rstrip(".")
     source = error.token.source if isinstance(error, CoercionError) and error.token is not None else ""
     return text if source in ("", "cli", "env") or source in text else f"{text} (in {source})"
+
+
+def _unknown(typed: str, commands: list[str]) -> str:
+    """There is no such command: which one may have been meant, or, if none is near, all."""
+    near = get_close_matches(typed.lower(), commands, n=1, cutoff=0.5)
+    meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(commands))}"
+    return f"there is no command {typed!r}: {meant}"

@@ -211,7 +211,10 @@ def parse_ack(text: str | None) -> bool:
 def parse_consistency(text: str | None) -> bool:
     """Whether a read must be exact. Raises InvalidRequestError."""
     if text not in (None, "eventual", "linearizable"):
-        raise InvalidRequestError(f"consistency is {text[:60]!r}; it must be eventual (the default) or linearizable")
+        raise InvalidRequestError(
+            f"consistency is {text[:60]!r}; it must be eventual (the default) or linearizable, which clients and the "
+            "command line call exact"
+        )
     return text == "linearizable"
 
 
