@@ -121,7 +121,13 @@ def test_the_file_may_be_named_by_a_variable(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("dta = 'x'", "dta"),
+        ("dta = 'x'", "{file}: there is no setting dta (data?); footfall serve --help lists all"),
+        ("TOKENS-FILE = 'x'", "there is no setting TOKENS-FILE (tokens_file?)"),
+        ("listen = 'x'", "there is no setting listen; footfall"),
+        (
+            "[serve]\ndata = 'x'",
+            "[serve] in {file} is a table, and settings stand in none: write data = ... without it",
+        ),
         ("nodes = 1.5", "'1.5' is not a whole number"),
         ("cut_interval_s = 'often'", "often"),
         ("nodes =", "footfall.toml cannot be read as TOML: Invalid value"),

@@ -38,7 +38,7 @@ OF_KUBERNETES = {  # for Services that are named footfall, footfall-nodes and fo
         ("FOOTFALL_NATS_URL", "FOOTFALL_NATS_URL (FOOTFALL_NATS?)"),
         ("FOOTFALL_LISTEN", "FOOTFALL_LISTEN"),
         ("FOOTFALL_PORT", "FOOTFALL_PORT"),
-        ("FOOTFALL_data", "FOOTFALL_data"),
+        ("FOOTFALL_data", "FOOTFALL_data (FOOTFALL_DATA?)"),
     ],
 )
 def test_a_variable_that_nothing_takes_is_told_with_the_nearest_that_is_taken(variable: str, told: str) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from cyclopts import App, ArgumentCollection, CycloptsError, Group, Parameter
+from cyclopts import App, ArgumentCollection, CycloptsError, Group, Parameter, UnknownOptionError
 
 from footfall.cli.arguments import whole
 from footfall.cli.naming import NAMES
+from footfall.cli.variables import meant
 from footfall.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -161,10 +162,20 @@ def config_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollecti
         # No commands: the file is one flat table, in which "nodes" is the setting and not the command.
         Toml(path, must_exist=True)(app, (), arguments)
     except (CycloptsError, OSError) as error:
+        if isinstance(error, UnknownOptionError):
+            raise InputError(_no_setting(error.token.keyword or "", path)) from None
         if isinstance(error, CycloptsError) and error.__cause__ is None:  # what the file says, and not how it says it
             raise
         raise InputError(f"{path} cannot be read as TOML: {error.__cause__ or error}") from None
     NAMES.take(arguments)
+
+
+def _no_setting(keyword: str, path: Path) -> str:
+    """What is wrong with a key of the file, which is told as ``[table][key]``."""
+    table, _, below = keyword.strip("[]").partition("][")
+    if below:
+        return f"[{table[:60]}] in {path} is a table, and settings stand in none: write {below[:60]} = ... without it"
+    return f"{path}: there is no setting {table[:60]}{meant(table, NAMES.settings)}; footfall serve --help lists all"
 
 
 def to_config(

@@ -1,4 +1,4 @@
-"""Finds variables that look like settings of a node and are none: misspelt, they would be ignored in silence. Pure."""
+"""Finds variables that look like settings and are none, and what was meant: they would be ignored in silence. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -20,13 +20,19 @@ def unknown(environment: Mapping[str, str], settings: Iterable[str]) -> list[str
         environment: Names and values.
         settings: The settings that may be given by a variable, as the code names them.
     """
-    known = [*(PREFIX + name.upper() for name in settings), *(PREFIX + name for name in OTHERS)]
-    found = []
-    for name in sorted(environment.keys() - set(known)):
-        if name.startswith(PREFIX) and not _of_a_service(name, environment[name]):
-            near = get_close_matches(name.removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in known], 1, NEAR)
-            found.append(f"{name} ({PREFIX}{near[0]}?)" if near else name)
-    return found
+    known = [*map(str.upper, settings), *OTHERS]
+    return [
+        name + meant(name.removeprefix(PREFIX), known, PREFIX)
+        for name in sorted(environment.keys() - {PREFIX + one for one in known})
+        if name.startswith(PREFIX) and not _of_a_service(name, environment[name])
+    ]
+
+
+def meant(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """`` (NAME?)``: of those that are known, the one that is most like a name; nothing if none is like it."""
+    by_letters = {one.lower(): one for one in known}
+    near = get_close_matches(name.lower().replace("-", "_"), by_letters, 1, NEAR)
+    return f" ({prefix}{by_letters[near[0]]}?)" if near else ""
 
 
 def _of_a_service(name: str, value: str) -> bool:
