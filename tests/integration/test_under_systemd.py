@@ -1,6 +1,10 @@
 """Under systemd: real processes tell it that they are ready, alive, and about to stop; and log in JSON if asked to."""
 
+import asyncio
+import contextlib
 import json
+import os
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,6 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from footfall.config import Config
+from footfall.web import supervisor
+from footfall.web.supervisor import Supervisor
 from processes import NodeProcess, eventually, free_ports
 
 
@@ -71,3 +78,22 @@ def test_the_process_that_systemd_started_tells_it_how_its_nodes_are(
     lines = [json.loads(line) for line in said]
     assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
     assert len({line["node"] for line in lines if line["logger"].startswith("footfall.node")}) == nodes
+
+
+async def test_a_node_that_stands_still_is_started_again_and_one_that_works_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(supervisor, "SILENT_LOOKS_MAX", 3)
+    config = Config(data=str(tmp_path / "data"), http_port=free_ports(2)[0])
+    async with Supervisor(config, 2) as nodes, httpx.AsyncClient(timeout=1) as client:
+        still, working = nodes.pids
+        assert still is not None
+        os.kill(still, signal.SIGSTOP)
+        status = 0
+        async with asyncio.timeout(30):
+            while nodes.pids[0] == still or status != 200:
+                await asyncio.sleep(0.1)
+                with contextlib.suppress(httpx.HTTPError):
+                    status = (await client.get(f"{nodes.urls[0]}/readyz")).status_code
+        assert nodes.pids[1] == working
+    assert caplog.text.count("hangs: it was silent for 3 s, and is ended") == 1
