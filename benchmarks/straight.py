@@ -21,8 +21,8 @@ from footfall.core.batch import Batch, Section, pack
 from footfall.core.control import Define
 from footfall.core.definitions import Definition, Definitions
 from footfall.core.names import Unit
-from footfall.core.outbox import MESSAGE_BYTES_GOAL
 from footfall.core.routing import partition_of
+from footfall.core.sealing import MESSAGE_BYTES_GOAL
 from footfall.core.visit import Visit
 from footfall.errors import FootfallError
 from footfall.log import jetstream

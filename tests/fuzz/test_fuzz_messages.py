@@ -14,18 +14,8 @@ from corpora import PARTITIONS
 from mutating import INPUTS, bombard, mutated
 
 from footfall.core import batch, control
-from footfall.core.cut import (
-    Manifest,
-    Ref,
-    Writer,
-    blob_key,
-    capture,
-    capture_definitions,
-    read_manifest,
-    restore,
-    restore_definitions,
-    verify,
-)
+from footfall.core.cut import Manifest, Ref, blob_key, read_manifest, restore, restore_definitions, verify
+from footfall.core.cut_writer import Writer, capture, capture_definitions
 from footfall.core.partition import Partition
 from footfall.core.position import Position
 from footfall.core.table import Table

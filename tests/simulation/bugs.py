@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from footfall.core import cut
+from footfall.core import cut, cut_writer
 from footfall.core.definitions import Definitions
 from footfall.core.keys import KeyWindow
 from footfall.core.outbox import LOCAL, Outbox
 from footfall.core.partition import Partition, Producer
+from footfall.core.sealing import Sealer
 from footfall.core.table import Table
 
 from .judge_bugs import JUDGE_BUGS
@@ -103,12 +104,12 @@ def believes_any_log(patch: pytest.MonkeyPatch) -> None:
 
 def mixes_cuts(patch: pytest.MonkeyPatch) -> None:
     """Parts of a cut need not be of one barrier: what each was written at is not compared."""
-    capture = cut.capture
+    capture = cut_writer.capture
 
     def late(partition: Partition) -> Any:
         return capture(partition)._replace(epoch=partition.epoch - partition.number % 2)
 
-    patch.setattr(cut, "capture", late)
+    patch.setattr(cut_writer, "capture", late)
     patch.setattr(cut, "check_parts", lambda manifests, epoch, partitions: manifests[0].position)
 
 
@@ -150,14 +151,14 @@ def redefines(patch: pytest.MonkeyPatch) -> None:
 
 def reuses_a_sequence(patch: pytest.MonkeyPatch) -> None:
     """Now and then a producer gives two batches the same sequence."""
-    sealed = Outbox._sealed
+    message = Sealer.message
 
-    def again(self: Outbox, partition: int, sections: Any, chunk: Any) -> Any:
+    def again(self: Sealer, partition: int, sections: Any, chunk: Any = None) -> Any:
         if self.sequences[partition] % 5 == 4:
             self.sequences[partition] -= 1
-        return sealed(self, partition, sections, chunk)
+        return message(self, partition, sections, chunk)
 
-    patch.setattr(Outbox, "_sealed", again)
+    patch.setattr(Sealer, "message", again)
 
 
 def ticks_for_every_writer(patch: pytest.MonkeyPatch) -> None:

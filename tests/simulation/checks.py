@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from footfall.core import control, cut
+from footfall.core import control, cut, cut_writer
 from footfall.core.definitions import Definitions
 from footfall.core.partition import Partition
 from footfall.core.position import at
@@ -127,15 +127,17 @@ class Checks:
             ticked = {partition.fold_control(message.sequence, decoded, definitions) for partition in partitions}
             if True in ticked:
                 for partition in partitions:
-                    expected[partition.number, message.sequence] = cut.state_bytes(partition)
+                    expected[partition.number, message.sequence] = cut_writer.state_bytes(partition)
         for number, partition in enumerate(partitions):
-            expected[number, partition.sequence] = cut.state_bytes(partition)
+            expected[number, partition.sequence] = cut_writer.state_bytes(partition)
             for source, position in partition.sources.items():
                 assert position == world.oracle.truth.sources[source]
         for node in world.serving():
             for number, folding in node.foldings.items():
                 at = number, folding.partition.sequence
-                assert cut.state_bytes(folding.partition) == expected[at], f"{node.name} folded {at} to another state"
+                assert cut_writer.state_bytes(folding.partition) == expected[at], (
+                    f"{node.name} folded {at} to another state"
+                )
         self._cuts(expected)
 
     def _cuts(self, expected: dict[tuple[int, int], bytes]) -> None:
@@ -147,4 +149,4 @@ class Checks:
                 raise AssertionError(f"cut {found.epoch} is complete, and cannot be read: {error}") from None
             for state in states:
                 at = state.number, found.position.sequence
-                assert cut.state_bytes(state) == expected[at], f"cut {found.epoch} holds another state of {at}"
+                assert cut_writer.state_bytes(state) == expected[at], f"cut {found.epoch} holds another state of {at}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from footfall.core import cut
+from footfall.core import cut, cut_writer
 from footfall.core.partition import Partition
 from footfall.core.position import Position
 from footfall.log.protocol import CONTROL_SUBJECT
@@ -21,7 +21,7 @@ class Folding:
     def __init__(self, node: Node, partition: Partition, position: Position, previous: cut.Manifest | None) -> None:
         self.partition = partition
         self.reader = Reader(node.world.log, (subject_of(partition.number), CONTROL_SUBJECT), position)
-        self.writer = cut.Writer(previous)
+        self.writer = cut_writer.Writer(previous)
         self.begins = position.sequence
         self.attached = node.table.attach(partition)
         self.caught_up_s = node.clock_s

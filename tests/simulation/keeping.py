@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from footfall.core import cut
+from footfall.core import cut, cut_writer
 from footfall.core.definitions import Definitions
 from footfall.core.partition import Partition
 from footfall.core.position import Position
@@ -25,9 +25,9 @@ class Found(NamedTuple):
 class Part(NamedTuple):
     """A part that was captured at a barrier and is not yet written."""
 
-    taken: cut.Capture
+    taken: cut_writer.Capture
     position: Position
-    writer: cut.Writer
+    writer: cut_writer.Writer
 
 
 def blobs_of(store: Store, manifest: cut.Manifest) -> dict[str, bytes]:

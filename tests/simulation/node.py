@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from footfall.core import control, cut
+from footfall.core import control, cut_writer
 from footfall.core.batch import Chunk
 from footfall.core.control import Barrier, Define
 from footfall.core.definitions import Definitions
@@ -113,7 +113,7 @@ class Node:
             self.table.confirm(state.number, state.sequence)
         self.definitions = definitions
         self.control = Reader(world.log, (CONTROL_SUBJECT,), position)
-        self.definitions_writer = cut.Writer()
+        self.definitions_writer = cut_writer.Writer()
 
     @property
     def counting(self) -> bool:
@@ -139,7 +139,7 @@ class Node:
             self.alarms += self.definitions.fold(message.sequence, control.decode(message.data))
             self.control.advance(message)
             if self.definitions.epoch != epoch:
-                taken = cut.capture_definitions(self.definitions, self.world.partitions)
+                taken = cut_writer.capture_definitions(self.definitions, self.world.partitions)
                 self._take(taken, self.control.position, self.definitions_writer)
 
     def read_partition(self, number: int) -> None:
@@ -163,7 +163,7 @@ class Node:
                 reader.advance(message)
                 self._tell(folding, message.sequence, decoded)
                 if ticked:
-                    self._take(cut.capture(partition), reader.position, folding.writer)
+                    self._take(cut_writer.capture(partition), reader.position, folding.writer)
         self._publish(folding)
 
     def _publish(self, folding: Folding) -> None:
@@ -189,7 +189,7 @@ class Node:
         """Whether the log holds more than was read here."""
         return any(reader.peek() is not None for reader in (self.control, *(f.reader for f in self.foldings.values())))
 
-    def _take(self, taken: cut.Capture, position: Position, writer: cut.Writer) -> None:
+    def _take(self, taken: cut_writer.Capture, position: Position, writer: cut_writer.Writer) -> None:
         self.parts.setdefault(taken.part, keeping.Part(taken, position, writer))  # while one is written, none is taken
 
     def owned(self) -> dict[int, int]:

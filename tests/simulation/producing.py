@@ -10,7 +10,8 @@ from footfall.core import control
 from footfall.core.batch import Chunk
 from footfall.core.control import Control
 from footfall.core.definitions import Definition
-from footfall.core.outbox import Flush, Outbox, Sealed
+from footfall.core.outbox import Flush, Outbox
+from footfall.core.sealing import Sealed
 from footfall.core.visit import Visit
 from footfall.log.protocol import CONTROL_SUBJECT
 

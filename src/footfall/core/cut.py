@@ -1,9 +1,13 @@
-"""A consistent cut as bytes: each partition's state at one barrier, in blobs that later cuts share."""
+"""A consistent cut as bytes: each partition's state at one barrier, in blobs that later cuts share.
+
+Here is what it consists of, and how it is read; ``cut_writer`` writes it. Every byte that is read is compared with a
+digest first: a cut that was torn or changed is refused, never counted on.
+"""
 
 from array import array
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -18,10 +22,6 @@ from footfall.core.position import Position
 from footfall.core.visitors import Hashes, HashSet, merged
 from footfall.errors import CheckpointError, MalformedError
 
-BLOB_BYTES_MAX = 512 * 1024  # below the log's message limit, and 65,536 counts
-INLINE_BYTES_MAX = 64 * 1024  # a small state is one message instead of five
-SEGMENTS_MAX = 60  # of visitors, before they are written anew as one base
-ROWS_PER_BLOB = 4096  # definitions: a full blob never changes again, and at 213 bytes each still is one message
 DIGEST_BYTES = 16
 DEFINITIONS = "definitions"
 
@@ -74,20 +74,9 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True):
         return {ref for refs in parts for ref in refs}
 
 
-class Capture(NamedTuple):
-    """A state at a barrier, held by reference where it does not change: taken at once, written when there is time."""
+class PartitionMeta(msgspec.Struct, array_like=True):
+    """What is small of a partition's state."""
 
-    part: str
-    partitions: int
-    epoch: int
-    meta: bytes
-    body: Callable[[], list[bytes]]
-    keys: tuple[tuple[int, bytes], ...]
-    added: dict[int, Hashes]
-    visitors: dict[int, tuple[Hashes, Hashes, Hashes]]
-
-
-class _PartitionMeta(msgspec.Struct, array_like=True):
     sequence: int
     counters: int
     producers: dict[str, tuple[int, int]]
@@ -96,7 +85,9 @@ class _PartitionMeta(msgspec.Struct, array_like=True):
     alarmed: dict[str, tuple[int, int]] = {}
 
 
-class _DefinitionsMeta(msgspec.Struct, array_like=True):
+class DefinitionsMeta(msgspec.Struct, array_like=True):
+    """What is small of the definitions."""
+
     sequence: int
     producers: list[tuple[str, int]]  # in the order in which they are forgotten
     milestones: list[Standing] = []
@@ -105,134 +96,18 @@ class _DefinitionsMeta(msgspec.Struct, array_like=True):
 
 Row = tuple[str, int, int]  # name, unit (0 or 1), since
 
-_encode = msgspec.msgpack.Encoder(order="deterministic").encode
-_encode_unsealed = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder().encode
 _decode_manifest = msgspec.msgpack.Decoder(Manifest).decode
-_decode_partition = msgspec.msgpack.Decoder(_PartitionMeta).decode
-_decode_definitions = msgspec.msgpack.Decoder(_DefinitionsMeta).decode
+_decode_partition = msgspec.msgpack.Decoder(PartitionMeta).decode
+_decode_definitions = msgspec.msgpack.Decoder(DefinitionsMeta).decode
 _decode_rows = msgspec.msgpack.Decoder(list[Row]).decode
 _decode_sets = msgspec.msgpack.Decoder(list[tuple[int, bytes]]).decode
 
 
-def capture(partition: Partition) -> Capture:
-    """The partition's state just after a barrier that began an epoch."""
-    counts = partition.counts.tobytes()
-    return Capture(
-        part=str(partition.number),
-        partitions=partition.partitions,
-        epoch=partition.epoch,
-        meta=_partition_meta(partition),
-        body=lambda: _split(counts.rstrip(b"\0")),
-        keys=partition.keys.segments(),
-        added={number: seen.take_added() for number, seen in partition.visitors.items() if seen.added},
-        visitors={number: seen.runs() for number, seen in partition.visitors.items()},
-    )
-
-
-def capture_definitions(definitions: Definitions, partitions: int) -> Capture:
-    """The definitions just after a barrier that began an epoch."""
-    names, units, since = definitions.names[:], definitions.units[:], definitions.since[:]
-
-    def body() -> list[bytes]:
-        rows = list(zip(names, units, since, strict=True))
-        return [_encode(rows[at : at + ROWS_PER_BLOB]) for at in range(0, len(rows), ROWS_PER_BLOB)]
-
-    meta = _encode(
-        _DefinitionsMeta(
-            definitions.sequence,
-            list(definitions.producers.items()),
-            list(definitions.milestones),
-            definitions.imports,
-        )
-    )
-    return Capture(DEFINITIONS, partitions, definitions.epoch, meta, body, (), {}, {})
-
-
-def state_bytes(partition: Partition) -> bytes:
-    """The whole state as bytes: equal for equal states, however they came about."""
-    sets = [(number, merged(seen.runs()).tobytes()) for number, seen in sorted(partition.visitors.items())]
-    counts = partition.counts.tobytes().rstrip(b"\0")
-    return _encode((partition.epoch, _partition_meta(partition), counts, partition.keys.segments(), sets))
-
-
-class Writer:
-    """Turns one part's captures into manifests and blobs, cut after cut; remembers what is stored already."""
-
-    def __init__(self, previous: Manifest | None = None) -> None:
-        self._previous = previous
-
-    def write(self, taken: Capture, position: Position) -> tuple[bytes, dict[str, bytes]]:
-        """The manifest's bytes, and by key the blobs that must be stored before it."""
-        previous = self._previous
-        if previous is not None and previous.epoch != taken.epoch - 1:
-            previous = None  # its blobs may be gone, and what was added in between is not known
-        self._previous = None  # until ``stored``: a cut that was not written breaks the chain of segments
-        pages = _Pages(taken.epoch, previous)
-        visitors, base_bytes = _visitors(taken, previous, pages)
-        meta = pages.refs(_split(taken.meta))
-        body = pages.refs(taken.body())
-        keys = tuple((epoch, pages.refs(_split(digests))) for epoch, digests in taken.keys)
-        inline, blobs = pages.placed({ref for refs in (meta, body, *dict(keys).values(), *visitors) for ref in refs})
-        self._written = Manifest(
-            "cut/1", taken.part, taken.partitions, taken.epoch, position, meta, body, keys, visitors, base_bytes, inline
-        )
-        return _encode_manifest(self._written), blobs
-
-    def stored(self) -> None:
-        """The last ``write`` is durable: the next one may build on it."""
-        self._previous = self._written
-
-
-class _Pages:
-    """The blobs of one manifest: those that the manifest before it holds already, and new ones."""
-
-    def __init__(self, epoch: int, previous: Manifest | None) -> None:
-        self._epoch = epoch
-        self._data = dict(previous.inline) if previous else {}  # they must go on being held somewhere
-        self._known = {ref.digest: self.again(ref) for ref in previous.refs()} if previous else {}
-
-    def again(self, ref: Ref) -> Ref:
-        """The ref of a blob of the manifest before; one that was held inline counts as stored now, if it is stored."""
-        return Ref(ref.digest, ref.size, self._epoch) if ref.digest in self._data else ref
-
-    def refs(self, pages: Iterable[bytes]) -> Refs:
-        """One ref a page."""
-        refs = []
-        for page in pages:
-            digest = sha256(page).digest()
-            ref = self._known.get(digest)
-            if ref is None:
-                ref = self._known[digest] = Ref(digest, len(page), self._epoch)
-                self._data[digest] = page
-            refs.append(ref)
-        return tuple(refs)
-
-    def placed(self, used: set[Ref]) -> tuple[dict[bytes, bytes], dict[str, bytes]]:
-        """The data at hand of the refs used: what the manifest holds itself, and by key what must be stored."""
-        inline: dict[bytes, bytes] = {}
-        blobs: dict[str, bytes] = {}
-        room = INLINE_BYTES_MAX
-        for ref in sorted(used, key=lambda ref: (ref.size, ref.digest)):
-            data = self._data.get(ref.digest)
-            if data is not None and ref.size <= room:
-                inline[ref.digest] = data
-                room -= ref.size
-            elif data is not None:
-                blobs[blob_key(ref)] = data
-        return inline, blobs
-
-
-def _visitors(taken: Capture, previous: Manifest | None, pages: _Pages) -> tuple[tuple[Refs, ...], int]:
-    """The base and the segments of visitors, and the size of the base."""
-    if previous is not None:
-        segment = pages.refs(_sets({number: (added,) for number, added in taken.added.items()}))
-        before = tuple(tuple(map(pages.again, refs)) for refs in previous.visitors)
-        visitors = (*before, segment) if segment else before
-        added_bytes = sum(ref.size for refs in visitors[1:] for ref in refs)
-        if len(visitors) <= SEGMENTS_MAX and 2 * added_bytes <= max(previous.base_bytes, BLOB_BYTES_MAX):
-            return visitors, previous.base_bytes
-    base = pages.refs(_sets(taken.visitors))
-    return (base,) if base else (), sum(ref.size for ref in base)
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Its bytes, with their digest."""
+    data = _encode(msgspec.structs.replace(manifest, digest=bytes(DIGEST_BYTES)))
+    return data[:-DIGEST_BYTES] + _digest(data)
 
 
 def read_manifest(data: bytes) -> Manifest:
@@ -252,7 +127,7 @@ def read_manifest(data: bytes) -> Manifest:
 
 def moved(manifest: Manifest, position: Position) -> bytes:
     """The manifest of the same state in another log, which goes on from a backup of this one."""
-    return _encode_manifest(msgspec.structs.replace(manifest, position=position))
+    return encode_manifest(msgspec.structs.replace(manifest, position=position))
 
 
 def verify(manifest: Manifest, fetched: Mapping[str, bytes], known: Container[str] = ()) -> None:
@@ -358,35 +233,9 @@ def blob_key(ref: Ref) -> str:
     return f"blob.{ref.epoch}.{ref.digest.hex()}"
 
 
-def _partition_meta(partition: Partition) -> bytes:
-    meta = _PartitionMeta(
-        partition.sequence,
-        len(partition.counts),
-        {name: (known.born, known.sequence) for name, known in partition.producers.items()},
-        partition.sources,
-        partition.tally,
-        partition.alarmed,
-    )
-    return _encode(meta)
-
-
-def _encode_manifest(manifest: Manifest) -> bytes:
-    sealed = _encode_unsealed(msgspec.structs.replace(manifest, digest=bytes(DIGEST_BYTES)))
-    return sealed[:-DIGEST_BYTES] + _digest(sealed)
-
-
 def _digest(manifest: bytes) -> bytes:
     """Of all that comes before the digest, which is last."""
     return xxhash.xxh3_128_digest(manifest[:-DIGEST_BYTES])
-
-
-def _sets(sets: Mapping[int, Sequence[Hashes]]) -> list[bytes]:
-    whole = [(number, merged(runs).tobytes()) for number, runs in sorted(sets.items())]
-    return _split(_encode(whole)) if whole else []
-
-
-def _split(data: bytes) -> list[bytes]:
-    return [data[at : at + BLOB_BYTES_MAX] for at in range(0, len(data), BLOB_BYTES_MAX)]
 
 
 def _joined(manifest: Manifest, refs: Refs, fetched: Mapping[str, bytes]) -> bytes:

@@ -1,104 +1,21 @@
-"""A producer's decisions: which visits go into which message, in which order, under which sequence. No I/O."""
+"""A producer's decisions: what it has taken, which partition each visit goes to, and which receipt answers it. No I/O.
+
+Visits are gathered into lots; ``sealing`` makes messages of these.
+"""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from footfall.core.batch import Batch, Chunk, Section, encode, pack
+from footfall.core.batch import Chunk
 from footfall.core.definitions import Definition
 from footfall.core.names import Unit
-from footfall.core.receipts import JOINT, RECEIPT_LENGTH, is_receipt, receipts
+from footfall.core.receipts import JOINT, RECEIPT_LENGTH, is_receipt
 from footfall.core.routing import partition_of
+from footfall.core.sealing import ENTRY_BYTES, Lot, Sealed, Sealer, pending_in
 from footfall.core.visit import Visit
 
-MESSAGE_BYTES_GOAL = 256_000  # a larger message waits longer for its fsync than it saves
-SECTION_BYTES_MAX = 2 * MESSAGE_BYTES_GOAL  # so that a message, a section over its goal, stays below the log's limit
-ENTRY_BYTES = 6  # of an entry beside its visitor and key, at most
 LOCAL = -1  # "whichever partition this flush goes to"
-
-
-class Lot:
-    """Visits of one flush that differ in nothing but visitor and key: one section, or a few if they are many."""
-
-    __slots__ = ("entries", "keys", "leaf", "places", "size", "times", "unit", "visitors", "waiters")
-
-    def __init__(self, leaf: Definition, unit: Unit, named: bool, keyed: bool, times: int) -> None:
-        self.leaf = leaf
-        self.unit = unit
-        self.times = times
-        self.entries = 0
-        self.size = 0  # bytes of visitors and keys
-        self.visitors: list[str] | None = [] if named else None
-        self.keys: list[str] | None = [] if keyed else None
-        self.waiters: list[Any] = []  # of single visits: one an entry
-        self.places: list[Place] = []
-
-    def add(self, visitor: str | None, key: str | None) -> int:
-        """Append an entry; returns its index."""
-        if self.visitors is not None:
-            self.visitors.append(visitor or "")
-            self.size += len(visitor or "")
-        if self.keys is not None:
-            self.keys.append(key or "")
-            self.size += len(key or "")
-        self.entries += 1
-        return self.entries - 1
-
-    def extend(self, visitors: list[str]) -> None:
-        """Append entries without keys; of visitors' texts only their number counts where the lot names none."""
-        if self.visitors is not None:
-            self.visitors += visitors
-            self.size += sum(map(len, visitors))
-        self.entries += len(visitors)
-
-    def sections(self) -> Iterator[tuple[int, Section]]:
-        """(first entry, section) for all entries, in order, each of about the size that is aimed at."""
-        each = ENTRY_BYTES + self.size // self.entries if self.visitors or self.keys else 0
-        step = max(MESSAGE_BYTES_GOAL // each, 1) if each else self.entries
-        todo = [(start, min(start + step, self.entries)) for start in range(0, self.entries, step)][::-1]
-        while todo:
-            start, stop = todo.pop()
-            section = self._section(start, stop)
-            size = len(section.visitors or b"") + len(section.keys or b"")
-            if size > SECTION_BYTES_MAX and stop - start > 1:  # longer visitors than the average promised
-                middle = (start + stop) // 2
-                todo += [(middle, stop), (start, middle)]
-            else:
-                yield start, section
-
-    def _section(self, start: int, stop: int) -> Section:
-        whole = stop - start == self.entries
-        return Section(
-            self.leaf.name,
-            self.unit,
-            stop - start,
-            None if self.visitors is None else pack(self.visitors if whole else self.visitors[start:stop]),
-            None if self.keys is None else pack(self.keys if whole else self.keys[start:stop]),
-            self.times,
-        )
-
-
-class Sealed(NamedTuple):
-    """A message, final: the same bytes are published until they are acknowledged."""
-
-    partition: int
-    sequence: int
-    entries: int
-    data: bytes
-    producer: str
-
-    def receipts(self, secret: bytes) -> str:
-        """One receipt an entry, in one text."""
-        return receipts(secret, self.producer, self.partition, self.sequence, self.entries)
-
-
-class Place(NamedTuple):
-    """Where entries of a lot went: ``first`` to ``stop`` (excluded) stand from ``offset`` on in the message."""
-
-    first: int
-    stop: int
-    offset: int
-    sealed: Sealed
 
 
 class Run(NamedTuple):
@@ -175,16 +92,18 @@ class Outbox:
 
     Visits gather here while the flush before them is being stored: group commit. Their order within a flush is
     free (none was acknowledged before another was sent), so equal ones share a section.
+
+    Attributes:
+        sealer: The producer's id, and its messages' numbers. Another one may take its place between two flushes.
+        visits: How many are gathered.
+        size: Their bytes, about.
     """
 
     def __init__(self, producer: str, born: int, partitions: int, hashed: bool) -> None:
-        self.producer = producer
-        self.born = born
+        self.sealer = Sealer(producer, born, partitions)
         self.partitions = partitions
         self.hashed = hashed  # topology `sharded`: plain visits go to hash(visitor), not to the flush's own partition
-        self.sequences = [0] * partitions
-        self.visits = 0  # gathered
-        self.size = 0  # their bytes, about
+        self.visits = self.size = 0
         self._lots: dict[tuple[int, str, Unit, bool, bool, int], Lot] = {}
         self._singles: dict[tuple[str, bool, int], Lot] = {}  # the hot path's: each visit with its own waiter
         self._tickets: list[Ticket] = []
@@ -291,7 +210,7 @@ class Outbox:
         placed = [(kind[2], lot) for kind, lot in self._singles.items()]
         for partition, lot in placed + [(kind[0], lot) for kind, lot in self._lots.items()]:
             by_partition.setdefault(local if partition == LOCAL else partition, []).append(lot)
-        lanes = [self._lane(partition, lots) for partition, lots in by_partition.items()]
+        lanes = [self.sealer.lane(partition, lots) for partition, lots in by_partition.items()]
         flush = Flush(lanes, [lot for lots in by_partition.values() for lot in lots], self._tickets, self.visits)
         self._clear()
         return flush
@@ -313,7 +232,7 @@ class Outbox:
         The visitors come first: a set takes them twice without harm. Then one message holds the chunk's position
         and all its ``visits``, whatever partition a visitor or key would choose, so that it counts as a whole.
         """
-        gathered = Outbox(self.producer, self.born, self.partitions, hashed=False)
+        gathered = Outbox(self.sealer.producer, self.sealer.born, self.partitions, hashed=False)
         gathered.add(visits, None)
         before: dict[int, list[Lot]] = {}
         sections = []
@@ -322,51 +241,11 @@ class Outbox:
                 before.setdefault(target, []).append(lot)
             else:
                 sections += [section for _, section in lot.sections()]
-        lanes = [self._lane(target, lots) for target, lots in before.items()]
-        return lanes, self._sealed(partition, sections, chunk)
-
-    def _lane(self, partition: int, lots: list[Lot]) -> list[Sealed]:
-        """Messages of about the size that is aimed at, in order."""
-        lane: list[Sealed] = []
-        sections: list[Section] = []
-        places: list[tuple[Lot, int, int]] = []
-        size = entries = 0
-        for lot in lots:
-            for first, section in lot.sections():
-                bytes_here = len(section.visitors or b"") + len(section.keys or b"") + len(lot.leaf.name) + ENTRY_BYTES
-                if sections and size + bytes_here > MESSAGE_BYTES_GOAL:
-                    lane.append(self._placed(partition, sections, places))
-                    sections, places, size, entries = [], [], 0, 0
-                places.append((lot, first, entries))
-                sections.append(section)
-                entries += section.entries
-                size += bytes_here
-        lane.append(self._placed(partition, sections, places))
-        return lane
-
-    def _placed(self, partition: int, sections: list[Section], places: list[tuple[Lot, int, int]]) -> Sealed:
-        sealed = self._sealed(partition, sections, None)
-        for (lot, first, index), section in zip(places, sections, strict=True):
-            lot.places.append(Place(first, first + section.entries, index, sealed))
-        return sealed
-
-    def _sealed(self, partition: int, sections: list[Section], chunk: Chunk | None) -> Sealed:
-        self.sequences[partition] += 1
-        sequence = self.sequences[partition]
-        batch = Batch("batch/1", self.producer, self.born, sequence, sections, chunk)
-        return Sealed(partition, sequence, sum(section.entries for section in sections), encode(batch), self.producer)
+        lanes = [self.sealer.lane(target, lots) for target, lots in before.items()]
+        return lanes, self.sealer.message(partition, sections, chunk)
 
 
 def _kind(pair: tuple[Definition, Visit]) -> tuple[Definition, bool, bool, int]:
     """In what plain visits must not differ, to be placed together."""
     leaf, visit = pair
     return leaf, visit.visitor is not None, visit.key is not None, visit.count
-
-
-def pending_in(lots: Iterable[Lot], number: int) -> int:
-    """How many visits to a counter are in some lots."""
-    return sum(
-        lot.entries * lot.times
-        for lot in lots
-        if number in (lot.leaf.visits if lot.unit is Unit.VISITS else lot.leaf.visitors)
-    )

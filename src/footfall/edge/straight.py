@@ -8,6 +8,7 @@ from typing import cast
 from footfall.client.buffer import Waiting
 from footfall.core.definitions import Definition
 from footfall.core.outbox import Outbox
+from footfall.core.sealing import Sealer
 from footfall.core.visit import Visit
 from footfall.errors import LogRewoundError
 from footfall.log.protocol import Log
@@ -27,7 +28,7 @@ class Straight:
     def __init__(self, log: Log, epoch: int) -> None:
         self.epoch = epoch
         self._outbox = Outbox(secrets.token_hex(8), epoch, log.partitions, hashed=False)
-        self._publisher = Publisher(log, self._outbox.producer)
+        self._publisher = Publisher(log, self._outbox.sealer.producer)
         self._partition = secrets.randbelow(log.partitions)  # edges that start together do not all begin at one
         self._highest = 0
 
@@ -38,8 +39,8 @@ class Straight:
             LogRewoundError: The log is not the one that it was: it has lost what it had acknowledged.
         """
         outbox = self._outbox
-        if self.epoch - outbox.born >= RENEWAL_EPOCHS:
-            outbox.producer, outbox.born, outbox.sequences = secrets.token_hex(8), self.epoch, [0] * outbox.partitions
+        if self.epoch - outbox.sealer.born >= RENEWAL_EPOCHS:
+            outbox.sealer = Sealer(secrets.token_hex(8), self.epoch, outbox.partitions)
         # What waits has the fields of a visit: to make one of each costs a fifth of all that is done here.
         outbox.add(cast("Sequence[tuple[Definition, Visit]]", pairs), None)
         self._partition = (self._partition + 1) % outbox.partitions

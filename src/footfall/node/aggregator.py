@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeAlias
 
-from footfall.core import control, cut
+from footfall.core import control, cut, cut_writer
 from footfall.core.definitions import Definitions
 from footfall.core.partition import Alarm, Partition
 from footfall.core.position import Position, at
@@ -34,7 +34,7 @@ class Folding:
     def __init__(self, partition: Partition, previous: cut.Manifest | None) -> None:
         self.partition = partition
         self.reached = Reached(partition.sequence)
-        self.writer = cut.Writer(previous)
+        self.writer = cut_writer.Writer(previous)
         self.attached = False
         self.overtaken = False  # the log was trimmed beyond it: it must begin anew from a cut
         self.caught_up_s = time.monotonic()  # when nothing more was waiting
@@ -87,7 +87,7 @@ class Aggregator:
         self._attached = attached
         self._watched = watched
         self._answer = answer
-        self._writer = cut.Writer()
+        self._writer = cut_writer.Writer()
         self._readings: list[Reading] = []
         self._clock_offset_ns: int | None = None  # this clock minus the log's, and the shortest way between them
 
@@ -145,7 +145,7 @@ class Aggregator:
         self.definitions_reached.set(message.sequence)
         if definitions.epoch != epoch:
             self.epoch_since_s = time.monotonic()
-            taken = cut.capture_definitions(definitions, self._log.partitions)
+            taken = cut_writer.capture_definitions(definitions, self._log.partitions)
             self._cuts.take(taken, at(self._log.created, message), self._writer)
 
     def start(self, states: Iterable[State]) -> None:
@@ -252,7 +252,7 @@ class Aggregator:
         for folding in reading.foldings.values():
             if folding.partition.fold_control(message.sequence, decoded, self.definitions):
                 position = position or at(self._log.created, message)
-                self._cuts.take(cut.capture(folding.partition), position, folding.writer)
+                self._cuts.take(cut_writer.capture(folding.partition), position, folding.writer)
         reader, counters = control.asked(decoded)
         if reader:
             self._publish(reading)  # so that this node shows nothing smaller after the exact count

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from footfall import tracing
-from footfall.core import cut
+from footfall.core import cut, cut_writer
 from footfall.core.position import Position
 from footfall.errors import CheckpointError, LogRewoundError, LogTrimmedError, LogUnavailableError
 from footfall.node.cut_reader import CutReader, Found, LogAndStore
@@ -47,7 +47,7 @@ class Cuts(CutReader):
         self._verified_s = time.monotonic()  # since when they are gathered
         self._pinned: dict[int, set[str]] = {}  # by epoch, the blobs of pinned cuts: they do not change any more
 
-    def take(self, taken: cut.Capture, position: Position, writer: cut.Writer) -> None:
+    def take(self, taken: cut_writer.Capture, position: Position, writer: cut_writer.Writer) -> None:
         """Write a part in the background; if the last of its kind is still being written, this cut goes without it."""
         busy = self._writing.get(taken.part)
         if busy is not None and not busy.done():
@@ -56,7 +56,7 @@ class Cuts(CutReader):
             return
         self._writing[taken.part] = asyncio.create_task(self._write(taken, position, writer), name=f"cut {taken.part}")
 
-    async def _write(self, taken: cut.Capture, position: Position, writer: cut.Writer) -> None:
+    async def _write(self, taken: cut_writer.Capture, position: Position, writer: cut_writer.Writer) -> None:
         started_s = time.monotonic()
         try:
             with tracing.span("part of a cut", epoch=taken.epoch, part=taken.part):
@@ -73,7 +73,7 @@ class Cuts(CutReader):
         self.bytes += written
         self.duration_s = time.monotonic() - started_s
 
-    async def _written(self, taken: cut.Capture, position: Position, writer: cut.Writer) -> int:
+    async def _written(self, taken: cut_writer.Capture, position: Position, writer: cut_writer.Writer) -> int:
         """How many bytes it takes. Raises TimeoutError, too."""
         async with asyncio.timeout(SECONDS_MAX):
             manifest, blobs = await asyncio.to_thread(writer.write, taken, position)

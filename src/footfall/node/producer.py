@@ -17,7 +17,8 @@ from typing import Any, NamedTuple, Protocol
 from footfall import tracing
 from footfall.core.batch import Chunk
 from footfall.core.definitions import Definition, Definitions
-from footfall.core.outbox import Flush, Outbox, pending_in
+from footfall.core.outbox import Flush, Outbox
+from footfall.core.sealing import Sealer, pending_in
 from footfall.core.visit import Visit
 from footfall.errors import (
     FootfallError,
@@ -98,7 +99,7 @@ class Producer:
         self._local = local
         self._spool = spool
         self._outbox = Outbox(secrets.token_hex(8), definitions.epoch, log.partitions, hashed)
-        self.publisher = Publisher(log, self._outbox.producer)
+        self.publisher = Publisher(log, self._outbox.sealer.producer)
         self.control = self.publisher.control
         self.storing = Storing(self.publisher, spool, lambda: definitions.epoch)
         self._flush: Flush | None = None  # in flight
@@ -210,8 +211,8 @@ class Producer:
     def _renew(self) -> None:
         """Take a new id where it is time, or where the messages of the old one wait in the spool; ahead of sealing."""
         outbox, epoch = self._outbox, self._definitions.epoch
-        if self.storing.spent or epoch - outbox.born >= RENEWAL_EPOCHS:
-            outbox.producer, outbox.born, outbox.sequences = secrets.token_hex(8), epoch, [0] * outbox.partitions
+        if self.storing.spent or epoch - outbox.sealer.born >= RENEWAL_EPOCHS:
+            outbox.sealer = Sealer(secrets.token_hex(8), epoch, outbox.partitions)
             self.storing.spent = False
 
     async def _flush_gathered(self) -> None:

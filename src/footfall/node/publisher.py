@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from footfall.core import control
 from footfall.core.control import Control
-from footfall.core.outbox import Sealed
 from footfall.core.position import Position, digest
+from footfall.core.sealing import Sealed
 from footfall.errors import LogUnavailableError, OverloadedError
 from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Log
 from footfall.node.waiting import turn

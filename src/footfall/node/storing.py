@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from footfall.core.outbox import Sealed
+from footfall.core.sealing import Sealed
 from footfall.errors import SpoolFullError
 from footfall.node.draining import Draining
 from footfall.node.publisher import Publisher

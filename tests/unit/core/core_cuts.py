@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from core_logs import Folds
 
-from footfall.core import cut
-from footfall.core.cut import Manifest, Writer
+from footfall.core import cut, cut_writer
+from footfall.core.cut import Manifest
+from footfall.core.cut_writer import Writer
 from footfall.core.definitions import Definitions
 from footfall.core.partition import Partition
 from footfall.core.position import Position
@@ -25,7 +26,7 @@ class Store:
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
 
-    def write(self, writer: Writer, taken: cut.Capture, position: Position) -> Manifest:
+    def write(self, writer: Writer, taken: cut_writer.Capture, position: Position) -> Manifest:
         """Write a part whole."""
         data, blobs = writer.write(taken, position)
         self.values |= blobs
@@ -47,7 +48,10 @@ class Store:
 
 def write_all(store: Store, folds: Folds, writers: Iterable[Writer] | None = None) -> list[Manifest]:
     """All parts of a cut of these folds; the definitions last."""
-    captures = [*map(cut.capture, folds.partitions), cut.capture_definitions(folds.definitions, len(folds.partitions))]
+    captures = [
+        *map(cut_writer.capture, folds.partitions),
+        cut_writer.capture_definitions(folds.definitions, len(folds.partitions)),
+    ]
     position = position_of(folds)
     chosen = [Writer() for _ in captures] if writers is None else writers
     return [store.write(writer, taken, position) for writer, taken in zip(chosen, captures, strict=True)]

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import xxhash
 
-from footfall.core import control, cut
+from footfall.core import control, cut_writer
 from footfall.core.definitions import Definitions
 from footfall.core.partition import Alarm, Partition
 from footfall.core.visitors import merged
@@ -167,9 +167,9 @@ class Folds:
 
     def state(self) -> list[bytes]:
         """Everything that the log made of it, as bytes."""
-        taken = cut.capture_definitions(self.definitions, len(self.partitions))
+        taken = cut_writer.capture_definitions(self.definitions, len(self.partitions))
         return [
-            *map(cut.state_bytes, self.partitions),
+            *map(cut_writer.state_bytes, self.partitions),
             taken.meta,
             *taken.body(),
             bytes([self.definitions.epoch % 256]),

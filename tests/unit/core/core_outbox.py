@@ -11,7 +11,8 @@ from core_logs import Folds, Message
 from hypothesis import strategies as st
 
 from footfall.core.definitions import Definition, Definitions
-from footfall.core.outbox import Flush, Outbox, Sealed
+from footfall.core.outbox import Flush, Outbox
+from footfall.core.sealing import Sealed
 from footfall.core.visit import Visit
 
 SECRET = b"the cluster's secret"

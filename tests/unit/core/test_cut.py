@@ -11,9 +11,10 @@ from core_logs import Folds, Message, visitors, visits
 from core_patches import patched
 from hypothesis import strategies as st
 
-from footfall.core import cut, definitions
+from footfall.core import cut, cut_writer, definitions
 from footfall.core.control import Barrier
-from footfall.core.cut import Writer, blob_key, capture, capture_definitions, complete, manifest_key, state_bytes
+from footfall.core.cut import blob_key, complete, manifest_key
+from footfall.core.cut_writer import Writer, capture, capture_definitions, state_bytes
 from footfall.core.definitions import Definitions, Imported
 from footfall.core.partition import Partition
 from footfall.core.position import Position
@@ -34,7 +35,7 @@ def begins_epoch(folds: Folds, message: Message) -> bool:
 def sizes(request: pytest.FixtureRequest) -> Iterator[None]:
     """Blobs as large as they are, and so small that states need many."""
     small = {"BLOB_BYTES_MAX": 64, "INLINE_BYTES_MAX": 200, "SEGMENTS_MAX": 3, "ROWS_PER_BLOB": 2}
-    with patched(cut, **(small if request.param == "small" else {})):
+    with patched(cut_writer, **(small if request.param == "small" else {})):
         yield
 
 
@@ -48,7 +49,7 @@ SMALL = {"BLOB_BYTES_MAX": 64, "INLINE_BYTES_MAX": 200, "SEGMENTS_MAX": 3, "ROWS
 def test_folding_on_from_any_cut_gives_the_same_state_byte_for_byte(log: list[Message], data: st.DataObject) -> None:
     whole = folded(log)
     small = data.draw(st.booleans())
-    with patched(cut, **(SMALL if small else {})):
+    with patched(cut_writer, **(SMALL if small else {})):
         cuts: list[tuple[int, Folds]] = []
         folds = Folds(PARTITIONS)
         for at, message in enumerate(log, 1):
@@ -65,7 +66,7 @@ def test_folding_on_from_any_cut_gives_the_same_state_byte_for_byte(log: list[Me
 def test_every_cut_of_a_chain_restores_its_state_and_what_it_needs_is_in_the_store(
     log: list[Message], data: st.DataObject
 ) -> None:
-    with patched(cut, **SMALL):
+    with patched(cut_writer, **SMALL):
         folds, store = Folds(PARTITIONS), Store()
         writers = [Writer() for _ in range(PARTITIONS + 1)]
         for message in log:
@@ -87,15 +88,15 @@ def test_every_cut_of_a_chain_restores_its_state_and_what_it_needs_is_in_the_sto
                 else:
                     fold = folds.partitions[int(manifest.part)]
                     assert state_bytes(store.restore(manifest)) == state_bytes(fold)
-                assert len(manifest.visitors) <= cut.SEGMENTS_MAX
-                assert sum(map(len, manifest.inline.values())) <= cut.INLINE_BYTES_MAX
-                assert all(ref.size <= cut.BLOB_BYTES_MAX for ref in manifest.refs())
+                assert len(manifest.visitors) <= cut_writer.SEGMENTS_MAX
+                assert sum(map(len, manifest.inline.values())) <= cut_writer.INLINE_BYTES_MAX
+                assert all(ref.size <= cut_writer.BLOB_BYTES_MAX for ref in manifest.refs())
 
 
 @law(histories(jumps=False), examples=25)
 def test_a_chain_may_go_on_from_a_restored_part(log: list[Message]) -> None:
     """An owner that dies, and one that goes on from its last cut, write what one that lives on would have written."""
-    with patched(cut, **SMALL):
+    with patched(cut_writer, **SMALL):
         folds, store, other = Folds(PARTITIONS), Store(), Store()
         writers = [Writer() for _ in range(PARTITIONS + 1)]
         heir: Folds | None = None

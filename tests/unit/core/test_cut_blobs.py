@@ -9,9 +9,10 @@ from core_cuts import Store, position_of, restored, write_all
 from core_logs import Folds, pack, visitors, visits
 from core_patches import patched
 
-from footfall.core import cut
+from footfall.core import cut, cut_writer
 from footfall.core.control import Barrier
-from footfall.core.cut import Ref, Writer, blob_key, capture, capture_definitions, state_bytes
+from footfall.core.cut import Ref, blob_key
+from footfall.core.cut_writer import Writer, capture, capture_definitions, state_bytes
 from footfall.core.definitions import Definitions
 from footfall.core.partition import Partition
 from footfall.core.position import Position
@@ -74,7 +75,7 @@ def test_counts_end_at_the_last_that_is_not_0() -> None:
 
 def test_full_pages_of_definitions_never_change() -> None:
     folds, store, writer = Folds(), Store(), Writer()
-    with patched(cut, ROWS_PER_BLOB=4, INLINE_BYTES_MAX=0):
+    with patched(cut_writer, ROWS_PER_BLOB=4, INLINE_BYTES_MAX=0):
         manifests = []
         for epoch in range(5):
             folds.define(*((f"n{epoch}-{number}", "visits") for number in range(3)))
@@ -115,8 +116,8 @@ def visited(count: int, epochs: int, writer: Writer, store: Store) -> tuple[Fold
 
 
 def test_each_cut_adds_a_segment_of_new_visitors_until_there_are_too_many() -> None:
-    assert cut.SEGMENTS_MAX == 60
-    with patched(cut, SEGMENTS_MAX=4):
+    assert cut_writer.SEGMENTS_MAX == 60
+    with patched(cut_writer, SEGMENTS_MAX=4):
         _, manifests = visited(3, 10, Writer(), Store())
     assert [len(manifest.visitors) for manifest in manifests] == [1, 2, 3, 4, 1, 2, 3, 4, 1, 2]
     assert [manifest.base_bytes for manifest in manifests[4:8]] == [manifests[4].visitors[0][0].size] * 4
@@ -131,7 +132,7 @@ def test_a_chain_of_hundreds_of_cuts_never_has_more_than_sixty_segments() -> Non
 
 @pytest.mark.parametrize("least", [64, SEGMENT_BYTES, 2 * SEGMENT_BYTES - 1, 2 * SEGMENT_BYTES, 4 * SEGMENT_BYTES])
 def test_visitors_are_written_anew_when_the_segments_would_be_more_than_half_as_large_as_the_base(least: int) -> None:
-    with patched(cut, BLOB_BYTES_MAX=least):
+    with patched(cut_writer, BLOB_BYTES_MAX=least):
         _, manifests = visited(8, 16, Writer(), Store())
     for before, after in pairwise(manifests):
         segments = SEGMENT_BYTES * len(before.visitors)
@@ -174,10 +175,10 @@ def test_a_cut_that_was_not_stored_or_not_taken_breaks_the_chain_and_loses_no_vi
 def test_small_blobs_are_in_the_manifest_up_to_its_room_and_the_smallest_first() -> None:
     fold = ticked(Partition(0, 1))
     fold.counts = array("q", [2**40 + number for number in range(20)])  # 64 + 64 + 30 bytes
-    with patched(cut, BLOB_BYTES_MAX=64):
+    with patched(cut_writer, BLOB_BYTES_MAX=64):
         sizes = sorted(ref.size for ref in cut.read_manifest(Writer().write(capture(fold), at(fold))[0]).refs())
         for room in range(sum(sizes) + 2):
-            with patched(cut, INLINE_BYTES_MAX=room):
+            with patched(cut_writer, INLINE_BYTES_MAX=room):
                 data, blobs = Writer().write(capture(fold), at(fold))
             manifest = cut.read_manifest(data)
             fitting = max(count for count in range(len(sizes) + 1) if sum(sizes[:count]) <= room)
@@ -197,7 +198,7 @@ def test_a_blob_that_no_longer_fits_in_the_manifest_is_stored_and_one_that_is_st
     for room in rooms:
         folds.store(visits("a"), visitors("v", f"{folds.sequence}"))
         folds.tick()
-        with patched(cut, INLINE_BYTES_MAX=room):
+        with patched(cut_writer, INLINE_BYTES_MAX=room):
             manifests = write_all(store, folds, writers)
         assert restored(store, manifests, 1).state() == folds.state()
         for ref in manifests[0].refs():

@@ -5,7 +5,8 @@ from hashlib import sha256
 import msgspec
 import pytest
 
-from footfall.core.cut import Ref, Writer, capture, read_manifest, restore
+from footfall.core.cut import Ref, read_manifest, restore
+from footfall.core.cut_writer import Writer, capture
 from footfall.core.partition import Partition
 from footfall.core.position import Position
 from footfall.errors import CheckpointError

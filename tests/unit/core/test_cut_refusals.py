@@ -11,7 +11,7 @@ from core_patches import patched
 from hypothesis import given
 from hypothesis import strategies as st
 
-from footfall.core import cut
+from footfall.core import cut, cut_writer
 from footfall.core.cut import Manifest, Ref, blob_key, check_parts, read_manifest
 from footfall.core.position import Position
 from footfall.errors import CheckpointError, FormatError, IntegrityError
@@ -32,7 +32,7 @@ def folds_of() -> Folds:
 
 @pytest.fixture
 def nothing_inline() -> Iterator[None]:
-    with patched(cut, INLINE_BYTES_MAX=0):
+    with patched(cut_writer, INLINE_BYTES_MAX=0):
         yield
 
 

@@ -10,7 +10,7 @@ from core_outbox import PARTITIONS, UNITS, messages, pairs_of
 from core_patches import patched
 from hypothesis import strategies as st
 
-from footfall.core import outbox as module
+from footfall.core import sealing as module
 from footfall.core.judge import Crossing
 from footfall.core.outbox import Outbox
 from footfall.core.receipts import opens

@@ -23,9 +23,10 @@ from core_outbox import (
 from core_patches import patched
 from hypothesis import strategies as st
 
-from footfall.core import outbox as module
+from footfall.core import sealing as module
 from footfall.core.batch import decode
-from footfall.core.outbox import Outbox, Sealed, pending_in
+from footfall.core.outbox import Outbox
+from footfall.core.sealing import Sealed, pending_in
 from footfall.core.visit import Visit
 
 # --- every visit in one place ---
@@ -112,7 +113,7 @@ def test_each_partition_has_one_lane_of_sequences_without_a_gap_from_flush_to_fl
                     assert sealed.partition == lane[0].partition
                     assert sealed.sequence == last[sealed.partition] + 1
                     last[sealed.partition] = sealed.sequence
-    assert outbox.sequences == last
+    assert outbox.sealer.sequences == last
 
 
 def test_equal_visits_share_a_section() -> None:
@@ -163,7 +164,7 @@ def test_what_is_dropped_is_told_of_and_leaves_no_gap(requests: list[Any], hashe
     assert sorted(alone) == sorted(singles)
     assert sorted(together) == sorted(lists)
     assert outbox.seal(0) is None
-    assert (outbox.visits, outbox.size, outbox.sequences) == (0, 0, [0] * PARTITIONS)
+    assert (outbox.visits, outbox.size, outbox.sealer.sequences) == (0, 0, [0] * PARTITIONS)
     outbox.add(pairs_of([Visit("plain")]), "next")
     flush = outbox.seal(0)
     assert flush is not None
@@ -174,7 +175,7 @@ def test_what_is_dropped_is_told_of_and_leaves_no_gap(requests: list[Any], hashe
 def test_nothing_gathered_makes_no_message() -> None:
     outbox = Outbox("p", 0, PARTITIONS, hashed=False)
     assert outbox.seal(0) is None
-    assert outbox.sequences == [0] * PARTITIONS
+    assert outbox.sealer.sequences == [0] * PARTITIONS
 
 
 # --- what is pending ---

@@ -24,9 +24,10 @@ from core_outbox import (
 from core_patches import patched
 from hypothesis import strategies as st
 
-from footfall.core import outbox as module
+from footfall.core import sealing as module
 from footfall.core.batch import Chunk, decode
-from footfall.core.outbox import Outbox, Sealed
+from footfall.core.outbox import Outbox
+from footfall.core.sealing import Sealed
 from footfall.core.visit import Visit
 
 # --- receipts ---

@@ -8,11 +8,12 @@ from core_outbox import SECRET, entries_of, everything, messages, pairs_of, rece
 from core_patches import patched
 from hypothesis import strategies as st
 
-from footfall.core import outbox as module
+from footfall.core import sealing as module
 from footfall.core.batch import decode
 from footfall.core.definitions import Definition
 from footfall.core.names import Unit
-from footfall.core.outbox import MESSAGE_BYTES_GOAL, SECTION_BYTES_MAX, Flush, Outbox
+from footfall.core.outbox import Flush, Outbox
+from footfall.core.sealing import MESSAGE_BYTES_GOAL, SECTION_BYTES_MAX
 from footfall.core.visit import BATCH_VISITS_MAX, COUNT_MAX, KEY_BYTES_MAX, VISITOR_BYTES_MAX, Visit
 
 MESSAGE_BYTES_MAX = 1_000_000  # of the log

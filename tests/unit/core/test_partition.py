@@ -11,7 +11,7 @@ from core_model import Model
 from core_patches import patched
 from hypothesis import strategies as st
 
-from footfall.core import control, cut, partition
+from footfall.core import control, cut, cut_writer, partition
 from footfall.core.partition import Partition
 from footfall.core.visitors import hashes_of
 from footfall.errors import FormatError, MalformedError
@@ -82,7 +82,7 @@ def test_a_fold_may_be_behind_the_definitions(log: list[Message]) -> None:
                 behind.fold_control(sequence, control.decode(message.data), apace.definitions)
             elif message.partition == fold.number:
                 behind.fold(sequence, message.data, apace.definitions)
-        assert cut.state_bytes(behind) == cut.state_bytes(fold)
+        assert cut_writer.state_bytes(behind) == cut_writer.state_bytes(fold)
 
 
 @law(histories(faults=False, rumours=False), st.data())
@@ -127,9 +127,9 @@ def test_whatever_bytes_come_the_fold_goes_on_and_its_state_can_be_kept(
             break  # a newer version: counting ends here
     for fold in folds.partitions:
         assert all(0 <= entry <= 2**63 - 1 for entry in fold.counts)
-        manifest, blobs = cut.Writer().write(cut.capture(fold), cut.Position("t"))
+        manifest, blobs = cut_writer.Writer().write(cut_writer.capture(fold), cut.Position("t"))
         restored = cut.restore(cut.read_manifest(manifest), blobs)
-        assert cut.state_bytes(restored) == cut.state_bytes(fold)
+        assert cut_writer.state_bytes(restored) == cut_writer.state_bytes(fold)
 
 
 @law(st.binary(max_size=64))

@@ -3,7 +3,7 @@
 from node_line import Line
 from node_raffle import Raffle
 
-from footfall.core import cut
+from footfall.core import cut_writer
 from footfall.errors import BackupFailedError
 from footfall.log.memory import Storage
 from footfall.node.backup import back_up
@@ -90,4 +90,4 @@ async def states(line: Line) -> list[bytes]:
     cuts = Cuts(line)
     found = await cuts.newest_found()
     assert found is not None
-    return [cut.state_bytes(await cuts.partition(found, number)) for number in range(line.partitions)]
+    return [cut_writer.state_bytes(await cuts.partition(found, number)) for number in range(line.partitions)]

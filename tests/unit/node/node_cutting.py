@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from node_line import Line, define, soon
 
-from footfall.core import control, cut
+from footfall.core import control, cut, cut_writer
 from footfall.core.batch import Batch, Section, encode, pack
 from footfall.core.control import Barrier, Define
 from footfall.core.definitions import Definitions
@@ -36,7 +36,7 @@ class Cutter:
         self.definitions = Definitions()
         self.partitions = [Partition(number, self.storage.partitions) for number in range(self.storage.partitions)]
         self.parts = [cut.DEFINITIONS, *(str(partition.number) for partition in self.partitions)]
-        self.writers = {part: cut.Writer() for part in self.parts}
+        self.writers = {part: cut_writer.Writer() for part in self.parts}
         self.positions: dict[int, Position] = {}
         self.states: dict[int, list[bytes]] = {}
         self._sequences = [0] * self.storage.partitions
@@ -77,16 +77,16 @@ class Cutter:
                 partition = self.partitions[int(message.subject.rpartition(".")[2])]
                 assert not partition.fold(message.sequence, message.data, self.definitions)
 
-    def tick(self) -> dict[str, cut.Capture]:
+    def tick(self) -> dict[str, cut_writer.Capture]:
         """Begin an epoch; returns what its cut consists of."""
         self._barriers += 1
         message = Barrier("pacer", self._barriers, self.epoch + 1)
         stored = self.storage.append(CONTROL_SUBJECT, control.encode(message))
         self.fold()
         self.positions[self.epoch] = at(self.storage.created, stored)
-        self.states[self.epoch] = [cut.state_bytes(partition) for partition in self.partitions]
-        captures = [cut.capture_definitions(self.definitions, len(self.partitions))]
-        captures += [cut.capture(partition) for partition in self.partitions]
+        self.states[self.epoch] = [cut_writer.state_bytes(partition) for partition in self.partitions]
+        captures = [cut_writer.capture_definitions(self.definitions, len(self.partitions))]
+        captures += [cut_writer.capture(partition) for partition in self.partitions]
         return {captured.part: captured for captured in captures}
 
     async def cut(self, *without: str) -> int:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from node_raffle import SECRET, WINNER, N, Raffle
 
-from footfall.core import control, cut
+from footfall.core import control, cut, cut_writer
 from footfall.core.control import Milestone, Reached, Verdict
 from footfall.core.position import Position
 from footfall.errors import CheckpointError, NotReachedError, UnknownMilestoneError
@@ -265,7 +265,7 @@ async def test_a_chunk_with_another_log_in_it_is_seen(raffle: Raffle) -> None:
 async def test_a_damaged_cut_is_named(
     raffle: Raffle, monkeypatch: pytest.MonkeyPatch, how: str, part: str, inline: int
 ) -> None:
-    monkeypatch.setattr(cut, "INLINE_BYTES_MAX", inline)
+    monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", inline)
     await raffle.whole()
     await raffle.keep()
     await raffle.trim()
@@ -276,7 +276,7 @@ async def test_a_damaged_cut_is_named(
 
 
 async def test_a_blob_changed_in_a_cut_is_named(raffle: Raffle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+    monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
     await raffle.whole()
     await raffle.keep()
     await raffle.trim()
@@ -294,7 +294,7 @@ async def test_a_cut_forged_without_a_flaw_gives_another_sum(raffle: Raffle) -> 
     found = await raffle.cuts.at(1)
     partition = await raffle.cuts.partition(found, 0)
     partition.counts[0] += 1
-    forged, _ = cut.Writer().write(cut.capture(partition), found.position)
+    forged, _ = cut_writer.Writer().write(cut_writer.capture(partition), found.position)
     raffle.storage.blobs["cut.1.0"] = forged
     report = await audited(raffle)
     assert not report.agrees

@@ -11,7 +11,7 @@ from node_cutting import nothing
 from node_line import soon
 from node_raffle import N, Raffle
 
-from footfall.core import cut
+from footfall.core import cut_writer
 from footfall.core.control import Milestone, Verdict
 from footfall.core.definitions import Definitions
 from footfall.core.position import Position
@@ -26,7 +26,7 @@ from footfall.node.restore import chosen
 async def raffle(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Raffle:
     """What is small is held in manifests, or everything in blobs of its own."""
     if request.param == "blobs":
-        monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+        monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
     return Raffle()
 
 

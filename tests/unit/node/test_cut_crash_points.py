@@ -9,7 +9,7 @@ import pytest
 from node_cutting import Cutter, nothing
 from node_line import Line, soon
 
-from footfall.core import cut
+from footfall.core import cut, cut_writer
 from footfall.errors import LogUnavailableError
 from footfall.log.memory import Storage
 from footfall.node.cuts import Cuts
@@ -69,7 +69,7 @@ async def check_goes_on(cutter: Cutter) -> int:
     """A node that starts now finds a whole cut, the log above it, and can take the next; returns the cut's epoch."""
     cuts = Cuts(Line(cutter.storage), young_s=0.0)
     found = (await cuts.find())[0]
-    states = [cut.state_bytes(await cuts.partition(found, number)) for number in range(2)]
+    states = [cut_writer.state_bytes(await cuts.partition(found, number)) for number in range(2)]
     assert states == cutter.states[found.epoch]
     assert cutter.storage.first <= found.position.sequence + 1
     cutter.storage.check(found.position)
@@ -84,7 +84,7 @@ async def test_wherever_a_node_dies_the_next_one_goes_on_from_a_whole_cut(
     monkeypatch: pytest.MonkeyPatch, when: str, where: str
 ) -> None:
     if where == "blobs":
-        monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+        monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
     epochs = set()
     for step in range(1, STEPS_MAX):
         cutter, died = await die_at(step, when)
@@ -96,15 +96,15 @@ async def test_wherever_a_node_dies_the_next_one_goes_on_from_a_whole_cut(
 
 
 async def test_a_version_that_stores_the_manifest_first_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
-    write = cut.Writer.write
+    monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
+    write = cut_writer.Writer.write
 
-    def upside_down(self: cut.Writer, *arguments: object) -> tuple[bytes, dict[str, bytes]]:
+    def upside_down(self: cut_writer.Writer, *arguments: object) -> tuple[bytes, dict[str, bytes]]:
         manifest, blobs = write(self, *arguments)  # type: ignore[arg-type]
         key = cut.manifest_key(self._written.epoch, self._written.part)
         return manifest, {key: manifest, **blobs}
 
-    monkeypatch.setattr(cut.Writer, "write", upside_down)
+    monkeypatch.setattr(cut_writer.Writer, "write", upside_down)
     caught = 0
     for step in range(1, 12):
         cutter, _ = await die_at(step, "after")

@@ -6,7 +6,7 @@ import pytest
 from node_cutting import Cutter, nothing
 from node_line import Line, ready, soon
 
-from footfall.core import cut
+from footfall.core import cut, cut_writer
 from footfall.core.position import Position
 from footfall.errors import CheckpointError, FormatError, LogRewoundError, LogUnavailableError
 from footfall.log.memory import Storage
@@ -18,12 +18,12 @@ from footfall.node.cuts import SECONDS_MAX, pin_key
 async def cutter(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Cutter:
     """What is small is held in the manifest, or everything in blobs of its own."""
     if request.param == "blobs":
-        monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+        monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
     return Cutter(Line(Storage(partitions=2)))
 
 
 async def newest_states(cutter: Cutter) -> list[bytes]:
-    return [cut.state_bytes((await cutter.cuts.newest_partition(number))[0]) for number in range(2)]
+    return [cut_writer.state_bytes((await cutter.cuts.newest_partition(number))[0]) for number in range(2)]
 
 
 async def test_a_cut_is_complete_once_all_its_parts_are_stored(cutter: Cutter) -> None:
@@ -150,9 +150,9 @@ async def test_a_part_that_another_owner_has_stored_is_not_stored_again(cutter: 
     puts = len(cutter.line.puts)
     other = Cutter.__new__(Cutter)
     other.__dict__.update(cutter.__dict__)
-    other.writers = {part: cut.Writer() for part in cutter.parts}
+    other.writers = {part: cut_writer.Writer() for part in cutter.parts}
     for partition in cutter.partitions:
-        cutter.cuts.take(cut.capture(partition), cutter.positions[1], other.writers[str(partition.number)])
+        cutter.cuts.take(cut_writer.capture(partition), cutter.positions[1], other.writers[str(partition.number)])
     await soon()
     assert len(cutter.line.puts) == puts
     assert cutter.cuts.failed == 0
@@ -191,7 +191,7 @@ async def test_if_what_a_manifest_holds_was_changed_the_older_one_serves() -> No
 async def test_if_a_blob_of_the_newest_cut_is_missing_or_damaged_the_older_one_serves(
     monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+    monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
     cutter = Cutter(Line(Storage(partitions=2)))
     await cutter.take(2)
     for key in cutter.keys("blob.2."):
@@ -264,7 +264,7 @@ async def test_a_store_that_cannot_be_reached_is_no_damage(cutter: Cutter) -> No
 
 
 async def test_a_cut_that_is_dropped_while_it_is_read_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+    monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
     cutter = Cutter(Line(Storage(partitions=2)))
     await cutter.take(2)
     reader = Cutter.__new__(Cutter)
@@ -281,7 +281,7 @@ async def test_a_cut_that_is_dropped_while_it_is_read_is_looked_for_again(monkey
     line.before_get = meanwhile
     partition, position, _ = await reader.cuts.newest_partition(0)
     assert position == cutter.positions[6]
-    assert cut.state_bytes(partition) == cutter.states[6][0]
+    assert cut_writer.state_bytes(partition) == cutter.states[6][0]
 
 
 async def test_a_cut_that_is_being_copied_is_kept(cutter: Cutter) -> None:
@@ -292,7 +292,7 @@ async def test_a_cut_that_is_being_copied_is_kept(cutter: Cutter) -> None:
     assert await cutter.found() == [6, 5, 2]
     for number in range(2):
         partition = await cutter.cuts.partition(await cutter.cuts.at(2), number)
-        assert cut.state_bytes(partition) == cutter.states[2][number]
+        assert cut_writer.state_bytes(partition) == cutter.states[2][number]
     await cutter.line.delete(pin_key(2, "backup"))
     await cutter.cuts.collect(nothing)
     assert await cutter.found() == [6, 5]

@@ -7,7 +7,7 @@ import pytest
 from node_cutting import Cutter, nothing
 from node_line import Line, soon
 
-from footfall.core import cut
+from footfall.core import cut, cut_writer
 from footfall.core.position import Position
 from footfall.log.memory import Storage
 from footfall.node import cuts
@@ -18,7 +18,7 @@ from footfall.node.cuts import Cuts
 async def cutter(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Cutter:
     """What is small is held in the manifest, or everything in blobs of its own."""
     if request.param == "blobs":
-        monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+        monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
     return Cutter(Line(Storage(partitions=2)))
 
 
@@ -28,7 +28,7 @@ async def check_restorable(cutter: Cutter, *epochs: int) -> None:
     assert [one.epoch for one in found] == list(epochs)
     for one in found:
         assert one.position == cutter.positions[one.epoch]
-        states = [cut.state_bytes(await cutter.cuts.partition(one, number)) for number in range(2)]
+        states = [cut_writer.state_bytes(await cutter.cuts.partition(one, number)) for number in range(2)]
         assert states == cutter.states[one.epoch]
         assert (await cutter.cuts.definitions(one)).epoch == one.epoch
 
@@ -80,7 +80,7 @@ async def test_incomplete_cuts_do_not_count_and_go_with_the_old_ones(cutter: Cut
 
 
 async def test_blobs_of_a_cut_under_way_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+    monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
     cutter = Cutter(Line(Storage(partitions=2)))
     await cutter.take(2)
     cutter.visit(0, 77)
@@ -95,7 +95,7 @@ async def test_blobs_of_a_cut_under_way_are_let_be(monkeypatch: pytest.MonkeyPat
 
 
 async def test_blobs_that_newer_cuts_share_are_kept_and_others_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+    monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
     cutter = Cutter(Line(Storage(partitions=2)))
     cutter.visit(0, 1, [f"visitor {number}" for number in range(5_000)])
     await cutter.cut()
@@ -145,7 +145,7 @@ async def test_neither_cuts_nor_log_are_dropped_for_a_cut_that_is_damaged(
 ) -> None:
     """Damage that nobody has read yet: what was kept below it is all that there is."""
     if not inline:
-        monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+        monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
     cutter = Cutter(Line(Storage(partitions=2)))
     await cutter.take(2)
     await cutter.cuts.collect(nothing)
@@ -166,7 +166,7 @@ async def test_neither_cuts_nor_log_are_dropped_for_a_cut_that_is_damaged(
 
 
 async def test_a_blob_that_was_lost_after_it_was_verified_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+    monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
     cutter = Cutter(Line(Storage(partitions=2)))
     await cutter.take(3)
     await cutter.cuts.collect(nothing)
@@ -180,7 +180,7 @@ async def test_a_blob_that_was_lost_after_it_was_verified_is_missed(monkeypatch:
 async def test_what_was_verified_is_read_again_after_an_hour(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+    monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
     monkeypatch.setattr(cuts, "READ_AGAIN_S", 100.0)
     cutter = Cutter(Line(Storage(partitions=2)))
     await cutter.take(3)
@@ -219,7 +219,7 @@ async def test_a_cut_of_another_log_or_of_another_history_is_passed_over_for_an_
     assert cutter.storage.first == cutter.positions[1].sequence
     for epoch in (3, 1):
         partition = await cutter.cuts.partition(await cutter.cuts.at(epoch), 0)
-        assert cut.state_bytes(partition) == cutter.states[epoch][0]
+        assert cut_writer.state_bytes(partition) == cutter.states[epoch][0]
 
 
 async def test_a_newest_cut_of_another_log_is_passed_over_where_there_is_one_of_this_log() -> None:

@@ -10,7 +10,7 @@ from node_cutting import Cutter
 from node_line import Line, batches
 from node_raffle import SECRET, WINNER, N, Raffle
 
-from footfall.core import cut
+from footfall.core import cut_writer
 from footfall.core.batch import Batch, Section, encode
 from footfall.core.names import Unit
 from footfall.core.position import Position, at
@@ -53,7 +53,7 @@ async def folded(line: Line) -> list[bytes]:
             if message.subject == f"footfall.visits.{number}":
                 assert not partition.fold(message.sequence, message.data, definitions)
         partition.sequence = 0  # each stands at its own last message
-        found.append(cut.state_bytes(partition))
+        found.append(cut_writer.state_bytes(partition))
     return found
 
 
@@ -186,7 +186,7 @@ async def test_cuts_go_on_after_a_restore_and_old_ones_are_dropped(shelf: Shelf)
     on = Cutter.__new__(Cutter)  # the same folds, over the restored log
     on.__dict__.update(raffle.cutter.__dict__)
     on.line, on.storage, on.cuts = line, line.storage, Cuts(line, young_s=0.0)
-    on.writers = {part: cut.Writer() for part in on.parts}
+    on.writers = {part: cut_writer.Writer() for part in on.parts}
     on._reached = line.storage.last
     for number in range(3):
         on.visit(0, number + 1)
@@ -300,7 +300,7 @@ async def test_a_log_that_does_not_begin_at_the_backups_sequence_is_refused(shel
 async def test_a_store_that_loses_a_byte_is_noticed(
     shelf: Shelf, damaged: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cut, "INLINE_BYTES_MAX", 0)
+    monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
     await two(shelf)
     backup = await chosen(shelf, None)
     line = Line(Storage(2, created=NEW, first=backup.sequence))

@@ -79,11 +79,11 @@ async def test_visits_that_come_when_the_log_is_back_do_not_wait_for_those_in_th
 ) -> None:
     cluster.lines["n1"].break_off()
     await node.add(visits("a"))
-    producer = node.producer._outbox.producer
+    producer = node.producer._outbox.sealer.producer
     cluster.lines["n1"].mend()
     await until(lambda: not node.producer.storing.spooling)
     assert (await node.add(visits("a"))).stored is Stored.LOG
-    assert node.producer._outbox.producer != producer, "what is in the spool has the old id to itself"
+    assert node.producer._outbox.sealer.producer != producer, "what is in the spool has the old id to itself"
     assert counted(cluster.storage, "a") == 3
 
 
