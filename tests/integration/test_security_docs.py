@@ -1,6 +1,7 @@
 """docs/security.md: its tokens and its commands, as they stand there; only ports and addresses are other ones."""
 
 import re
+import secrets
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from commands import COMMAND, PATIENCE_S
 
 from footfall.config import Config
+from footfall.errors import ConfigError
 from footfall.web.tokens import parse_tokens
 from pki import Authority
 from processes import eventually, free_ports
@@ -22,6 +24,11 @@ def block(language: str) -> str:
     return str(found)
 
 
+def tokens() -> str:
+    """The page's tokens, with secrets made as it says; those on it are refused."""
+    return re.sub(r"replace-by-[a-z0-9-]+", lambda _: secrets.token_urlsafe(32), block("toml"))
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """A directory with the files that the page names."""
@@ -29,7 +36,7 @@ def directory(tmp_path: Path) -> Path:
     pair = authority.issue("server")
     for name, file in (("ca.pem", authority.ca), ("server.pem", pair.cert), ("server.key", pair.key)):
         (tmp_path / name).write_bytes(Path(file).read_bytes())
-    (tmp_path / "tokens.toml").write_text(block("toml"))
+    (tmp_path / "tokens.toml").write_text(tokens())
     return tmp_path
 
 
@@ -44,7 +51,7 @@ def test_the_commands_go_as_the_page_tells(directory: Path, monkeypatch: pytest.
         monkeypatch.setenv("FOOTFALL_TOKEN", token)
         return subprocess.run([*COMMAND, *arguments], cwd=directory, capture_output=True, text=True, timeout=PATIENCE_S)
 
-    writer, everything = re.findall(r'^secret = "(.*)"', block("toml"), re.MULTILINE)
+    writer, everything = re.findall(r'^secret = "(.*)"', (directory / "tokens.toml").read_text(), re.MULTILINE)
     with (directory / "log").open("wb") as log:
         node = subprocess.Popen([*COMMAND, *serve], cwd=directory, stderr=log)
     try:
@@ -70,7 +77,9 @@ def test_the_commands_go_as_the_page_tells(directory: Path, monkeypatch: pytest.
 
 
 def test_the_tokens_on_the_page_are_tokens() -> None:
-    assert len(parse_tokens(block("toml"), "the page")) == 3
+    assert len(parse_tokens(tokens(), "the page")) == 3
+    with pytest.raises(ConfigError, match="it is the one of an example"):
+        parse_tokens(block("toml"), "the page")
 
 
 def test_every_setting_that_the_page_names_exists() -> None:

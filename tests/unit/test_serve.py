@@ -15,6 +15,7 @@ from footfall.cli.serve import has_screen, show
 from footfall.config import Config
 from footfall.errors import ConfigError, IntegrityError, LogRewoundError, PartDiedError
 from footfall.web import process
+from footfall.web.door import Door
 from footfall.web.process import Running
 from footfall.web.server import advertised, listening_at
 from footfall.web.supervisor import Supervisor
@@ -106,6 +107,22 @@ def test_a_file_of_tokens_that_everyone_can_read_is_warned_of(
     assert TokenFile(Config(tokens_file=str(file))).first() is not None
     assert ("every user of this machine can read the tokens" in caplog.text) == warned
     assert stat.S_IMODE(file.stat().st_mode) == mode
+
+
+@pytest.mark.parametrize(
+    ("config", "warned"),
+    [
+        (Config(public_writes=("shop",)), True),
+        (Config(public_reads=True), True),
+        (Config(public_reads=True, public_writes=("shop",), tokens="x", rate_per_address=1), False),
+        (Config(), False),
+    ],
+)
+def test_what_is_made_public_though_everything_is_is_warned_of(
+    config: Config, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    process._limits(config, Door(config))
+    assert ("public_reads and public_writes do nothing without tokens" in caplog.text) == warned
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def table(**fields: str) -> str:
         (table(scope="1"), "token 'site': scope: there is no such field"),
         (table(secret=""), "token 'site': secret: write either"),
         (table(sha256=f'"{"0" * 64}"'), "token 'site': secret: write either"),
+        (table(secret='"replace-by-openssl-rand-base64-32"'), "token 'site': secret: it is the one of an example"),
         (table(secret='"twenty-one-characters"'), "token 'site': secret: it has 21 characters"),
         (table(secret=f'"{"a" * 257}"'), "token 'site': secret: it has 257 characters"),
         (table(secret='"with blanks, and so on and on"'), "token 'site': secret: write letters"),

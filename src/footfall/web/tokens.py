@@ -14,6 +14,7 @@ from footfall.errors import ConfigError, InvalidNameError
 
 SECRET_CHARACTERS_MIN = 22  # 128 bits in base64
 SECRET_CHARACTERS_MAX = 256
+EXAMPLE = "replace-by"  # so begin secrets in the documentation
 TOKENS_MAX = 10_000  # 5 MB
 COUNTERS_MAX = 100  # of one token: each request is compared with all of them
 RATE_MAX = 1e9
@@ -135,6 +136,10 @@ def _digest(table: dict[str, Any]) -> bytes:
         return bytes.fromhex(digest)
     if not isinstance(secret, str) or _SECRET.match(secret) is None:
         raise ValueError("secret: write letters, digits and '-', '.', '_', '~', '+', '/', with '=' at the end alone")
+    if secret.startswith(EXAMPLE):
+        raise ValueError(
+            "secret: it is the one of an example, which everyone knows; make another: openssl rand -base64 32"
+        )
     if not SECRET_CHARACTERS_MIN <= len(secret) <= SECRET_CHARACTERS_MAX:
         raise ValueError(
             f"secret: it has {len(secret)} characters; write from {SECRET_CHARACTERS_MIN} to {SECRET_CHARACTERS_MAX}, "
