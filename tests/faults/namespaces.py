@@ -89,7 +89,14 @@ class Machine:
         file = directory / f"nats{number}.conf"
         file.write_text(settings)
         serve = [sys.executable, "-m", "footfall.cli", "serve", "--nats", SERVERS, "--node", f"node{number}"]
-        data = ["--data", str(directory / f"node{number}"), "--secret", "the secret of the machines", "--http", "127.0.0.1:8080"]
+        data = [
+            "--data",
+            str(directory / f"node{number}"),
+            "--secret",
+            "the secret of the machines",
+            "--http",
+            "127.0.0.1:8080",
+        ]
         self.server = self.process(directory / f"nats{number}.log", find_binary(), "-c", str(file))
         self.node = self.process(directory / f"node{number}.log", *serve, *data)
         self.client = self.process(directory / f"client{number}.log", sys.executable, "-c", CLIENT, self.name)
