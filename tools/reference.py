@@ -4,8 +4,10 @@ Run it after a change to settings or commands: make reference.
 """
 
 import re
+import sys
 from pathlib import Path
 from typing import Any, get_args, get_origin
+from unittest.mock import patch
 
 from cyclopts import Argument
 
@@ -51,9 +53,14 @@ COMMANDS = """# Command line
 
 <!-- Made by tools/reference.py from the code: change it there. -->
 
-Every command has `--help`. `--json` prints one JSON value with stable keys, for machines; what is told besides, and
-errors, go to stderr; `read --watch` prints a value a line. All that print a result have it (`serve` runs on, and `demo`
-is for people). `footfall --install-completion` completes commands and flags in bash, zsh and fish.
+Every command has `--help`. On a terminal, what is listed stands in columns. In a pipe or a file it is for programs,
+too: the first line names the columns, tabs stand between them, and numbers are digits alone; `tail -n +2` leaves the
+names out. `--json` prints one JSON value with stable keys, on one line; `ingest` prints one for each log, and `read
+--watch` and `backup --every` print one each time. All that print a result have it (`serve` runs on, and `demo` is for
+people). What is told besides, and errors, go to stderr. `NO_COLOR` turns colours off.
+
+`footfall --install-completion` completes commands, flags, and the names of counters that a node has, in bash, zsh and
+fish.
 
 ## Exit codes
 
@@ -132,7 +139,10 @@ def choices(argument: Argument) -> str:
 def commands() -> str:
     """The page on commands."""
     codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items())
-    text = app.generate_docs("markdown", heading_level=1)
+    with patch.object(
+        sys, "argv", ["footfall"]
+    ):  # cyclopts tells the usage of a command with the running program's name
+        text = app.generate_docs("markdown", heading_level=1)
     text = text[text.index("\n**") + 1 :]  # behind what is said of the whole, and a table of contents
     text = re.sub(r" \*\[default: (False|\(\))\]\*", "", text)
     text = re.sub(

@@ -13,14 +13,28 @@ from footfall import cli
         ("milestones list", "there is no command 'milestones': did you mean milestone?"),
         ("milestone lst", "there is no command 'lst': did you mean list?"),
         ("milestone win", "there is no command 'win': there are add, claim, list, show"),
+        ("read a b c", "there is no use for 'b' 'c'"),
+        ("hit", "COUNTER is missing"),
+        ("milestone show a", "N is missing"),
+        ("define a", "--unit is missing"),
+        ("hit a --count", "--count needs a value"),
+        ("hit a --counts 5", "Unknown option: --counts. Did you mean --count?"),
+        ("serve --secret a --secret b", "Parameter --secret specified multiple times"),
     ],
 )
-def test_a_command_that_there_is_not_is_told_with_the_nearest_one_or_with_all(
+def test_what_is_wrong_is_told_in_a_line_with_what_may_have_been_meant(
     capsys: pytest.CaptureFixture[str], typed: str, said: str
 ) -> None:
     assert cli.run(typed.split()) == cli.WRONG_USE
     out, err = capsys.readouterr()
-    assert (out, err) == ("", f"footfall: {said} (see footfall --help)\n")
+    assert out == ""
+    assert err.startswith(f"footfall: {said} (see footfall ")
+    assert err.count("\n") == 1
+
+
+def test_help_is_told_of_the_command_that_was_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["milestone", "add", "a"]) == cli.WRONG_USE
+    assert capsys.readouterr().err == "footfall: N is missing (see footfall milestone add --help)\n"
 
 
 def test_all_commands_are_told_where_none_is_near(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,12 +3,12 @@
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 
-from cyclopts import CoercionError, CycloptsError, UnknownCommandError
+from cyclopts import CycloptsError
 
 from footfall.cli import output
 from footfall.cli.naming import NAMES
+from footfall.cli.wrong_use import told
 from footfall.errors import (
     ConfigError,
     ConnectError,
@@ -61,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
         code = app(list(arguments), exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
-        output.error(f"{_plain(error)} (see footfall --help)")
+        output.error(told(error))
         return WRONG_USE
     except FootfallError as error:
         output.error(NAMES.put_into(str(error)) if isinstance(error, ConfigError) else error)
@@ -76,24 +76,3 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return code if isinstance(code, int) else DONE
-
-
-def _plain(error: CycloptsError) -> str:
-    if isinstance(error, UnknownCommandError) and error.unused_tokens and error.app is not None:
-        return _unknown(error.unused_tokens[0], [name for name in error.app if not name.startswith("-")])
-    if (
-        isinstance(error, CoercionError)
-        and error.argument is not None
-        and error.argument.name.endswith(("secret", "tokens", "token"))
-    ):
-        return f"the value of {error.argument.name} is not one text"  # and is not shown
-    text = str(error).strip().rstrip(".")
-    source = error.token.source if isinstance(error, CoercionError) and error.token is not None else ""
-    return text if source in ("", "cli", "env") or source in text else f"{text} (in {source})"
-
-
-def _unknown(typed: str, commands: list[str]) -> str:
-    """There is no such command: which one may have been meant, or, if none is near, all."""
-    near = get_close_matches(typed.lower(), commands, n=1, cutoff=0.5)
-    meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(commands))}"
-    return f"there is no command {typed!r}: {meant}"

@@ -1,5 +1,6 @@
 """The commands, their arguments and their help. What they do is imported when they run: start-up stays quick."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -22,6 +23,7 @@ from footfall.cli.arguments import (
     Json,
     Servers,
     Where,
+    counters_there,
     switch,
     whole,
 )
@@ -34,9 +36,6 @@ app = App(
     help_format="markdown",
     suppress_keyboard_interrupt=False,
     result_action="return_value",
-)
-app.register_install_completion_command(
-    help="Complete commands and flags in this shell: bash, zsh or fish.", group=SESSION
 )
 app.command(version, name="--version", group=SESSION)
 app["--help"].group = SESSION
@@ -75,7 +74,10 @@ def serve(
     ] = False,
     tuning: Tuning | None = None,
 ) -> None:
-    """Run a node, or several, until stopped."""
+    """Run a node, or several, until stopped.
+
+    Example: `footfall serve --nodes 3 --data counts`
+    """
     from footfall.cli.serve import serve as run
     from footfall.cli.settings import to_config
 
@@ -101,6 +103,8 @@ def demo(
 
     Two milestones, one on all sites together and one on a site. At the end: who won, whether an audit of the log in
     another process finds the same, and whether every node counted exactly.
+
+    Example: `footfall demo --to 100000 --kill`
     """
     from footfall.cli.demo import Wishes, run
 
@@ -120,7 +124,10 @@ def hit(
     json: Json = False,
     where: Where = HERE,
 ) -> None:
-    """Count one visit, or several, durably."""
+    """Count one visit, or several, durably.
+
+    Example: `footfall hit google.gmail --visitor 203.0.113.7`
+    """
     from footfall.cli.queries import hit as run
 
     run(where, counter, visitor, count, key, json)
@@ -136,7 +143,10 @@ def read(
     json: Json = False,
     where: Where = HERE,
 ) -> None:
-    """Read a counter."""
+    """Read a counter.
+
+    Example: `footfall read google --watch`
+    """
     from footfall.cli.queries import read as run
 
     run(where, counter, exact, watch, json)
@@ -144,13 +154,16 @@ def read(
 
 @app.command(group=LOOK)
 def counters(
-    prefix: Annotated[str, Parameter(help="Only this counter and those below it.")] = "",
+    prefix: Annotated[str, Parameter(help="Only this counter and those below it.", completer=counters_there)] = "",
     /,
     *,
     json: Json = False,
     where: Where = HERE,
 ) -> None:
-    """List counters."""
+    """List counters.
+
+    Example: `footfall counters google`
+    """
     from footfall.cli.queries import counters as run
 
     run(where, prefix, json)
@@ -165,7 +178,10 @@ def define(
     json: Json = False,
     where: Where = HERE,
 ) -> None:
-    """Define a counter, for ever."""
+    """Define a counter, for ever.
+
+    Example: `footfall define readers --unit visitors`
+    """
     from footfall.cli.queries import define as run
 
     run(where, counter, unit, json)
@@ -191,6 +207,8 @@ def audit(
     """Derive a milestone's winner again, from the log alone, and compare it with what was announced.
 
     It asks no node. Without the secret everything but the receipt is checked.
+
+    Example: `footfall audit raffle 1000000 --data footfall-data`
     """
     from footfall.cli.audit import run
 
@@ -225,7 +243,28 @@ def doctor(
     """Examine a data directory and its log: what is wrong, and what to do. Nothing is changed.
 
     If no engine runs on the directory, one is started for the examination. Exit code 1 if something is wrong.
+
+    Example: `footfall doctor --data footfall-data`
     """
     from footfall.cli.doctor import run
 
     return run(data, servers, monitor, deep, json)
+
+
+@app.command(name="--install-completion", group=SESSION)
+def install_completion(
+    shell: Annotated[
+        Literal["bash", "zsh", "fish"] | None, Parameter(help="The shell; by default the one that this is run from.")
+    ] = None,
+    *,
+    output: Annotated[
+        Path | None, Parameter(alias="-o", help="Write its script there, and nothing else; by default where it looks.")
+    ] = None,
+) -> None:
+    """Complete commands, flags and the names of counters in this shell: bash, zsh or fish.
+
+    Example: `footfall --install-completion zsh`
+    """
+    from footfall.cli.completion import install
+
+    install(app, shell, output)

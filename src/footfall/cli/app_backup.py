@@ -29,6 +29,8 @@ def backup(
 
     The copy is read back and decoded before it counts as one. Object stores take their credentials from the
     environment, and need the extra footfall[objectstore].
+
+    Example: `footfall backup backups --every 3600 --keep 24`
     """
     from footfall.cli.backup import run
 
@@ -69,6 +71,8 @@ def restore(
 
     All of the backup is verified before anything is made. Counting goes on from it: what came later is lost, but for
     what log files still hold and ingest brings back.
+
+    Example: `footfall restore backups --data restored`
     """
     from footfall.cli.restore import run
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -52,7 +53,7 @@ ALL = Selected()
 
 def ingest(
     *files: Annotated[
-        str,
+        str | Path,  # never a Path: it tells shells to complete the names of files
         Parameter(
             name="FILE",
             allow_leading_hyphen=True,
@@ -83,6 +84,8 @@ def ingest(
     rotated or compressed, adds what is new and nothing else. Requests that were not asked for are decided with that:
     asking for them later does not count them. A last line without an end is counted if it can be read; what is
     written to it later belongs to it. Lines that cannot be read are reported and not counted.
+
+    Example: `footfall ingest access.log --counter shop --exclude-bots --dry-run`
     """
     from footfall.cli.formats import Format
     from footfall.cli.ingest import run
@@ -91,7 +94,7 @@ def ingest(
 
     return run(
         Options(
-            files=files,
+            files=tuple(map(str, files)),
             where=where,
             form=None if format == "auto" else Format(format),
             template=log_format,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from footfall.cli.arguments import HERE, NAME, Counter, Json, Where, switch, whole
+from footfall.cli.arguments import HERE, NAME, Counter, Json, Where, counters_there, switch, whole
 
 N = Annotated[int, Parameter(converter=whole, help="Whose visit is sought: the N-th. In digits alone.")]
 
@@ -13,7 +13,10 @@ milestone = App(name="milestone", help="Name the N-th visit of a counter: set it
 
 @milestone.command
 def add(counter: Counter, n: N, /, *, json: Json = False, where: Where = HERE) -> None:
-    """Set a milestone: the counter's N-th visit will be named. It must not have come yet."""
+    """Set a milestone: the counter's N-th visit will be named. It must not have come yet.
+
+    Example: `footfall milestone add raffle 1000000`
+    """
     from footfall.cli.milestones import add as run
 
     run(where, counter, n, json)
@@ -30,7 +33,10 @@ def show(
     json: Json = False,
     where: Where = HERE,
 ) -> None:
-    """Show how far a milestone is, and its winner."""
+    """Show how far a milestone is, and its winner.
+
+    Example: `footfall milestone show raffle 1000000 --wait`
+    """
     from footfall.cli.milestones import show as run
 
     run(where, counter, n, wait, timeout, json)
@@ -38,7 +44,7 @@ def show(
 
 @milestone.command(name="list")
 def list_(
-    counter: Annotated[str | None, Parameter(help="Only this counter's.")] = None,
+    counter: Annotated[str | None, Parameter(help="Only this counter's.", completer=counters_there)] = None,
     /,
     *,
     json: Json = False,
@@ -69,7 +75,10 @@ def claim(
     json: Json = False,
     where: Where = HERE,
 ) -> None:
-    """Show the winner's receipt. It is accepted once."""
+    """Show the winner's receipt. It is accepted once.
+
+    Example: `footfall milestone claim raffle 1000000 8JcZyYQm2VtR4sWk1nHx0a`
+    """
     from footfall.cli.milestones import claim as run
 
     run(where, counter, n, receipt, key, json)
@@ -87,7 +96,10 @@ def import_(
     json: Json = False,
     where: Where = HERE,
 ) -> None:
-    """Take over a count from before. Doing it again adds nothing."""
+    """Take over a count from before. Doing it again adds nothing.
+
+    Example: `footfall import shop 5000 --note "counted by the old site until May"`
+    """
     from footfall.cli.milestones import import_count as run
 
     run(where, counter, value, note, source if source is not None else counter, json)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter, Token
+from cyclopts.completion import CompletionContext
 
 from footfall.client.access import URL
 
@@ -72,5 +73,13 @@ class Servers:
 
 OWN = Servers()
 
+
+def counters_there(context: CompletionContext) -> list[str]:
+    """The counters that a name may become, for a shell that asks."""
+    from footfall.cli.completion import counters_there as found
+
+    return found(context)
+
+
 Json = Annotated[bool, switch(help="Print JSON, for machines.")]
-Counter = Annotated[str, Parameter(help="Name of a counter, such as google.gmail.")]
+Counter = Annotated[str, Parameter(help="Name of a counter, such as google.gmail.", completer=counters_there)]

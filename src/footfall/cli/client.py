@@ -96,12 +96,18 @@ _encode = msgspec.json.Encoder().encode
 class Client:
     """A node at a URL. Use as a context manager."""
 
-    def __init__(self, where: Where | str, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        where: Where | str,
+        transport: httpx.BaseTransport | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> None:
         """Connects at the first request only.
 
         Args:
             where: The node, or its URL alone, such as http://127.0.0.1:8080.
             transport: Replaces the network, for tests.
+            timeout_s: How long to wait for an answer.
 
         Raises:
             ConfigError: If the URL or the token is not one, or the certificates cannot be read.
@@ -110,7 +116,7 @@ class Client:
         self.url = check_url(where.url)
         self._http = httpx.Client(
             base_url=self.url,
-            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
             headers=authorization(where.token),
             # Certificates are read (35 ms) only where there is TLS; a proxy from the environment would hide loopback.
             verify=verification(self.url, where.ca),
@@ -157,10 +163,11 @@ class Client:
 
     def look(self, parent: str, limit: int) -> Said:
         """All that the node knows of the whole, and the first counters below one, or, if empty, at the top."""
-        return Said(
-            self._call("GET", "/v1/overview", dict[str, Any]),
-            self._call("GET", "/v1/counters", _Rows, query={"parent": parent, "limit": str(limit)}).counters,
-        )
+        return Said(self._call("GET", "/v1/overview", dict[str, Any]), self.below(parent, limit))
+
+    def below(self, parent: str, limit: int) -> list[dict[str, Any]]:
+        """The first counters directly below one, or, if empty, at the top, with how many are below each."""
+        return self._call("GET", "/v1/counters", _Rows, query={"parent": parent, "limit": str(limit)}).counters
 
     def define(self, counter: str, unit: Unit) -> bool:
         """Define a counter; whether it was made now. Raises UnitConflictError if it has the other unit."""
