@@ -119,7 +119,7 @@ class RealWorld:
         while True:
             await asyncio.sleep(self.random.uniform(0, 0.5))
             site = self.random.choice(self.sites)
-            if site.node is not None and site.node._target >= 0:
+            if site.node is not None and site.node.health.target >= 0:
                 with contextlib.suppress(FootfallError, TimeoutError):
                     async with asyncio.timeout(CLIENT_TIMEOUT_S):
                         await real_raffles.act(self, site, site.node)
@@ -173,7 +173,7 @@ class RealWorld:
 
     async def _single(self, node: Node, name: str) -> None:
         """The hot path's way."""
-        leaf = node.definition(name) if node._target >= 0 else None
+        leaf = node.definition(name) if node.health.target >= 0 else None
         if leaf is None:
             return
         answer: asyncio.Future[tuple[str, str]] = self.loop.create_future()

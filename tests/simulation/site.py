@@ -83,11 +83,11 @@ class Site:
     def check(self) -> None:
         """Invariants 1 and 2, of what it shows now."""
         node = self.node
-        if node is None or node._target < 0:
+        if node is None or node.health.target < 0:
             return
         assert node.counting.aggregator.failure is None, node.counting.aggregator.failure
         assert not node.counting.aggregator.alarms, node.counting.aggregator.alarms
-        if node.problems() and not node._ready:
+        if node.problems() and not node.health.ready:
             return
         truth = self.world.oracle.truth
         assert not truth.winners.wrong, truth.winners.wrong

@@ -6,8 +6,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from footfall.config import Topology
 from footfall.core.routing import Peer, alive, ranking, released, wanted
+from footfall.errors import SecretMismatchError, TopologyMismatchError
 from footfall.node.messages import Beat
+from footfall.node.secret import SECRET_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,20 @@ class Members:
         elif beat.node in self.beats or len(self.beats) < NODES_MAX:
             self.beats[beat.node] = beat
             self._heard_s[beat.node] = time.monotonic()
+
+    def check_alike(self, topology: Topology, fingerprint: str) -> None:
+        """See that the others were started as this node was. Raises TopologyMismatchError, SecretMismatchError."""
+        for beat in self.beats.values():
+            if beat.topology != topology:
+                raise TopologyMismatchError(
+                    f"node {beat.node} runs topology {beat.topology}, this one was started as {topology}: "
+                    "start all nodes with the same"
+                )
+            if beat.secret != fingerprint:
+                raise SecretMismatchError(
+                    f"node {beat.node} has another secret than this one, and would not know its receipts: start all "
+                    f"with the same FOOTFALL_SECRET, or copy {SECRET_FILE} from its data directory into this one's"
+                )
 
     def heard_ago_s(self, node: str) -> float:
         """How long a node has been silent."""

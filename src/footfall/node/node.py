@@ -19,12 +19,7 @@ from footfall.core.names import Unit, check_name
 from footfall.core.routing import partition_of, weight
 from footfall.core.vector import ENTRY_MAX
 from footfall.core.visit import COUNT_MAX, Visit, check_text
-from footfall.errors import (
-    InvalidVisitError,
-    LogUnavailableError,
-    NotReadyError,
-    SourcePositionError,
-)
+from footfall.errors import InvalidVisitError, LogUnavailableError, SourcePositionError
 from footfall.log.protocol import LogState
 from footfall.node.acknowledged import Acknowledged
 from footfall.node.alarms import alarmed
@@ -32,6 +27,7 @@ from footfall.node.catalogue import Catalogue
 from footfall.node.checks import check_visits
 from footfall.node.counting import Cluster, Counting
 from footfall.node.defining import Defining
+from footfall.node.health import Health
 from footfall.node.history import History, history_of
 from footfall.node.history_file import FINE
 from footfall.node.members import every
@@ -48,7 +44,7 @@ from footfall.node.readings import (
     Stored,
 )
 from footfall.node.reads import Reads
-from footfall.node.secret import existing_secret, kept_secret, visitors_key
+from footfall.node.secret import secret_for, visitors_key
 from footfall.node.spool import Spool
 from footfall.node.waiting import ended
 from footfall.node.watching import Watching
@@ -57,10 +53,6 @@ logger = logging.getLogger(__name__)
 
 FILL_MAX = 0.9  # of the log, for visits; the rest is for control messages, or a full log could never be trimmed
 FULL = "the log is 90 % full: it takes visits when it was trimmed or made larger"
-RECEIPTS_LOST = (
-    "a new secret was made in the data directory, though the log is older: receipts from before cannot claim, and "
-    "addresses from before are other visitors; stop, and put the original back, or set FOOTFALL_SECRET"
-)
 FILL_CHECK_S = 1.0
 DRAIN_TIMEOUT_S = 5.0
 SOURCE_BYTES_MAX = 256
@@ -82,6 +74,7 @@ class Node:
         id: Its name among the nodes.
         topology: ``replicated`` or ``sharded``.
         counting: What it counts.
+        health: Whether it counts and answers.
         producer: What it publishes.
         visitors_key: Keys the hashes of visitors that are addresses.
     """
@@ -95,6 +88,7 @@ class Node:
         self.counting = Counting(
             config, cluster, self.id, self.run, url or f"http://{config.http_host}:{config.http_port}"
         )
+        self.health = Health(cluster, self.counting)
         self.table = self.counting.table
         self.producer: Producer
         self.defining: Defining
@@ -111,8 +105,6 @@ class Node:
         self._cluster = cluster
         self._acknowledged = Acknowledged(Path(config.data), self.id)
         self._tasks: list[asyncio.Task[None]] = []
-        self._target = -1  # the sequence that must be readable before this node is ready
-        self._ready = self._stopping = False
         self._local = 0
 
     async def start(self) -> None:
@@ -125,7 +117,7 @@ class Node:
         """
         await self._acknowledged.check(self._cluster)
         states = await self.counting.load()
-        secret = self.config.secret.encode() or await self._kept_secret(Path(self.config.data))
+        secret, self._new_secret = await secret_for(self.config, self._cluster)
         self.visitors_key = visitors_key(secret)
         hashed = self.topology is Topology.SHARDED
         self.spool = self._spool_of(self.config)
@@ -143,19 +135,12 @@ class Node:
             logger.error("%s", self._new_secret)
         self.milestones = Milestones(self.id, self.counting, self.producer.control, self._defined)
         self.watching = Watching(self.counting.definitions, self._cluster.created)
-        self._target = await self.producer.control(Barrier)
+        self.health.target = await self.producer.control(Barrier)
         self._spawn(every(FILL_CHECK_S, self._watch), "watch")
         self._spawn(every(LOOK_S, self.overview.look), "rates")
         self._spawn(every(FINE.step_s, self.history.look), "history")
         if self.producer.storing.draining is not None:
             self._spawn(self.producer.storing.draining.run(), "spool")
-
-    async def _kept_secret(self, directory: Path) -> bytes:
-        """The directory's secret; that one had to be made for a log that is older is told."""
-        last = (await self._cluster.state()).last_sequence
-        if last and await asyncio.to_thread(existing_secret, directory) is None:
-            self._new_secret = RECEIPTS_LOST.format(path=directory / SECRET_FILE)
-        return await asyncio.to_thread(kept_secret, directory)
 
     def _spool_of(self, config: Config) -> Spool | None:
         if not config.spool_bytes_max:
@@ -176,7 +161,7 @@ class Node:
 
     async def stop(self) -> None:
         """Store what was taken, leave, and end."""
-        self._stopping = True
+        self.health.stopping = True
         if not await self.producer.drain(DRAIN_TIMEOUT_S):
             logger.warning(
                 "%d visits could not be stored in time; their senders were not told so", self.producer.gathered
@@ -223,12 +208,12 @@ class Node:
     async def define(self, name: str, unit: Unit) -> tuple[Definition, bool]:
         """Define a counter: see ``Defining.define``. Raises NotReadyError too."""
         check_name(name)
-        self._check_log()
+        self.health.check_log()
         return await self.defining.define(name, unit)
 
     async def _defined(self, name: str) -> Definition:
         """The counter of that name; one of ``visits`` if nobody has defined it. Raises as ``define``."""
-        self._check_log()
+        self.health.check_log()
         return await self.defining.defined(name)
 
     # Visits
@@ -238,7 +223,8 @@ class Node:
 
         Later, once, ``waiter.stored(receipt, where)`` or ``waiter.failed(error)`` is called.
         """
-        if not self._ready or self._stopping or self.counting.aggregator.failure:
+        health = self.health
+        if not health.ready or health.stopping or self.counting.aggregator.failure is not None:
             return False
         if definition.visits and self.table.value(definition.visits[0]) > ENTRY_MAX - COUNT_MAX:
             return False
@@ -279,13 +265,13 @@ class Node:
                 )
         self._check_taking()
         partition = partition_of(source, self._cluster.partitions)
-        position = await self.counting.source_position(partition, source, 0)
+        position = await self.counting.ownership.source_position(partition, source, 0)
         if position != start:
             raise SourcePositionError(source, start, position)
         sequence = await self.producer.add_chunk(
             partition, Chunk(source, start, end), await self.defining.pairs(visits)
         )
-        position = await self.counting.source_position(partition, source, sequence)
+        position = await self.counting.ownership.source_position(partition, source, sequence)
         if position < end:  # someone else's chunk was first
             raise SourcePositionError(source, start, position)
         return Added(sum(visit.count for visit in visits), Stored.LOG, [])
@@ -293,51 +279,25 @@ class Node:
     async def source_position(self, source: str) -> int:
         """Up to which byte a source is counted. Raises NotReadyError, InvalidVisitError."""
         check_text("source's id", source, SOURCE_BYTES_MAX)
-        self._check_log()
-        return await self.counting.source_position(partition_of(source, self._cluster.partitions), source, 0)
-
-    def _check_counting(self) -> None:
-        if problems := self._faults():
-            raise NotReadyError(f"this node does not count now: {'; '.join(problems)}")
-
-    def _check_log(self) -> None:
-        """Raises NotReadyError, LogUnavailableError: what is asked for needs the log."""
-        self._check_counting()
-        if not self._cluster.connected:
-            raise LogUnavailableError("the log cannot be reached; try again later")
+        self.health.check_log()
+        return await self.counting.ownership.source_position(partition_of(source, self._cluster.partitions), source, 0)
 
     def _check_taking(self) -> None:
         self.producer.check_room()
-        self._check_counting()
+        self.health.check_counting()
 
     # Reads
 
     def problems(self) -> list[str]:
         """Why this node is not ready to count and to answer; empty if it is."""
-        problems = self._faults()
-        if self._target >= 0 and (refusal := self.producer.storing.refusal):
+        problems = self.health.faults()
+        if self.health.target >= 0 and (refusal := self.producer.storing.refusal):
             problems.append(refusal)
-        return problems
-
-    def _faults(self) -> list[str]:
-        """Problems of its own: with none, it counts and answers."""
-        problems = []
-        if self._target < 0:
-            return ["it is starting"]
-        if failure := self.counting.aggregator.failure:
-            problems.append(str(failure))
-        if not self._ready:
-            if self.table.sequence() >= self._target:
-                self._ready = True
-            else:
-                problems.append(f"it has read the log up to {self.table.sequence()}, and starts at {self._target}")
-        if self._stopping:
-            problems.append("it is stopping")
         return problems
 
     def warnings(self) -> list[str]:
         """What a person should look at, though this node counts and answers."""
-        if self._target < 0:
+        if self.health.target < 0:
             return []
         aggregator = self.counting.aggregator
         counted = [folding.partition for folding in aggregator.foldings.values()]
@@ -351,13 +311,11 @@ class Node:
     @property
     def answering(self) -> bool:
         """Whether reads are answered."""
-        return self._ready and self.counting.aggregator.failure is None
+        return self.health.answering
 
     def check_answering(self) -> None:
-        """Raises NotReadyError until this node has read what the log held when it started, and if it counts no more."""
-        problems = self._faults()
-        if not self.answering:
-            raise NotReadyError("this node does not answer now: " + "; ".join(problems))
+        """Raises NotReadyError: see ``Health.check_answering``."""
+        self.health.check_answering()
 
     def read(self, name: str) -> Reading:
         """A counter's value, from this node's own copy; 0 for one that nobody has visited.
@@ -366,15 +324,15 @@ class Node:
             InvalidNameError: It is not a name.
             NotReadyError: This node has not yet read what the log held when it started, or counts no more.
         """
-        if not self._ready or self.counting.aggregator.failure is not None:  # as ``answering``, without a call
+        if not self.health.ready or self.counting.aggregator.failure is not None:  # as ``answering``, without a call
             check_name(name)
-            self.check_answering()
+            self.health.check_answering()
         return self.reads.read(name)
 
     async def read_exact(self, name: str) -> Reading:
         """A counter's exact value: see ``Reads.read_exact``. Raises NotReadyError too."""
         check_name(name)
-        self._check_log()
+        self.health.check_log()
         return await self.reads.read_exact(name)
 
     def milestone(self, standing: Standing) -> MilestoneReading:
@@ -395,26 +353,7 @@ class Node:
 
     def nodes(self) -> Sequence[NodeInfo]:
         """The nodes that are there, this one first."""
-        aggregator, members = self.counting.aggregator, self.counting.members
-        beats = [(members.beats[peer.id], int(members.heard_ago_s(peer.id) * 1000)) for peer in members.alive()]
-        owned = aggregator.owned()
-        lag_ms = int(max(aggregator.lags_s().values(), default=0.0) * 1000)
-        url = self.counting.url
-        me = NodeInfo(self.id, url, self.topology, sorted(owned), min(owned.values(), default=0), lag_ms, 0, True)
-        others = [
-            NodeInfo(
-                beat.node,
-                beat.url,
-                beat.topology,
-                sorted(beat.folded),
-                min(beat.folded.values(), default=0),
-                int(max(beat.lag_s.values(), default=0.0) * 1000),
-                heard_ms,
-                False,
-            )
-            for beat, heard_ms in beats
-        ]
-        return [me, *sorted(others, key=lambda node: node.id)]
+        return self.reads.nodes()
 
     def metrics(self) -> Sequence[Metric]:
         """Plain numbers for whoever scrapes."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -20,6 +20,7 @@ from footfall.node.readings import (
     Listed,
     MilestoneReading,
     MilestoneState,
+    NodeInfo,
     Page,
     Phase,
     Reading,
@@ -149,6 +150,17 @@ class Reads:
         ]
         return VectorReading(name, vector.value, entries)
 
+    def nodes(self) -> Sequence[NodeInfo]:
+        """The nodes that are there, this one first."""
+        counting, members = self._counting, self._counting.members
+        lags_s, url = counting.aggregator.lags_s(), counting.url
+        me = _node_info(members.node, url, counting.topology, counting.aggregator.owned(), lags_s, None)
+        others = [
+            _node_info(beat.node, beat.url, beat.topology, beat.folded, beat.lag_s, members.heard_ago_s(beat.node))
+            for beat in (members.beats[peer.id] for peer in members.alive())
+        ]
+        return [me, *sorted(others, key=lambda node: node.id)]
+
     def _freshness(self) -> tuple[int, int]:
         """(sequence, staleness_ms) of the table."""
         now_s = time.monotonic()
@@ -165,3 +177,13 @@ class Reads:
             sequence, staleness_ms = self._table.sequence(), int((now_s - oldest_s) * 1000)
             self._fresh = (now_s, sequence, staleness_ms)
         return sequence, staleness_ms
+
+
+def _node_info(
+    node: str, url: str, topology: str, folded: Mapping[int, int], lag_s: Mapping[int, float], heard_ago_s: float | None
+) -> NodeInfo:
+    """``heard_ago_s``: None for the node that answers."""
+    lag_ms = int(max(lag_s.values(), default=0.0) * 1000)
+    heard_ms = int((heard_ago_s or 0.0) * 1000)
+    lowest = min(folded.values(), default=0)
+    return NodeInfo(node, url, topology, sorted(folded), lowest, lag_ms, heard_ms, heard_ago_s is None)

@@ -1,14 +1,21 @@
 """The secret that keys receipts, kept in the data directory: one for all nodes that share it."""
 
+import asyncio
 import secrets
 from hashlib import sha256
 from pathlib import Path
 
 from footfall import durable
+from footfall.config import Config
 from footfall.errors import ConfigError
+from footfall.log.protocol import Log
 
 SECRET_BYTES = 32
 SECRET_FILE = "secret"  # noqa: S105 - the file's name
+RECEIPTS_LOST = (
+    "a new secret was made in the data directory, though the log is older: receipts from before cannot claim, and "
+    "addresses from before are other visitors; stop, and put the original back, or set FOOTFALL_SECRET"
+)
 
 
 def fingerprint(secret: bytes) -> str:
@@ -19,6 +26,22 @@ def fingerprint(secret: bytes) -> str:
 def visitors_key(secret: bytes) -> bytes:
     """Keys the hashes that stand for visitors' addresses: one for all nodes, as long as their secret is the same."""
     return sha256(b"footfall visitors\0" + secret).digest()
+
+
+async def secret_for(config: Config, log: Log) -> tuple[bytes, str]:
+    """The secret of the settings, or of the data directory; and a warning if that had to be made for an older log.
+
+    Raises:
+        ConfigError: As ``kept_secret``.
+        LogUnavailableError: The log cannot be asked.
+    """
+    if config.secret:
+        return config.secret.encode(), ""
+    directory = Path(config.data)
+    warning = ""
+    if (await log.state()).last_sequence and await asyncio.to_thread(existing_secret, directory) is None:
+        warning = RECEIPTS_LOST
+    return await asyncio.to_thread(kept_secret, directory), warning
 
 
 def kept_secret(directory: Path) -> bytes:

@@ -167,23 +167,23 @@ async def test_if_no_node_counts_a_sources_partition_its_position_is_not_known(c
     await cluster.kill("n4")
     n1 = cluster.nodes["n1"]
     positions = await asyncio.gather(
-        *(n1.counting.source_position(number, "file", 0) for number in range(4)), return_exceptions=True
+        *(n1.counting.ownership.source_position(number, "file", 0) for number in range(4)), return_exceptions=True
     )
     assert {type(position) for position in positions} == {int, NotReadyError}
     await until(cluster.settled)
-    assert [await n1.counting.source_position(number, "file", 0) for number in range(4)] == [0, 0, 0, 0]
+    assert [await n1.counting.ownership.source_position(number, "file", 0) for number in range(4)] == [0, 0, 0, 0]
 
 
 async def test_an_owner_that_is_behind_answers_once_it_has_come_so_far_or_not_at_all(cluster: Cluster) -> None:
     await cluster.start("n1")
     n1 = cluster.nodes["n1"].counting
-    asked = asyncio.create_task(n1.source_position(0, "file", cluster.storage.last + 1))
+    asked = asyncio.create_task(n1.ownership.source_position(0, "file", cluster.storage.last + 1))
     await asyncio.sleep(1)
     assert not asked.done()
     await cluster.nodes["n1"].producer.control(Barrier)
     assert await asked == 0
     with pytest.raises(NotReadyError, match="behind"):
-        await n1.source_position(0, "file", cluster.storage.last + 1)
+        await n1.ownership.source_position(0, "file", cluster.storage.last + 1)
 
 
 async def test_a_question_that_cannot_be_read_gets_no_answer(cluster: Cluster) -> None:

@@ -66,9 +66,9 @@ async def test_it_goes_on_after_a_kill(cluster: Cluster, node: Node) -> None:
 async def test_a_node_that_does_not_answer_takes_no_sample(cluster: Cluster, node: Node) -> None:
     await node.add(visits("shop", 3))
     await asyncio.sleep(11)
-    node._ready = False
+    node.health.ready = False
     await asyncio.sleep(20)
-    node._ready = True
+    node.health.ready = True
     await asyncio.sleep(10)
     assert len(await points(node, "shop")) == 2
     assert node.history.failed == 0

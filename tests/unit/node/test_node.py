@@ -198,12 +198,12 @@ async def test_the_hot_path_takes_a_visit_only_while_the_node_counts(cluster: Cl
     assert node.submit(definition, "x", single)
     await soon()
     assert len(single.receipts) == 1
-    node._stopping = True
+    node.health.stopping = True
     assert not node.submit(definition, "x", Single())
-    node._stopping = False
-    node._ready = False
+    node.health.stopping = False
+    node.health.ready = False
     assert not node.submit(definition, "x", Single())
-    node._ready = True
+    node.health.ready = True
     cluster.cut_off("n1")
     assert not node.submit(definition, "x", Single())
     cluster.lines["n1"].reconnect()

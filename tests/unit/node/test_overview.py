@@ -84,8 +84,8 @@ async def test_it_names_servers_without_their_passwords(cluster: Cluster) -> Non
 
 
 async def test_a_node_that_does_not_answer_has_none(node: Node) -> None:
-    node._ready = False
-    node._target = 10**6
+    node.health.ready = False
+    node.health.target = 10**6
     with pytest.raises(NotReadyError):
         node.overview.read()
 
