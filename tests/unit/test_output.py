@@ -1,6 +1,10 @@
 """What is printed: tables for people and for pipes, colours where they are wanted, numbers as people say them."""
 
+import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +70,19 @@ def test_one_is_one_and_not_several() -> None:
     assert log_line(LogState(messages=1, replicas=1, servers=["a"])) == "1 message, 0 B; 1 copy on 1 server"
     assert log_line(LogState(messages=2, replicas=3)) == "2 messages, 0 B; 3 copies on some servers"
     assert spool_line(SpoolState(visits=1, spooling=True)).startswith("1 visit, 0 B, the oldest for 0 s")
+
+
+def test_names_of_files_that_are_no_text_are_told_in_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_json({"file": "bad\udcff.log", "lines": [1]})
+    printed = capsys.readouterr().out
+    assert printed == '{"file":"bad\\udcff.log","lines":[1]}\n'
+    assert json.loads(printed)["file"] == "bad\udcff.log"
+
+
+def test_letters_that_a_terminal_does_not_have_end_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "caf\N{LATIN SMALL LETTER E WITH ACUTE}.log"
+    log.write_text("ann\n")
+    command = [sys.executable, "-m", "footfall.cli", "ingest", log, "--format", "lines", "--counter", "a", "--dry-run"]
+    done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"caf\\xe9.log" in done.stdout

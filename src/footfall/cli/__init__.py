@@ -1,5 +1,6 @@
 """The command line: what ``footfall`` runs, and how every error ends it."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: What follows ``footfall``; the process's own arguments if None.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal or a pipe that has not every letter ends nothing
     os.umask(0o077)  # what is kept names visitors and holds secrets: it is for this user alone
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 

@@ -1,5 +1,6 @@
 """How the command line looks: errors, notes, tables, progress. Rich is imported only where something moves."""
 
+import json
 import os
 import sys
 import time
@@ -28,7 +29,11 @@ def note(message: str) -> None:
 
 def print_json(value: Any) -> None:
     """One value, for machines, on a line of its own."""
-    print(msgspec.json.encode(value).decode(), flush=True)
+    try:
+        text = msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # a file's name may be any bytes
+        text = json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
+    print(text, flush=True)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
