@@ -58,7 +58,7 @@ function options(box, { seconds, live }, width) {
     },
     axes: [
       { ...axis, grid: { show: false }, size: 32, space: 110, values: (_, ticks, __, ___, step) => times(ticks, styleOf(step, seconds)) },
-      { ...axis, grid: { stroke: grid, width: 1 }, size: 52, space: 44, values: (_, ticks) => ticks.map(compact) },
+      { ...axis, grid: { stroke: grid, width: 1 }, size: 52, space: 44, values: ({ data }, ticks) => (data[0].length ? ticks.map(compact) : []) },
     ],
     series: [{}, { stroke: line, width: 2, fill, points: { show: ({ data }) => data[0].length < 2, size: 7, fill: line }, paths: uPlot.paths.spline?.() }],
     hooks: { setCursor: [tell] },

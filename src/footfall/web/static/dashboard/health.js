@@ -19,7 +19,7 @@ export function Nodes() {
       <thead><tr><th scope="col">Node</th><th scope="col">Partitions</th><th scope="col">Lag</th><th scope="col">Heard</th></tr></thead>
       <tbody>
         ${nodes.map((node) => html`<tr key=${node.id} data-node=${node.id}>
-          <th scope="row"><i class=${`swatch ${colourOf(owners, node.id)}`}></i>${node.id}${node.self && html` <span class="note">this one</span>`}</th>
+          <th scope="row"><${Name} id=${node.id} owners=${owners}>${node.id}${node.self && html` <span class="note">this one</span>`}</${Name}></th>
           <td>${ranges(node.partitions) || "none"}</td>
           <td class=${node.lag_ms > LAG_FINE_MS ? "bad" : ""}>${node.lag_ms ? ago(node.lag_ms) : "none"}</td>
           <td>${node.self ? "always" : `${ago(node.heard_ms_ago)} ago`}</td>
@@ -30,10 +30,14 @@ export function Nodes() {
   </section>`;
 }
 
+function Name({ id, owners, children }) {
+  return html`<div class="name"><i class=${`swatch ${colourOf(owners, id)}`}></i><span>${children}</span></div>`;
+}
+
 function Gone({ node, since, owners }) {
   const now = useClock();
   return html`<tr class="gone" data-node=${node.id}>
-    <th scope="row"><i class=${`swatch ${colourOf(owners, node.id)}`}></i><s>${node.id}</s></th>
+    <th scope="row"><${Name} id=${node.id} owners=${owners}><s>${node.id}</s></${Name}></th>
     <td colspan="2" class="bad">not heard any more</td>
     <td>${duration(Math.max(1, (now - since) / 1_000))} ago</td>
   </tr>`;

@@ -50,7 +50,7 @@ function Worth({ reading }) {
   const how =
     phase === "cp"
       ? `Consistent: a milestone is near, so one judge reads every visit in the order of the log. The count is exact at position ${count(sequence)} of it.`
-      : `Available: any node answers at once from what it knows, ${stale ? `at most ${ago(stale)} old` : "up to this moment"}.`;
+      : `Available: any node answers from what it knows, ${stale ? `at most ${ago(stale)} old` : "up to this moment"}.`;
   return html`<div class="worth">
     <span class="chip" title=${what}>${unit}</span>
     <span class=${`chip phase ${phase}`} data-testid="phase" title=${how}>

@@ -12,7 +12,8 @@ const TOLD_MAX = 100; // in an overview: the nearest, and those that were reache
 export function Milestones() {
   const told = useStore((state) => state.overview.milestones);
   const chosen = useStore((state) => state.chosen);
-  const others = useOthers(chosen, told.length >= TOLD_MAX);
+  const full = told.length >= TOLD_MAX;
+  const others = useOthers(chosen, full);
   const milestones = [...told, ...others.filter(({ counter, n }) => !told.some((one) => one.counter === counter && one.n === n))];
   const [all, setAll] = useState(false);
   const sorted = [...milestones].sort((one, other) => (other.counter === chosen) - (one.counter === chosen));
@@ -24,11 +25,11 @@ export function Milestones() {
       <button onClick=${() => store.set({ dialog: { kind: "milestone", counter: chosen } })}><${Plus} />New milestone</button>
     </div>
     ${milestones.length === 0 && html`<p class="hint">Set one, and the visit that reaches it is named: one, never two, with a proof.</p>`}
-    <ul>
+    <ul class=${all ? "all" : ""}>
       ${shown.map((one) => html`<li key=${`${one.counter} ${one.n}`}>${one.winner ? html`<${Reached} one=${one} />` : html`<${Open} one=${one} />`}</li>`)}
     </ul>
-    ${all && told.length >= TOLD_MAX && html`<p class="hint">The ${TOLD_MAX} nearest and last reached. Choose a counter to see all of its own.</p>`}
-    ${sorted.length > SHOWN && html`<button class="quiet" onClick=${() => setAll(!all)}>${all ? "Show fewer" : `Show all ${count(sorted.length)}`}</button>`}
+    ${all && full && html`<p class="hint">The ${TOLD_MAX} nearest and last reached. Choose a counter to see all of its own.</p>`}
+    ${sorted.length > SHOWN && html`<button class="quiet" onClick=${() => setAll(!all)}>${all ? "Show fewer" : full ? "Show more" : `Show all ${count(sorted.length)}`}</button>`}
   </section>`;
 }
 
@@ -71,14 +72,12 @@ function Open({ one }) {
   const left = distance(one.n, value);
   const near = one.state === "closing";
   return html`<div class=${`milestone ${one.state}`}>
-    <div class="line"><span class="medal"><${Flag} /></span><${Title} one=${one} />
-      ${near && html`<span class="chip cp">phase cp</span>`}
-    </div>
+    <div class="line"><span class="medal"><${Flag} /></span><${Title} one=${one} /></div>
     <div class="progress" role="progressbar" aria-label=${`To the ${ordinal(one.n)} of ${one.counter}`} aria-valuenow=${Math.floor(part * 100)} aria-valuemin="0" aria-valuemax="100">
       <i style=${{ "--part": part }}></i>
     </div>
     <p class="line note"><span><b>${count(left)}</b> to go</span><span class="space"></span><span>${whenOf(one)}</span></p>
-    ${near && html`<p class="note">It is near: one judge reads every visit in the order of the log, to name exactly this one.</p>`}
+    ${near && html`<p class="note"><span class="chip cp">phase cp</span>It is near: one judge reads every visit in the order of the log, to name exactly this one.</p>`}
   </div>`;
 }
 

@@ -47,19 +47,21 @@ const DURATIONS = [
   [1, "s", "s"],
 ];
 
+const SPACE = "\u00a0"; // an amount and its unit stay in one line
+
 /** "4 s", "3 min", "5 h", "12 days": one unit is enough for a person. */
 export function duration(seconds) {
   const [size, one, many] = DURATIONS.find(([size]) => seconds >= size) ?? DURATIONS.at(-1);
   const amount = Math.floor(seconds / size);
-  return amount > 9_999_999 ? "millions of years" : `${count(amount)} ${amount === 1 ? one : many}`;
+  return amount > 9_999_999 ? "millions of years" : `${count(amount)}${SPACE}${amount === 1 ? one : many}`;
 }
 
-export const ago = (milliseconds) => (milliseconds < 1_000 ? `${milliseconds} ms` : duration(milliseconds / 1_000));
+export const ago = (milliseconds) => (milliseconds < 1_000 ? `${milliseconds}${SPACE}ms` : duration(milliseconds / 1_000));
 
 export function bytes(size) {
   const power = size < 1 ? 0 : Math.min(4, Math.floor(Math.log2(size) / 10));
   const amount = size / 2 ** (10 * power);
-  return `${WHOLE.format(Number(amount.toFixed(amount < 10 && power ? 1 : 0)))} ${["bytes", "KiB", "MiB", "GiB", "TiB"][power]}`;
+  return `${WHOLE.format(Number(amount.toFixed(amount < 10 && power ? 1 : 0)))}${SPACE}${["bytes", "KiB", "MiB", "GiB", "TiB"][power]}`;
 }
 
 /** The digits of a whole number from 1 on as people write it, grouped by threes or not; nothing, if it is none. */

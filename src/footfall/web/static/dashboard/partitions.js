@@ -59,17 +59,17 @@ function Numbers({ entries, owners, told }) {
     const { before } = known.current[partition];
     return html`<tr key=${partition}>
       <th scope="row">${partition}</th>
+      ${told && html`<td class="who"><i class=${`swatch ${colourOf(owners, owner)}`}></i>${owner ?? "nobody"}${before && html` <span class="note">before: ${before}</span>`}</td>`}
       <td class="figure">${value === null ? "" : count(value)}</td>
-      ${told && html`<td><i class=${`swatch ${colourOf(owners, owner)}`}></i>${owner ?? "nobody"}${before && html` <span class="note">before: ${before}</span>`}</td>`}
     </tr>`;
   };
   const total = entries.some(({ value }) => value === null) ? "" : count(sum(entries.map(({ value }) => value)));
   return html`<details class="numbers">
     <summary>Numbers</summary>
     <div class="scroll" tabindex="0" role="region" aria-label="The vector in numbers"><table>
-      <thead><tr><th scope="col">Partition</th><th scope="col" class="figure">Entry</th>${told && html`<th scope="col">Counted by</th>`}</tr></thead>
+      <thead><tr><th scope="col">Partition</th>${told && html`<th scope="col">Counted by</th>`}<th scope="col" class="figure">Entry</th></tr></thead>
       <tbody>${entries.map(row)}</tbody>
-      <tfoot><tr><th scope="row">Together</th><td class="figure">${total}</td>${told && html`<td></td>`}</tr></tfoot>
+      <tfoot><tr><th scope="row" colspan=${told ? 2 : 1}>Together</th><td class="figure">${total}</td></tr></tfoot>
     </table></div>
   </details>`;
 }
