@@ -20,7 +20,13 @@ SCRIPT_HEADERS = EMBEDDED | {"cache-control": "max-age=3600, stale-while-revalid
 PAGE_HEADERS = {"content-security-policy": static.POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")}
 
 # What a person reads before the detail.
-TITLES = {401: "A token is needed", 403: "Not allowed", 404: "Nothing is here", 422: "That names no counter", 503: "Not now"}
+TITLES = {
+    401: "A token is needed",
+    403: "Not allowed",
+    404: "Nothing is here",
+    422: "That names no counter",
+    503: "Not now",
+}
 
 
 def routes() -> list[Route]:
