@@ -17,6 +17,7 @@ FootfallError
  │   ├─ TooManyCountersError
  │   ├─ TooManyMilestonesError
  │   ├─ SourcePositionError
+ │   ├─ KeysForgottenError
  │   ├─ MilestonePassedError
  │   ├─ UnknownMilestoneError
  │   ├─ ImportConflictError
@@ -171,6 +172,10 @@ class SourcePositionError(CallerError):
             f"source {source!r} stands at byte {position}, but the chunk starts at byte {start}; send from {position}"
         )
         self.position = position
+
+
+class KeysForgottenError(CallerError):
+    """A request is repeated so late that its keys may be forgotten: it may have counted, and could count twice."""
 
 
 class TooManyMilestonesError(CallerError):

@@ -172,6 +172,11 @@ def test_a_batch_over_the_limit_of_visits_is_told_the_limit_and_what_to_do(http:
         ([("Idempotency-Key", b"k" * 251)], 422, "251 bytes; at most 250"),
         ([("Idempotency-Key", b"\xff")], 422, "not UTF-8"),
         ([("Idempotency-Key", b"\xc2\x85")], 422, "cannot be shown: '\\x85'"),
+        ([("Idempotency-Key-Age", b"1"), ("Idempotency-Key-Age", b"1")], 422, "is '1, 1'; send one whole number"),
+        ([("Idempotency-Key-Age", b"")], 422, "is ''; send one whole number of seconds"),
+        ([("Idempotency-Key-Age", b"-1")], 422, "is '-1'; send one whole number of seconds"),
+        ([("Idempotency-Key-Age", b"\xff")], 422, "is '\xff'; send one whole number of seconds"),
+        ([("Idempotency-Key-Age", b"576")], 409, "576 s ago, and keys are known for 575 s"),
         ([("Content-Encoding", b"gzip")], 415, "'gzip'"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from footfall.config import Config
 from footfall.core.definitions import Imported
 from footfall.core.milestones import Standing
 from footfall.core.names import Unit, check_name
@@ -71,6 +72,7 @@ class FakeNode:
     """
 
     def __init__(self, delay_s: float | None = 0.001) -> None:
+        self.config = Config()
         self.delay_s = delay_s
         self.full = False
         self.failure: FootfallError | None = None

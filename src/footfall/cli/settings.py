@@ -51,9 +51,7 @@ class Tuning:
     spool_age_max_s: Annotated[float | None, Parameter(help="Seconds for which they may wait there.")] = None
     cut_interval_s: Annotated[
         float | None,
-        Parameter(
-            help="Seconds between checkpoints. Keys are remembered for 60 of them, and clients repeat for 540 s."
-        ),
+        Parameter(help="Seconds between checkpoints; the same on all nodes. Keys are remembered for 60 of them."),
     ] = None
     beat_interval_s: Annotated[float | None, Parameter(help="Seconds between heartbeats.")] = None
     silence_max_s: Annotated[float | None, Parameter(help="Seconds of silence after which a node is replaced.")] = None

@@ -18,7 +18,7 @@ from footfall.client.patience import Patience
 from footfall.client.requests import Asking, Receipt
 from footfall.client.settings import CONNECT_TIMEOUT_S, KEEP_S_MIN, Options, Settings, settings
 from footfall.client.spool import Spool
-from footfall.client.sync import CLOSED, FLUSH_TIMEOUT_S, HIT_TIMEOUT_S
+from footfall.client.sync import CLOSED, FLUSH_TIMEOUT_S, HIT_TIMEOUT_S, VALUE_TIMEOUT_S
 from footfall.errors import ConfigError, FootfallError, UnavailableError
 
 logger = logging.getLogger("footfall.client")
@@ -113,7 +113,7 @@ class AsyncClient:
         asked = requests.asking_to_count(name, visitor, count, key)
         return await self._ask(asked, timeout_s, lambda url, response: requests.receipt_of(name, url, asked, response))
 
-    async def value(self, name: str, exact: bool = False, *, timeout_s: float = HIT_TIMEOUT_S) -> int:
+    async def value(self, name: str, exact: bool = False, *, timeout_s: float = VALUE_TIMEOUT_S) -> int:
         """A counter's value; 0 if nobody has visited it. See ``Client.value``."""
         asked = requests.asking_for(name, exact)
         return await self._ask(asked, timeout_s, lambda url, response: requests.value_of(url, asked, response))
@@ -167,18 +167,22 @@ class AsyncClient:
     async def _ask(self, asked: Asking, timeout_s: float, read: Callable[[str, httpx.Response], _Answer]) -> _Answer:
         patience = Patience(self.settings.urls, self._url, timeout_s, time.monotonic(), counts=asked.body is not None)
         while True:
+            attempt = patience.begin(time.monotonic(), self.settings.answer_timeout_s)
             try:
-                answer = await self._send(patience.url, asked, read)
+                answer = await self._send(attempt.url, asked._replace(age_s=attempt.age_s), read, attempt.longest_s)
             except FootfallError as error:
                 await asyncio.sleep(patience.failed(error, time.monotonic(), random.random()))  # noqa: S311
             else:
                 self._url = patience.at
                 return answer
 
-    async def _send(self, url: str, asked: Asking, read: Callable[[str, httpx.Response], _Answer]) -> _Answer:
+    async def _send(
+        self, url: str, asked: Asking, read: Callable[[str, httpx.Response], _Answer], longest_s: float
+    ) -> _Answer:
+        timeout = requests.timeout(longest_s)
         try:
             response = await self._http.request(
-                asked.method, url + asked.path, content=asked.body, headers=asked.headers
+                asked.method, url + asked.path, content=asked.body, headers=asked.headers, timeout=timeout
             )
         except httpx.TransportError as error:
             raise requests.network_error(url, asked, error) from None
@@ -232,9 +236,9 @@ class AsyncClient:
             await asyncio.to_thread(self._engine.keep, time.monotonic())
 
     async def _deliver(self, send: Send) -> FootfallError | None:
-        asked = requests.asking_to_store(send.body)
+        asked, longest_s = requests.asking_to_store(send.body, send.age_s), self.settings.answer_timeout_s
         try:
-            await self._send(send.url, asked, lambda url, response: requests.stored_of(url, asked, response))
+            await self._send(send.url, asked, lambda url, response: requests.stored_of(url, asked, response), longest_s)
         except FootfallError as error:
             return error
         except Exception as error:  # of httpx, or of a bug: visits wait, and are not lost with the task

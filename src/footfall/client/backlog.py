@@ -20,6 +20,12 @@ class Store(Protocol):
     def head(self) -> Batch | None:
         """The one whose turn it is."""
 
+    def mark(self, since_s: float) -> bool:
+        """Write that the head may have been counted, since then; returns whether the disk took it.
+
+        If not, there is no head before the next ``look``: who died after it was sent could not be told that it was.
+        """
+
     def replace(self, batches: Iterable[Batch]) -> bool:
         """Put batches in the place of the head: none, if it is done with. Returns whether the disk took them."""
 
@@ -31,8 +37,12 @@ class Store(Protocol):
     def count(self) -> int:
         """How many visits wait, of this process and of dead ones, with their counts."""
 
+    @property
+    def left(self) -> bool:
+        """Whether dead processes may have left something. Opens nothing."""
+
     def look(self) -> None:
-        """Take over what processes have left that died since the last look."""
+        """Take over what processes have left that died since the last look; try a disk again that failed."""
 
     def close(self) -> None:
         """Let go what is there, for whoever comes next."""
@@ -89,10 +99,9 @@ class Backlog:
         self.held += _entries(batches)
         self._head_is_on_disk = False
 
-    def mark(self, batch: Batch) -> None:
-        """The head is about to be sent: from now on it may have been counted."""
-        if self._head_is_on_disk:
-            self.replace(batch)
+    def mark(self, since_s: float) -> bool:
+        """The head is about to be sent: from then on it may have been counted. Returns whether it may be sent."""
+        return not self._head_is_on_disk or self.store is None or self.store.mark(since_s)
 
 
 def _entries(batches: Iterable[Batch]) -> int:

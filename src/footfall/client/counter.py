@@ -6,7 +6,7 @@ from typing import Unpack
 
 from footfall.client.requests import Receipt
 from footfall.client.settings import Options, Settings, settings
-from footfall.client.sync import FLUSH_TIMEOUT_S, HIT_TIMEOUT_S, Client
+from footfall.client.sync import FLUSH_TIMEOUT_S, HIT_TIMEOUT_S, VALUE_TIMEOUT_S, Client
 from footfall.core.names import check_name
 
 _shared: dict[Settings, Client] = {}
@@ -67,7 +67,7 @@ class Counter:
         """Count a visit, and wait until it is durable; see ``Client.hit``."""
         return self.client.hit(self.name, visitor, count, key, timeout_s=timeout_s)
 
-    def value(self, exact: bool = False, *, timeout_s: float = HIT_TIMEOUT_S) -> int:
+    def value(self, exact: bool = False, *, timeout_s: float = VALUE_TIMEOUT_S) -> int:
         """Its value; see ``Client.value``."""
         return self.client.value(self.name, exact, timeout_s=timeout_s)
 

@@ -24,10 +24,17 @@ LOOK_S = 10.0  # between two looks for what dead processes left
 
 
 class Send(NamedTuple):
-    """Send this body to that node."""
+    """Send this body to that node.
+
+    Attributes:
+        url: The node.
+        body: Visits.
+        age_s: How long ago they were sent, if they may have been counted then; else 0.
+    """
 
     url: str
     body: bytes
+    age_s: float
 
 
 class Statistics(NamedTuple):
@@ -94,6 +101,11 @@ class Engine:
             self._backlog.spooled,
         )
 
+    @property
+    def left(self) -> bool:
+        """Whether dead processes may have left visits, which are sent though none come here."""
+        return self._backlog.store is not None and self._backlog.store.left
+
     def full_error(self) -> BufferFullError:
         """What a caller gets who wants to know."""
         return BufferFullError(
@@ -134,7 +146,8 @@ class Engine:
                 continue
             if now_s < self._again_at_s:
                 return self._again_at_s - now_s
-            return self._begin(head)
+            if (send := self._begin(head)) is not None:
+                return send
         self.resolved = self._taken - self._backlog.own
         if self._gathering_since_s is None:
             return None if self._backlog.store is None else LOOK_S
@@ -179,6 +192,8 @@ class Engine:
         verdict = policy.judge(error, len(batch.visits))
         if verdict.do is Do.AGAIN:
             self._fail(batch, error, verdict.unsure, now_s)
+        elif verdict.do is Do.GIVE_UP:
+            self._give_up(batch)
         elif verdict.do is Do.HALVE:
             self._backlog.replace(*policy.halves(batch))
         else:
@@ -213,12 +228,14 @@ class Engine:
             self.buffer.held = self._backlog.held
         self._gathering_since_s = now_s if len(self.buffer) else None
 
-    def _begin(self, head: Batch) -> Send:
-        self._started_s = self._now()
+    def _begin(self, head: Batch) -> Send | None:
+        """Send it, unless the disk does not take that it was sent: then whatever is in memory is sent first."""
+        self._started_s, since_s = self._now(), head.unsure_since_s
+        if since_s is None and not self._backlog.mark(self._started_s):
+            return None
         self._sending = head
-        if head.unsure_since_s is None:
-            self._backlog.mark(Batch(head.visits, self._started_s))
-        return Send(self._settings.urls[self._url], head.body)
+        age_s = 0.0 if since_s is None else self._started_s - since_s
+        return Send(self._settings.urls[self._url], head.body, age_s)
 
     def _fail(self, batch: Batch, error: FootfallError, unsure: bool, now_s: float) -> None:
         since_s = batch.unsure_since_s

@@ -8,6 +8,7 @@ from typing import TypeVar
 import httpx
 
 from footfall.client import requests
+from footfall.client.engine import Send
 from footfall.client.patience import Patience
 from footfall.client.requests import Asking
 from footfall.client.settings import Settings
@@ -31,6 +32,7 @@ class Nodes:
         self._urls = settings.urls
         self._transport = transport
         self._options = requests.http_options(settings)
+        self._answer_timeout_s = settings.answer_timeout_s
         self.renew()
 
     def renew(self) -> None:
@@ -47,27 +49,35 @@ class Nodes:
         """What ``read`` makes of the first answer. Raises FootfallError: the last one, or one that is final."""
         patience = Patience(self._urls, self._answered, timeout_s, time.monotonic(), counts=asked.body is not None)
         while True:
+            attempt = patience.begin(time.monotonic(), self._answer_timeout_s)
             try:
-                answer = self.send(patience.url, asked, read)
+                answer = self.send(attempt.url, asked._replace(age_s=attempt.age_s), read, attempt.longest_s)
             except FootfallError as error:
                 time.sleep(patience.failed(error, time.monotonic(), random.random()))  # noqa: S311
             else:
                 self._answered = patience.at
                 return answer
 
-    def send(self, url: str, asked: Asking, read: Callable[[str, httpx.Response], _Answer]) -> _Answer:
+    def send(
+        self, url: str, asked: Asking, read: Callable[[str, httpx.Response], _Answer], longest_s: float
+    ) -> _Answer:
         """Ask one node, once. Raises FootfallError."""
+        timeout = requests.timeout(longest_s)
         try:
-            response = self._http.request(asked.method, url + asked.path, content=asked.body, headers=asked.headers)
+            response = self._http.request(
+                asked.method, url + asked.path, content=asked.body, headers=asked.headers, timeout=timeout
+            )
         except httpx.TransportError as error:
             raise requests.network_error(url, asked, error) from None
         return read(url, response)
 
-    def deliver(self, url: str, body: bytes) -> FootfallError | None:
+    def deliver(self, send: Send) -> FootfallError | None:
         """Send visits to one node, once; returns what went wrong, if anything did."""
-        asked = requests.asking_to_store(body)
+        url, asked = send.url, requests.asking_to_store(send.body, send.age_s)
         try:
-            self.send(url, asked, lambda url, response: requests.stored_of(url, asked, response))
+            self.send(
+                url, asked, lambda url, response: requests.stored_of(url, asked, response), self._answer_timeout_s
+            )
         except FootfallError as error:
             return error
         except Exception as error:  # of httpx, or of a bug: visits wait, and are not lost with the thread

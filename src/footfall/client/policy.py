@@ -2,7 +2,8 @@
 
 The same bytes are sent again, under the same keys, so that what a node counted though its answer was lost counts once.
 Nodes remember keys for 60 epochs, about ten minutes. So a batch that may have been counted is not sent any more when it
-is nearly that old: it would perhaps count twice. A batch that was certainly not counted may be sent at any age.
+is nearly that old, or when a node says so whose epochs are shorter: it would perhaps count twice. A batch that was
+certainly not counted may be sent at any age.
 """
 
 import enum
@@ -17,6 +18,7 @@ from footfall.errors import (
     FootfallError,
     ForbiddenError,
     InvalidVisitError,
+    KeysForgottenError,
     NotReadyError,
     OverloadedError,
     RateLimitedError,
@@ -49,6 +51,7 @@ class Do(enum.Enum):
 
     AGAIN = "send the same again, later or elsewhere"
     DROP = "send it again without some visits, which no node will take"
+    GIVE_UP = "nothing: it may have been counted, and could count twice"
     HALVE = "send its halves: a visit in it is refused, and it is not known which"
 
 
@@ -68,6 +71,8 @@ class Verdict(NamedTuple):
 
 def judge(error: FootfallError, visits: int) -> Verdict:
     """What to do with a batch of so many visits that ended in ``error``."""
+    if isinstance(error, KeysForgottenError):
+        return Verdict(Do.GIVE_UP)
     index = getattr(error, "index", None)
     if isinstance(error, CallerError) and not isinstance(error, UnauthorizedError):
         if index is not None and 0 <= index < visits:

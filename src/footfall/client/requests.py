@@ -2,6 +2,7 @@
 
 import secrets
 import ssl
+from math import ceil
 from typing import Literal, NamedTuple, TypedDict, TypeVar
 from urllib.parse import quote
 
@@ -39,16 +40,23 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class Asking(NamedTuple):
-    """A request to any node."""
+    """A request to any node.
+
+    Attributes:
+        age_s: How long ago visits were sent that may have been counted then; 0 for new ones.
+    """
 
     method: str
     path: str
     body: bytes | None = None
+    age_s: float = 0.0
 
     @property
     def headers(self) -> dict[str, str]:
-        """What describes the body."""
-        return {} if self.body is None else _JSON
+        """What describes the body. A node refuses visits whose keys it may have forgotten since."""
+        if self.body is None:
+            return {}
+        return _JSON if self.age_s <= 0 else {**_JSON, "idempotency-key-age": str(ceil(self.age_s))}
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -75,9 +83,9 @@ def asking_to_count(counter: str, visitor: str | None, count: int, key: str | No
     return Asking("POST", "/v1/visits", _encode(_Batch([visit])))
 
 
-def asking_to_store(body: bytes) -> Asking:
-    """The request for a batch's visits."""
-    return Asking("POST", "/v1/visits", body)
+def asking_to_store(body: bytes, age_s: float) -> Asking:
+    """The request for a batch's visits, which may have been counted so long ago."""
+    return Asking("POST", "/v1/visits", body, age_s)
 
 
 def asking_for(counter: str, exact: bool) -> Asking:
@@ -130,6 +138,11 @@ def network_error(url: str, asked: Asking, error: httpx.TransportError) -> Unava
     return UnavailableError(f"{url} broke off {asked}: {cause(error)}")
 
 
+def timeout(longest_s: float) -> httpx.Timeout:
+    """How long a node may take to answer."""
+    return httpx.Timeout(longest_s, connect=min(CONNECT_TIMEOUT_S, longest_s))
+
+
 class HttpOptions(TypedDict):
     """What httpx needs to know to reach the nodes."""
 
@@ -143,7 +156,7 @@ def http_options(settings: Settings) -> HttpOptions:
     """How the nodes are reached. Raises ConfigError if certificates cannot be read."""
     secure = next((url for url in settings.urls if url.startswith("https:")), settings.urls[0])
     return {
-        "timeout": httpx.Timeout(settings.answer_timeout_s, connect=min(CONNECT_TIMEOUT_S, settings.answer_timeout_s)),
+        "timeout": timeout(settings.answer_timeout_s),
         "headers": authorization(settings.token),
         "verify": verification(secure, settings.ca if secure.startswith("https:") else None),
         "trust_env": False,  # a proxy from the environment would hide loopback

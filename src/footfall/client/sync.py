@@ -21,6 +21,7 @@ from footfall.client.spool import Spool
 logger = logging.getLogger("footfall.client")
 
 HIT_TIMEOUT_S = 30.0
+VALUE_TIMEOUT_S = 3.0  # a page shows it, and somebody waits for the page
 FLUSH_TIMEOUT_S = 30.0
 START_S_MAX = 1.0  # for another thread that starts ours; a signal's handler may be what it waits for
 CLOSED = "the client is closed"
@@ -70,6 +71,8 @@ class Client:
         self._closed = False
         self._renew()
         lifetimes.begin(self)
+        if self._engine.left:
+            self._start()
 
     def _renew(self) -> None:
         """Everything that belongs to one process: in a forked one it is made anew, so that nothing is sent twice."""
@@ -143,24 +146,25 @@ class Client:
             visitor: As for ``increment``.
             count: As for ``increment``.
             key: As for ``increment``. Without one, a random one is made.
-            timeout_s: For how long to try, 540 s at most: nodes remember keys for ten minutes. Each attempt may take
-                ``answer_timeout_s``.
+            timeout_s: For how long to try: all nodes, each several times if need be. What may have been counted is sent
+                again for 540 s at most, as nodes remember keys for ten minutes.
 
         Raises:
             CallerError: It is no visit, or the nodes refuse it.
+                One of them, KeysForgottenError, says that it may have been counted.
             UnavailableError: No node took it in time. It may count yet: call again with the same key, if it had one,
                 within ten minutes of the first call.
         """
         asked = requests.asking_to_count(name, visitor, count, key)
         return self._nodes.ask(asked, timeout_s, lambda url, response: requests.receipt_of(name, url, asked, response))
 
-    def value(self, name: str, exact: bool = False, *, timeout_s: float = HIT_TIMEOUT_S) -> int:
+    def value(self, name: str, exact: bool = False, *, timeout_s: float = VALUE_TIMEOUT_S) -> int:
         """A counter's value; 0 if nobody has visited it.
 
         Args:
             name: The counter.
             exact: Whether every visit counts that was stored before; else it may be some 50 to 500 ms old.
-            timeout_s: For how long to try.
+            timeout_s: For how long to try, at all nodes together.
 
         Raises:
             CallerError: It is no name, or the nodes refuse to tell.
@@ -280,7 +284,7 @@ class Client:
                 with self._changed:
                     self._changed.notify_all()
                 if isinstance(step, Send):
-                    engine.finish(time.monotonic(), self._nodes.deliver(step.url, step.body))
+                    engine.finish(time.monotonic(), self._nodes.deliver(step))
                 else:
                     left_s = step if ends_s is None else max(0.0, min(step or 0.0, ends_s - time.monotonic()))
                     with contextlib.suppress(queue.Empty):

@@ -9,6 +9,11 @@ WINDOW_EPOCHS = 60  # about 10 minutes at one cut every 10 s
 KEY_DIGEST_BYTES = 16
 
 
+def remembered_s(epoch_s: float) -> float:
+    """For how long a key is remembered at least, where epochs last so long: the one in which it came is nearly over."""
+    return (WINDOW_EPOCHS - 1) * epoch_s
+
+
 def key_digest(counter: str, key: str) -> bytes:
     """XXH3-128 of a counter's name and a key: among 10**9 keys two are the same with probability 10**-21."""
     return xxhash.xxh3_128_digest(f"{counter}\0{key}".encode())

@@ -14,7 +14,7 @@ from footfall.client import lifetimes
 from footfall.client.buffer import Buffer
 from footfall.client.requests import Receipt
 from footfall.client.settings import Options, settings
-from footfall.client.sync import CLOSED, FLUSH_TIMEOUT_S, HIT_TIMEOUT_S, Client
+from footfall.client.sync import CLOSED, FLUSH_TIMEOUT_S, HIT_TIMEOUT_S, VALUE_TIMEOUT_S, Client
 from footfall.edge.driving import FLUSH_VISITS_MAX, Driver
 from footfall.errors import BufferFullError, ConfigError
 from footfall.log.access import Access, identity, tls_context
@@ -147,7 +147,7 @@ class Edge:
         """Count a visit through a node, and wait until it is durable; see ``Client.hit``."""
         return self._client.hit(name, visitor, count, key, timeout_s=timeout_s)
 
-    def value(self, name: str, exact: bool = False, *, timeout_s: float = HIT_TIMEOUT_S) -> int:
+    def value(self, name: str, exact: bool = False, *, timeout_s: float = VALUE_TIMEOUT_S) -> int:
         """A counter's value, asked of a node; see ``Client.value``."""
         return self._client.value(name, exact, timeout_s=timeout_s)
 

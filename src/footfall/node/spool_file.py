@@ -1,7 +1,7 @@
 """One file of a spool: messages of the log that the log has not acknowledged yet, in order, in SQLite.
 
 Their bytes are final: the same are published, whoever does it and however often, so that each counts once. Every call
-here waits for the disk, and belongs into a thread. Only one process at a time has a file: SQLite's lock says which.
+here waits for the disk, and belongs into a thread. Only one process at a time has a file.
 """
 
 import contextlib
@@ -18,7 +18,9 @@ import msgspec
 import xxhash
 
 from footfall import durable
-from footfall.errors import DataVersionError, SpoolDamagedError, SpoolInUseError
+from footfall.errors import DataVersionError, SpoolDamagedError
+from footfall.sqlite_file import connect, refused, transaction, unlink
+from footfall.sqlite_file import set_aside as set_aside
 
 logger = logging.getLogger(__name__)
 
@@ -93,13 +95,13 @@ class SpoolFile:
                 connection.execute("INSERT INTO origin VALUES (?)", [msgspec.json.encode(origin)])
             os.link(unfinished, path)  # unlike a rename it replaces nothing
         finally:
-            _unlink(unfinished)
+            unlink(unfinished)
         try:
-            connection = _connect(path)
+            connection = connect(path)
             durable.sync_directory(path.parent)
             durable.sync_directory(path.parent.parent)
         except BaseException:
-            _unlink(path)
+            unlink(path)
             raise
         return cls(path, connection, origin)
 
@@ -114,14 +116,14 @@ class SpoolFile:
             DataVersionError: A newer version wrote it.
         """
         try:
-            connection = _connect(path)
+            connection = connect(path)
             try:
                 return cls(path, connection, _origin_of(path, connection))
             except BaseException:
                 connection.close()
                 raise
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            raise _refused(path, error) from None
+            raise refused(path, error) from None
 
     def append(self, messages: Iterable[tuple[int, bytes]]) -> None:
         """Keep messages, all or none, durably.
@@ -134,7 +136,7 @@ class SpoolFile:
         """
         now_s = time.time()
         rows = [(partition, now_s, _digest(partition, data), data) for partition, data in messages]
-        with self._lock, self._transaction():
+        with self._lock, transaction(self._connection):
             self._connection.executemany(
                 "INSERT INTO messages (partition, kept_s, digest, data) VALUES (?, ?, ?, ?)", rows
             )
@@ -165,7 +167,7 @@ class SpoolFile:
 
     def remove(self, rows: Iterable[int]) -> None:
         """Forget messages. Raises sqlite3.Error: then they may come again, and count once."""
-        with self._lock, self._transaction():
+        with self._lock, transaction(self._connection):
             self._connection.executemany("DELETE FROM messages WHERE id = ?", [[row] for row in rows])
 
     def close(self) -> None:
@@ -176,7 +178,7 @@ class SpoolFile:
     def unlink(self) -> None:
         """Remove the file: nothing is left in it."""
         self.close()
-        _unlink(self.path)
+        unlink(self.path)
 
     def set_aside(self, why: str) -> Path:
         """Rename the file, so that nobody takes it for a spool any more: a person must look. Returns its new name."""
@@ -184,48 +186,11 @@ class SpoolFile:
         return set_aside(self.path, why)
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-            raise
-
-    @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            raise _refused(self.path, error) from None
-
-
-def set_aside(path: Path, why: str) -> Path:
-    """Rename a file of a spool, with what belongs to it; ``why`` becomes its ending."""
-    aside = path.with_name(f"{path.name}.{why}")
-    for ending in ("", "-wal"):  # the name of the second follows from that of the first
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
-    return aside
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # mode=rw: a file that its owner removes meanwhile must not come back, empty.
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # until it is closed, or its process is gone
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")  # with a WAL: fsync at every commit
-        connection.execute("BEGIN IMMEDIATE")  # takes the lock
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+            raise refused(self.path, error) from None
 
 
 def _origin_of(path: Path, connection: sqlite3.Connection) -> Origin:
@@ -242,7 +207,7 @@ def _origin_of(path: Path, connection: sqlite3.Connection) -> Origin:
         (said,) = connection.execute("SELECT said FROM origin").fetchone()
         return msgspec.json.decode(said, type=Origin)
     except (TypeError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _damaged(path, error) from None
+        raise SpoolDamagedError(f"the spool {path} cannot be read: {error}") from None
 
 
 def _kinds(*values: object) -> tuple[type, ...]:
@@ -251,25 +216,3 @@ def _kinds(*values: object) -> tuple[type, ...]:
 
 def _digest(partition: int, data: bytes) -> bytes:
     return xxhash.xxh3_128_digest(partition.to_bytes(2) + data)
-
-
-def _refused(path: Path, error: Exception) -> Exception:
-    """What an error of SQLite means: another process has the file, the system refuses for now, or it is damaged."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # of a UnicodeDecodeError: see above
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return SpoolInUseError(f"the spool {path} is in use by another process")
-    if isinstance(error, sqlite3.OperationalError) and code not in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT):
-        if not path.exists():
-            return FileNotFoundError(path)
-        return OSError(f"the spool {path} cannot be had now: {error}")
-    return _damaged(path, error)
-
-
-def _damaged(path: Path, error: Exception) -> SpoolDamagedError:
-    return SpoolDamagedError(f"the spool {path} cannot be read: {error}")
-
-
-def _unlink(path: Path) -> None:
-    for ending in ("", "-wal", "-shm", "-journal"):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + ending).unlink()

@@ -32,6 +32,7 @@ from footfall.web.openapi import document
 from footfall.web.overview import OverviewApi
 from footfall.web.pixel import PixelApi
 from footfall.web.pulse import Pulse
+from footfall.web.repeats import HEADER, check_age
 from footfall.web.tokens import Scope
 from footfall.web.traffic import Traffic
 
@@ -99,7 +100,7 @@ class Api:
         """Take visits to one counter."""
         durable = requests.parse_ack(query_of(request, "ack").get("ack"))
         name = check_name(path_of(request, "name"))
-        key = requests.parse_key(values_of(request, b"idempotency-key"))
+        key = self._key(request)
         asked = requests.parse_visits(name, await body_of(request), key)
         added = await self._node.add(self._taken(request, asked.visits), durable)
         return in_json(_accepted(added, asked.single), 202)
@@ -107,7 +108,7 @@ class Api:
     async def post_visits(self, request: Request) -> Response:
         """Take visits to any counters, of a source or of none."""
         durable = requests.parse_ack(query_of(request, "ack").get("ack"))
-        key = requests.parse_key(values_of(request, b"idempotency-key"))
+        key = self._key(request)
         asked = requests.parse_batch(await body_of(request), key)
         token = asking.caller_of(request).token
         several = len(asked.visits) > 1
@@ -123,6 +124,11 @@ class Api:
         self._charge(request, asked.visits)
         added = await self._node.add_chunk(*asked.chunk, asked.visits)
         return in_json(_accepted(added, single=False), 202)
+
+    def _key(self, request: Request) -> str | None:
+        """What makes the request safe to repeat, as long as it is known."""
+        check_age(values_of(request, HEADER), self._node.config.cut_interval_s)
+        return requests.parse_key(values_of(request, b"idempotency-key"))
 
     def _taken(self, request: Request, visits: Sequence[Visit]) -> Sequence[Visit]:
         """Visits that do not come too fast, each with its visitor."""

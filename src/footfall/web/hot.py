@@ -34,6 +34,7 @@ UNUSUAL: dict[bytes, tuple[bytes, ...]] = {
     b"content-encoding": (),
     b"expect": (),
     b"idempotency-key": (),
+    b"idempotency-key-age": (),
     b"transfer-encoding": (),
     b"upgrade": (),
 }

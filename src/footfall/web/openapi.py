@@ -51,7 +51,7 @@ PROBLEMS = {
     403: "The token is not good for this; or, of a claim, the receipt is another visit's.",
     404: "There is nothing at this path, or no such milestone; or no such counter, where visits define none.",
     409: "What the log holds stands against it: the counter's unit or count, where the source stands, what was "
-    "imported from it, a milestone that is near or not reached, or a claim before this one.",
+    "imported from it, a milestone that is near or not reached, a claim before this one; or it may count already.",
     413: f"The body has more than {BATCH_BYTES_MAX} bytes, or more than {BATCH_VISITS_MAX} visits.",
     415: "The body has a content encoding. Its content type does not matter: it is always read as JSON.",
     422: "A name, a value, a parameter or the shape of the body is wrong. Nothing was changed.",
@@ -106,6 +106,12 @@ def _visits() -> Json:
     key = key_parameter(
         "Makes the request safe to repeat for about ten minutes: the visits of a list get the keys K:0, K:1 and so on."
     )
+    age = parameter(
+        "Idempotency-Key-Age",
+        "header",
+        {"type": "integer", "minimum": 0, "maximum": 999_999_999},
+        "How many seconds ago a repeated request was sent for the first time: 409 if its keys may be forgotten by now.",
+    )
     ack = parameter(
         "ack",
         "query",
@@ -118,7 +124,7 @@ def _visits() -> Json:
             "post": {
                 "operationId": "postCounterVisits",
                 "summary": "Visit a counter: once, if there is no body.",
-                "parameters": [key, ack],
+                "parameters": [key, age, ack],
                 "requestBody": {
                     **body(
                         wire.OneVisit(visitor="203.0.113.7"),
@@ -127,14 +133,14 @@ def _visits() -> Json:
                     ),
                     "required": False,
                 },
-                "responses": answers({202: (wire.Accepted, "The visits were taken.")}, 404, 429, 507, *WRITING),
+                "responses": answers({202: (wire.Accepted, "The visits were taken.")}, 404, 409, 429, 507, *WRITING),
             },
         },
         "/v1/visits": {
             "post": {
                 "operationId": "postVisits",
                 "summary": "Visit any counters: all of the visits, or none.",
-                "parameters": [key, ack],
+                "parameters": [key, age, ack],
                 "requestBody": body(
                     wire.Batch(visits=[wire.CounterVisit(counter="google.gmail", visitor="203.0.113.7")]),
                     wire.SourceBatch(

@@ -26,6 +26,7 @@ STATUSES: tuple[tuple[type[FootfallError], int], ...] = (
     (errors.WrongReceiptError, 403),
     (errors.UnitConflictError, 409),
     (errors.SourcePositionError, 409),
+    (errors.KeysForgottenError, 409),
     (errors.MilestonePassedError, 409),
     (errors.ImportConflictError, 409),
     (errors.ClaimError, 409),

@@ -10,6 +10,7 @@ import httpx
 from footfall.errors import (
     FootfallError,
     ForbiddenError,
+    KeysForgottenError,
     NotReadyError,
     RateLimitedError,
     TooManyCountersError,
@@ -26,6 +27,7 @@ class FakeNodes:
 
     def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
         self.now = now
+        self.remembered_s = REMEMBERED_S
         self.keys: dict[tuple[str, str], float] = {}
         self.visits: list[dict[str, Any]] = []
         self.requests: list[str] = []
@@ -42,11 +44,13 @@ class FakeNodes:
             found[visit["counter"]] += visit.get("count", 1)
         return found
 
-    def take(self, url: str, body: bytes) -> FootfallError | None:
+    def take(self, url: str, body: bytes, age_s: float = 0.0) -> FootfallError | None:
         """Count what is in a body, or fail."""
         self.requests.append(url)
         fault = self.faults.pop(0) if self.faults else ""
         if fault in ("", "lost"):
+            if age_s >= self.remembered_s:
+                return KeysForgottenError("too late")
             visits = json.loads(body)["visits"]
             error = self._refused(visits) or self._count(visits)
             return error if not fault or error else UnavailableError("the answer was lost")
@@ -72,7 +76,7 @@ class FakeNodes:
     def _count(self, visits: list[dict[str, Any]]) -> None:
         for visit in visits:
             name = (visit["counter"], visit["key"])
-            if self.now() - self.keys.get(name, -REMEMBERED_S) >= REMEMBERED_S:
+            if self.now() - self.keys.get(name, -self.remembered_s) >= self.remembered_s:
                 self.keys[name] = self.now()
                 self.visits.append(visit)
 
@@ -81,7 +85,7 @@ class FakeNodes:
         url = f"{request.url.scheme}://{request.url.host}:{request.url.port}"
         if request.method == "GET":
             return httpx.Response(200, json={"value": self.counts[request.url.path.rpartition("/")[2]]})
-        error = self.take(url, request.content)
+        error = self.take(url, request.content, float(request.headers.get("idempotency-key-age", 0)))
         if error is None:
             visits = json.loads(request.content)["visits"]
             receipts = [visit["key"] for visit in visits]
@@ -102,6 +106,7 @@ def _problem(error: FootfallError) -> httpx.Response:
         NotReadyError: (503, "not-ready"),
         RateLimitedError: (429, "rate-limited"),
         ForbiddenError: (403, "forbidden"),
+        KeysForgottenError: (409, "keys-forgotten"),
         VisitorRequiredError: (422, "visitor-required"),
         TooManyCountersError: (507, "too-many-counters"),
         FootfallError: (500, "footfall"),

@@ -1,7 +1,6 @@
 """The client for event loops: the same work, from a task."""
 
 import asyncio
-import contextlib
 from pathlib import Path
 
 import httpx
@@ -10,14 +9,10 @@ from fake_nodes import FakeNodes
 
 import footfall
 from footfall.client.events import DATA_BYTES_MAX, Event, EventParser
-from footfall.client.patience import Patience
-from footfall.client.policy import PAUSE_MAX_S, UNSURE_S_MAX
 from footfall.errors import (
     BufferFullError,
     ConfigError,
     ForbiddenError,
-    NotReadyError,
-    RateLimitedError,
     UnavailableError,
 )
 
@@ -157,39 +152,3 @@ def test_a_stream_that_no_node_writes_is_refused() -> None:
         parser.line("")
     with pytest.raises(UnavailableError, match="more than"):
         parser.line("data: " + "x" * (DATA_BYTES_MAX + 1))
-
-
-def test_patience_asks_every_node_before_it_waits() -> None:
-    patience = Patience(("a", "b", "c"), 1, 10.0, 0.0)
-    error = NotReadyError("x")
-    tried = [patience.url]
-    for _ in range(2):
-        assert patience.failed(error, 0.0, 1.0) == 0.0
-        tried.append(patience.url)
-    assert tried == ["b", "c", "a"]
-    assert patience.failed(error, 0.0, 1.0) > 0
-
-
-def test_patience_ends_with_its_time_with_a_refusal_and_not_elsewhere_for_a_rate() -> None:
-    patience = Patience(("a", "b"), 0, 10.0, 0.0)
-    assert patience.failed(RateLimitedError("x", 4.0), 0.0, 1.0) == 4.0
-    assert patience.url == "a"
-    with pytest.raises(RateLimitedError):
-        patience.failed(RateLimitedError("x", 4.0), 6.5, 1.0)
-    with pytest.raises(ForbiddenError):
-        patience.failed(ForbiddenError("x"), 0.0, 1.0)
-
-
-@pytest.mark.parametrize(("counts", "ends_s"), [(True, UNSURE_S_MAX), (False, 3600.0)])
-def test_patience_with_visits_ends_before_their_keys_are_forgotten(counts: bool, ends_s: float) -> None:
-    patience, now_s = Patience(("a",), 0, 3600.0, 0.0, counts=counts), 0.0
-    with contextlib.suppress(UnavailableError):
-        while True:
-            now_s += patience.failed(UnavailableError("the answer was lost"), now_s, 1.0)
-    assert ends_s - PAUSE_MAX_S <= now_s <= ends_s
-
-
-def test_patience_with_visits_asks_no_other_node_when_the_first_was_silent_for_too_long() -> None:
-    patience = Patience(("a", "b"), 0, 3600.0, 0.0, counts=True)
-    with pytest.raises(UnavailableError):
-        patience.failed(UnavailableError("no answer"), UNSURE_S_MAX + 1, 1.0)

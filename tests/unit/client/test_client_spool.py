@@ -13,7 +13,7 @@ from footfall.client.batches import Batch
 from footfall.client.buffer import Waiting
 from footfall.client.spool import SUFFIX, Spool
 from footfall.client.spool_file import SpoolFile
-from footfall.errors import ConfigError, SpoolDamagedError, SpoolInUseError
+from footfall.errors import ConfigError, SpoolInUseError
 
 BYTES_MAX = 1 << 20
 
@@ -61,7 +61,7 @@ def test_what_may_have_been_counted_is_known_after_a_restart(tmp_path: Path) -> 
     spool = Spool(tmp_path, BYTES_MAX)
     spool.append([batch("a")])
     spool.head()
-    spool.replace([batch("a", unsure_since_s=12.5)])
+    spool.mark(12.5)
     spool.close()
     after = Spool(tmp_path, BYTES_MAX)
     after.look()
@@ -119,29 +119,79 @@ def test_only_what_a_dead_process_left_is_taken_over(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_damaged_file_is_set_aside_and_the_others_are_sent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_is_no_spool_is_set_aside_and_the_others_are_sent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / f"bad{SUFFIX}").write_bytes(b"no database at all" * 100)
-    file = SpoolFile.create(tmp_path / f"half{SUFFIX}")
-    file.append([batch("a")])
-    file._connection.execute("UPDATE batches SET data = x'00'")
-    file.close()
     spool = Spool(tmp_path, BYTES_MAX)
     spool.append([batch("b")])
     spool.look()
     assert names(spool) == ["b"]
     spool.close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"bad{SUFFIX}.damaged", f"half{SUFFIX}.damaged"]
-    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+    assert [path.name for path in tmp_path.iterdir()] == [f"bad{SUFFIX}.damaged"]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
-def test_a_file_of_another_version_is_not_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "data = x'00'",
+        "data = replace(data, 'b', 'x')",
+        "data = CAST(replace(data, 'b', 'x') AS BLOB)",
+        "count = 1000",
+        "visits = 'many'",
+        "visits = 9e99",
+        "unsure_since_s = 1.0",
+        "digest = x'00'",
+        "digest = 7",
+    ],
+)
+@pytest.mark.parametrize("adopted", [True, False])
+def test_a_batch_that_was_changed_is_told_passed_over_and_not_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, change: str, adopted: bool
+) -> None:
+    spool = Spool(tmp_path, BYTES_MAX)
+    spool.append([batch("a"), batch("b", "b"), batch("c")])
+    assert spool._own is not None
+    spool._own.connection.execute(f"UPDATE batches SET {change} WHERE id = 2")
+    if adopted:
+        spool.close()
+        spool = Spool(tmp_path, BYTES_MAX)
+        spool.look()
+        assert spool.count == 2
+    assert names(spool) == ["a", "c"]
+    assert (spool.own, spool.count) == (0, 0)
+    spool.close()
+    assert not list(tmp_path.iterdir())
+    assert caplog.text.count("batch 2 of the spool") == 1
+
+
+def test_a_file_in_which_nothing_is_whole_is_told_and_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = SpoolFile.create(tmp_path / f"a{SUFFIX}")
+    file.append([batch("a")])
+    file.connection.execute("UPDATE batches SET data = x'00'")
+    file.close()
+    spool = Spool(tmp_path, BYTES_MAX)
+    spool.look()
+    assert spool.head() is None
+    assert "was changed" in caplog.text
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_another_version_is_left_to_that_and_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / f"a{SUFFIX}"
-    SpoolFile.create(path)._connection.close()
+    SpoolFile.create(path).connection.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     connection.close()
-    with pytest.raises(SpoolDamagedError, match="this version"):
-        SpoolFile.open(path)
+    spool = Spool(tmp_path, BYTES_MAX)
+    spool.look()
+    spool.look()
+    assert spool.head() is None
+    assert caplog.text.count("is of version 3, and this Footfall reads 2") == 1
+    assert path.exists()
 
 
 def test_a_file_that_is_being_made_is_left_alone(tmp_path: Path) -> None:
@@ -152,15 +202,20 @@ def test_a_file_that_is_being_made_is_left_alone(tmp_path: Path) -> None:
     assert path.exists()
 
 
-def test_a_directory_that_cannot_be_written_leaves_visits_in_memory(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_directory_that_cannot_be_written_is_told_once_and_leaves_visits_in_memory(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
     spool = Spool(tmp_path / "file" / "spool", BYTES_MAX)
+    assert "file is no directory; visits wait in memory" in caplog.text
     assert not spool.append([batch("a")])
-    assert "cannot be written" in caplog.text
+    assert not spool.left
+    assert len(caplog.records) == 1
     with pytest.raises(ConfigError, match="no directory"):
         Spool(tmp_path / "file", BYTES_MAX)
+    monkeypatch.setattr("os.access", lambda *_: False)  # for root each may be written
+    Spool(tmp_path / "a" / "b", BYTES_MAX)
+    assert f"may not write in {tmp_path};" in caplog.text
 
 
 def test_a_disk_that_fails_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -168,15 +223,32 @@ def test_a_disk_that_fails_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptu
     spool.append([batch("a")])
     assert spool.head() is not None
     assert spool._own is not None
-    spool._own._connection.execute("PRAGMA query_only = ON")  # as if the disk were full
+    spool._own.connection.execute("PRAGMA query_only = ON")  # as if the disk were full
     assert not spool.replace([batch("a", unsure_since_s=1.0)])
     assert spool.head() is None
     assert "cannot be written" in caplog.text
-    spool._own._connection.execute("PRAGMA query_only = OFF")
+    spool._own.connection.execute("PRAGMA query_only = OFF")
     assert spool.append([batch("b")])
     assert names(spool) == ["b"]
     spool.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_while_a_disk_does_not_take_that_a_batch_is_sent_there_is_none_to_send(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, BYTES_MAX)
+    spool.append([batch("a")])
+    assert spool.head() == batch("a")
+    assert spool._own is not None
+    spool._own.connection.execute("PRAGMA query_only = ON")
+    assert not spool.mark(1.0)
+    assert spool.head() is None
+    assert (spool.own, spool.count) == (1, 1)
+    spool._own.connection.execute("PRAGMA query_only = OFF")
+    assert spool.head() is None
+    spool.look()
+    assert spool.head() == batch("a")
+    assert spool.mark(1.0)
+    assert spool.head() == batch("a", unsure_since_s=1.0)
 
 
 def test_what_the_disk_does_not_take_is_sent_from_memory(tmp_path: Path) -> None:
@@ -186,10 +258,9 @@ def test_what_the_disk_does_not_take_is_sent_from_memory(tmp_path: Path) -> None
     head = backlog.head()
     assert head is not None
     assert spool._own is not None
-    spool._own._connection.execute("PRAGMA query_only = ON")
-    backlog.mark(head)
-    assert (backlog.held, backlog.own) == (2, 3)
+    assert backlog.mark(1.0)
+    spool._own.connection.execute("PRAGMA query_only = ON")
     backlog.replace(batch("a"), batch("b"))
-    assert backlog.held == 2
+    assert (backlog.held, backlog.own) == (2, 3)
     backlog.append([batch("d")])
     assert (backlog.held, backlog.own) == (3, 4)

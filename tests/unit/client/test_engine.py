@@ -4,12 +4,12 @@ import logging
 from pathlib import Path
 
 import pytest
-from fake_nodes import FakeNodes
+from fake_nodes import REMEMBERED_S, FakeNodes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from footfall.client import policy
-from footfall.client.engine import Engine, Send
+from footfall.client.engine import LOOK_S, Engine, Send
 from footfall.client.settings import Settings
 from footfall.client.spool import Spool
 from footfall.errors import UnauthorizedError, UnavailableError
@@ -44,7 +44,7 @@ class Driver:
         step = self.engine.step(self.now_s, urgent)
         if not isinstance(step, Send):
             return step
-        self.engine.finish(self.now_s, self.nodes.take(step.url, step.body))
+        self.engine.finish(self.now_s, self.nodes.take(step.url, step.body, step.age_s))
         return 0.0
 
     def run(self, steps_max: int = 1000) -> None:
@@ -70,10 +70,14 @@ def test_whatever_fails_every_visit_counts_once(visits: list[tuple[str, str | No
     assert named == [visit for visit in visits if visit[1]]
 
 
-@given(st.lists(st.tuples(st.sampled_from(["lost", "refused", "down"]), st.floats(0, 700)), max_size=8))
+@given(
+    st.lists(st.tuples(st.sampled_from(["lost", "refused", "down"]), st.floats(0, 700)), max_size=8),
+    st.sampled_from([1.0, 60.0, REMEMBERED_S]),
+)
 @settings(deadline=None)
-def test_however_long_it_takes_no_visit_counts_twice(faults: list[tuple[str, float]]) -> None:
+def test_however_long_it_takes_no_visit_counts_twice(faults: list[tuple[str, float]], remembered_s: float) -> None:
     driver = Driver()
+    driver.nodes.remembered_s = remembered_s
     driver.put("a", "x")
     for fault, pause_s in faults:
         driver.nodes.faults = [fault]
@@ -111,6 +115,32 @@ def test_a_batch_whose_answer_is_missing_for_too_long_is_given_up_and_told(caplo
     assert driver.nodes.counts == {"a": 5, "b": 1}
     assert driver.engine.statistics.unsure == driver.engine.lost == 5
     assert "5 visits were given up" in caplog.text
+
+
+def test_a_batch_whose_keys_nodes_have_forgotten_is_given_up_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    driver = Driver()
+    driver.nodes.remembered_s = 60.0
+    driver.put("a", "x")
+    driver.nodes.faults = ["lost"]
+    driver.once()
+    driver.now_s += 61
+    driver.put("b")
+    driver.run()
+    assert driver.nodes.counts == {"a": 1, "b": 1}
+    assert driver.engine.statistics.unsure == driver.engine.lost == 1
+    assert "1 visits were given up" in caplog.text
+
+
+def test_what_was_certainly_not_counted_has_no_age() -> None:
+    driver = Driver()
+    driver.put("a", "x")
+    for fault, age_s in (("refused", 0.0), ("503", 0.0), ("down", 0.0), ("refused", 100.0), ("", 200.0)):
+        driver.nodes.faults = [fault]
+        step = driver.engine.step(driver.now_s, urgent=True)
+        assert isinstance(step, Send)
+        assert step.age_s == age_s
+        driver.engine.finish(driver.now_s, driver.nodes.take(step.url, step.body, step.age_s))
+        driver.now_s += 100.0
 
 
 def test_the_same_bytes_are_sent_again_to_the_next_node() -> None:
@@ -228,7 +258,7 @@ def test_with_a_spool_visits_survive_deaths_of_their_process(
         driver.engine.keep(driver.now_s, urgent=True)
         step = driver.engine.step(driver.now_s, urgent=True)
         if isinstance(step, Send):
-            driver.nodes.take(step.url, step.body)  # and nobody hears the answer
+            driver.nodes.take(step.url, step.body, step.age_s)  # and nobody hears the answer
         assert driver.spool is not None
         driver.spool.close()  # without the engine's doing, as the system closes files of who died
         driver = Driver(spool=directory, nodes=driver.nodes, now_s=driver.now_s + 20)
@@ -239,3 +269,39 @@ def test_with_a_spool_visits_survive_deaths_of_their_process(
     assert driver.engine.statistics.unsure == 0
     driver.engine.close()
     assert not list(directory.iterdir())
+
+
+def test_what_a_disk_does_not_mark_as_sent_is_not_sent_before_it_does(tmp_path: Path) -> None:
+    driver = Driver(spool=tmp_path)
+    assert driver.spool is not None
+    driver.put("a", "x")
+    driver.engine.keep(driver.now_s, urgent=True)
+    assert driver.spool._own is not None
+    connection = driver.spool._own.connection
+    connection.execute("PRAGMA query_only = ON")  # as if the disk were full
+    driver.put("b", "x")
+    for _ in range(3):
+        driver.once()
+    assert driver.nodes.counts == {"b": 1}
+    connection.execute("PRAGMA query_only = OFF")
+    driver.now_s += LOOK_S
+    driver.run()
+    assert driver.nodes.counts == {"a": 1, "b": 1}
+    driver.engine.close()
+
+
+def test_a_disk_that_fails_a_death_and_an_hour_make_no_visit_count_twice(tmp_path: Path) -> None:
+    driver = Driver(spool=tmp_path)
+    assert driver.spool is not None
+    driver.put("a", "x")
+    driver.engine.keep(driver.now_s, urgent=True)
+    assert driver.spool._own is not None
+    driver.spool._own.connection.execute("PRAGMA query_only = ON")
+    for _ in range(3):
+        driver.once()
+    driver.spool._own.connection.close()  # and nothing else, as the system does for who died
+    after = Driver(spool=tmp_path, nodes=driver.nodes, now_s=driver.now_s + 3600)
+    after.once()
+    after.run()
+    assert after.nodes.counts["a"] == 1
+    after.engine.close()
