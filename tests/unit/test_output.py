@@ -86,3 +86,12 @@ def test_letters_that_a_terminal_does_not_have_end_nothing(tmp_path: Path) -> No
     done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"caf\\xe9.log" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["--help", "--version"])
+def test_who_has_read_enough_is_no_error(command: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        done = subprocess.run([sys.executable, "-m", "footfall.cli", command], stdout=closed, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -69,6 +69,10 @@ def run(arguments: Sequence[str]) -> int:
     except FootfallError as error:
         output.error(NAMES.put_into(str(error)) if isinstance(error, ConfigError) else error)
         return WRONG_USE if isinstance(error, _WRONG_USE_ERRORS) and not isinstance(error, _FAILURES) else FAILED
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # rich has noticed it, and ends with another code
+            return PIPE_CLOSED
+        raise
     except BrokenPipeError:
         # Whoever read our output has enough. Python would flush, and fail, once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -60,7 +60,9 @@ def running_url(data: Path) -> str | None:
     except BlockingIOError:
         pass
     except OSError as error:
-        raise ConfigError(f"{data} is no data directory of footfall serve: {error}") from None
+        raise ConfigError(
+            f"{data} is no data directory of footfall serve ({error.strerror}): name the one that it was given by --data"
+        ) from None
     try:
         return connection_file(data).read_text().strip()
     except OSError as error:
