@@ -11,7 +11,7 @@ from rich.console import Console
 from footfall.cli import top_text
 from footfall.cli.client import Client
 from footfall.cli.top import Top, keys_in
-from footfall.cli.top_screen import Shown, draw
+from footfall.cli.top_screen import Shown, draw, fitting
 from footfall.cli.top_wire import LogState, Milestone, Overview, Row, SpoolState
 from footfall.errors import UnauthorizedError, UnreachableError
 
@@ -75,6 +75,32 @@ def test_everything_that_one_wants_to_know_is_there() -> None:
         "q quit",
     ):
         assert said in text, said
+
+
+@pytest.mark.parametrize(
+    ("widths", "room", "count"),
+    [
+        ([5, 5, 5], 19, 3),
+        ([5, 5, 5], 18, 2),
+        ([5, 5, 5], 3, 2),
+        ([200, 5, 5], 30, 3),
+        ([200, 5, 5], 29, 2),
+        ([9], 1, 1),
+    ],
+)
+def test_columns_that_have_no_room_are_left_out_and_names_become_shorter_before(
+    widths: list[int], room: int, count: int
+) -> None:
+    assert fitting(widths, room) == count
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_values_are_whole_however_narrow_the_window_and_however_long_a_name(width: int) -> None:
+    rows = [msgspec.convert(listed(f"{'long-' * 39}{number}", 1234567), Row) for number in range(2)]
+    text = picture(Shown(msgspec.convert(OVERVIEW, Overview), rows, said_s=100.0), width=width)
+    assert text.count("1,234,567") == 2
+    assert "1,000" in text
+    assert max(map(len, text.splitlines())) <= width
 
 
 def test_one_counter_and_one_partition_are_not_several() -> None:

@@ -4,7 +4,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,8 @@ from footfall.ordinals import counted
 MILESTONES_SHOWN = 5
 NODES_SHOWN = 8
 COUNTERS_LEFT_MIN = 3  # of the screen's lines, however much else there is
+NAME_WIDTH_MIN = 16
+COLUMNS_APART = 2
 NONE_CHOSEN = -1
 KEYS = "q quit   ↑ ↓ choose   → what is below   ← back"
 
@@ -109,28 +112,59 @@ def _line(name: str, said: str, bad: bool) -> Text:
     return Text(f"{name:<7}", style="dim", no_wrap=True).append(said, style="bold red" if bad else "not dim")
 
 
-def _table(title: str, *columns: str) -> tuple[Table, Group]:
-    """A table without lines; the columns that begin with ``>`` are numbers."""
-    table = Table(box=None, pad_edge=False, header_style="dim", expand=False)
-    for column in columns:
-        table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", no_wrap=True)
-    return table, Group(Rule(title, style="dim", align="left"), table)
+class _Table:
+    """A table without lines, with as many of its columns as there is room for; those that begin with ``>`` are numbers.
+
+    The first is a name, and becomes shorter before another column is left out.
+    """
+
+    def __init__(self, title: str, *columns: str) -> None:
+        self._title = title
+        self._columns = columns
+        self._rows: list[tuple[Sequence[str], str]] = []
+
+    def add(self, row: Sequence[str], style: str) -> None:
+        self._rows.append((row, style))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = [[column.lstrip(">") for column in self._columns], *(row for row, _ in self._rows)]
+        widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+        count = fitting(widths, options.max_width)
+        widths[0] = min(widths[0], max(1, options.max_width - sum(widths[1:count]) - COLUMNS_APART * (count - 1)))
+        table = Table(box=None, pad_edge=False, padding=(0, COLUMNS_APART, 0, 0), header_style="dim", expand=False)
+        for column, width in zip(self._columns[:count], widths, strict=False):
+            justify: JustifyMethod = "right" if column.startswith(">") else "left"
+            table.add_column(column.lstrip(">"), justify=justify, no_wrap=True, width=width)
+        for row, style in self._rows:
+            table.add_row(*row[:count], style=style)
+        yield Rule(self._title, style="dim", align="left")
+        yield table
 
 
-def _nodes(overview: Overview) -> Group:
-    table, group = _table("nodes", "node", "partitions", ">sequence", ">lag", ">heard", "url")
+def fitting(widths: Sequence[int], room: int) -> int:
+    """How many of a table's columns there is room for, two at least, if the first may be cut to ``NAME_WIDTH_MIN``."""
+    taken = min(widths[0], NAME_WIDTH_MIN)
+    for count, width in enumerate(widths[1:], 1):
+        taken += COLUMNS_APART + width
+        if taken > room and count > 1:
+            return count
+    return len(widths)
+
+
+def _nodes(overview: Overview) -> _Table:
+    table = _Table("nodes", "node", "partitions", ">sequence", ">lag", ">heard", "url")
     for node in overview.nodes[:NODES_SHOWN]:
         late = "yellow" if node.lag_ms > 1_000 or node.heard_ms_ago > 1_000 else ""
         heard = "asked" if node.self else f"{node.heard_ms_ago} ms"
         row = (node.id, ranges(node.partitions), f"{node.sequence:,}", f"{node.lag_ms} ms", heard, node.url)
-        table.add_row(*row, style=late)
-    return group
+        table.add(row, late)
+    return table
 
 
-def _milestones(overview: Overview) -> Group:
+def _milestones(overview: Overview) -> _Table:
     more = len(overview.milestones) - MILESTONES_SHOWN
     title = f"milestones, {more} more" if more > 0 else "milestones"
-    table, group = _table(title, "counter", ">n", ">value", ">to go", ">rate", "state", "reached")
+    table = _Table(title, "counter", ">n", ">value", ">to go", ">rate", "state", "reached")
     for one in overview.milestones[:MILESTONES_SHOWN]:
         left = max(0, one.n - one.value)
         row = (
@@ -142,16 +176,16 @@ def _milestones(overview: Overview) -> Group:
             one.state,
             projected(one),
         )
-        table.add_row(*row, style={"closing": "bold magenta", "reached": "green"}.get(one.state, ""))
-    return group
+        table.add(row, {"closing": "bold magenta", "reached": "green"}.get(one.state, ""))
+    return table
 
 
-def _counters(shown: Shown, room: int) -> Group:
+def _counters(shown: Shown, room: int) -> _Table:
     title = f"counters below {shown.parent}" if shown.parent else "counters"
-    table, group = _table(title, "counter", ">value", ">rate", "unit", "phase", ">below")
+    table = _Table(title, "counter", ">value", ">rate", "unit", "phase", ">below")
     first = max(0, min(shown.chosen - room + 1, len(shown.counters) - room))
     for number, one in enumerate(shown.counters[first : first + room], first):
         below = f"{one.children:,} →" if one.children else ""
         row = (one.counter, f"{one.value:,}", rate(shown.per_s.get(one.counter)), one.unit, one.phase, below)
-        table.add_row(*row, style="reverse" if number == shown.chosen else "")
-    return group
+        table.add(row, "reverse" if number == shown.chosen else "")
+    return table
