@@ -39,15 +39,16 @@ class Authority:
         self.ca = str(directory / f"{name}.pem")
         Path(self.ca).write_bytes(self._certificate.public_bytes(Encoding.PEM))
 
-    def issue(self, name: str, *hosts: str) -> Pair:
-        """A certificate for these hosts; 127.0.0.1 and localhost if none are named."""
+    def issue(self, name: str, *hosts: str, begins: dt.timedelta = -DAY, ends: dt.timedelta = DAY) -> Pair:
+        """A certificate for these hosts; 127.0.0.1 and localhost if none are named. It is good from then to then."""
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = []
         for host in hosts or ("127.0.0.1", "localhost"):
             is_address = host.replace(".", "").isdigit()
             names.append(x509.IPAddress(ipaddress.ip_address(host)) if is_address else x509.DNSName(host))
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        made = self._builder(subject, key).add_extension(x509.SubjectAlternativeName(names), critical=False)
+        made = self._builder(subject, key, begins, ends)
+        made = made.add_extension(x509.SubjectAlternativeName(names), critical=False)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = made.add_extension(issuer, critical=False).sign(self._key, hashes.SHA256())
         pair = Pair(str(self._directory / f"{name}.cert.pem"), str(self._directory / f"{name}.key.pem"))
@@ -55,7 +56,13 @@ class Authority:
         Path(pair.key).write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return pair
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _builder(
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        begins: dt.timedelta = -DAY,
+        ends: dt.timedelta = DAY,
+    ) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         return (
             x509.CertificateBuilder()
@@ -63,8 +70,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - DAY)
-            .not_valid_after(now + DAY)
+            .not_valid_before(now + begins)
+            .not_valid_after(now + ends)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         )
 

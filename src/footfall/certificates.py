@@ -1,7 +1,9 @@
 """Certificates and keys for TLS, read from PEM files; what is wrong with one is told in a line."""
 
+import contextlib
 import ssl
 from pathlib import Path
+from typing import NamedTuple
 
 from footfall.errors import ConfigError
 
@@ -68,6 +70,40 @@ def load(context: ssl.SSLContext, cert: str, key: str) -> None:
             raise ConfigError(f"{cert} and {key} are not a certificate and its key in PEM: {_said(error)}") from None
         except OSError as error:
             raise ConfigError(f"{cert} or {key} cannot be read: {error}") from None
+
+
+class Life(NamedTuple):
+    """From when to when a certificate is good, in Unix time."""
+
+    begin_s: float
+    end_s: float
+
+
+def life_of(context: ssl.SSLContext, cert: str) -> Life | str:
+    """How long the certificate of a server is good; or why no client can take it now, whomever he trusts.
+
+    It is asked for over no wire, by a client who trusts it as it stands. So what he finds is about it alone.
+
+    Args:
+        context: Answers handshakes with it.
+        cert: Its file.
+    """
+    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    asking.check_hostname = False
+    asking.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    try:
+        asking.load_verify_locations(cert)
+        client, server = asking.wrap_bio(back, there), context.wrap_bio(there, back, server_side=True)
+        for side in (client, server, client):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+        told = client.getpeercert() or {}
+        return Life(*(float(ssl.cert_time_to_seconds(str(told[name]))) for name in ("notBefore", "notAfter")))
+    except ssl.SSLCertVerificationError as error:
+        return str(error.verify_message)
+    except (ssl.SSLError, OSError, ValueError, KeyError) as error:
+        return _said(error) if isinstance(error, OSError) else repr(error)
 
 
 class _EncryptedError(Exception):

@@ -170,7 +170,7 @@ class Api:
     async def get_readiness(self, request: Request) -> Response:
         """Say whether the node counts and answers."""
         found = [*self._node.problems(), *(["it is stopping"] if self._traffic.leaving else [])]
-        warnings = [*self._node.warnings(), *filter(None, [self._door.warning])]
+        warnings = [*self._node.warnings(), *self._door.warnings]
         return in_json(wire.Readiness(not found, found, warnings), 503 if found else 200)
 
     async def get_metrics(self, request: Request) -> Response:

@@ -54,6 +54,7 @@ class Door:
         cors: Which pages may read answers.
         limiting: Whether there may be a limit on anyone.
         warning: What a person should know of the tokens; empty: nothing.
+        certificate_warning: The same of the certificate.
         watchers: Called when there are other tokens.
         proxies: Whose word for a client's address is taken.
     """
@@ -70,7 +71,7 @@ class Door:
         self.public_writes = config.public_writes
         self.cors = Cors(config.cors_origins)
         self.limiting = bool(config.rate_per_address or tokens is not None)
-        self.warning = ""
+        self.warning = self.certificate_warning = ""
         self.watchers: list[Callable[[], None]] = []
         self.proxies = Proxies(config.trusted_proxies)
         self._visitors_key = visitors_key
@@ -88,6 +89,15 @@ class Door:
         self.tokens = tokens
         for watcher in self.watchers:
             watcher()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of it. Anyone may see that: it names no file."""
+        return [one for one in (self.warning, self.certificate_warning) if one]
+
+    def warn_of_certificate(self, warning: str) -> None:
+        """What a person should know of the certificate; empty: nothing."""
+        self.certificate_warning = warning
 
     # Who
 

@@ -137,7 +137,9 @@ async def running(config: Config, hung_up: asyncio.Event | None = None) -> Async
         )
         await server.start()
         if tls is not None:
-            renewing = asyncio.create_task(Renewal(tls, config.tls_cert, config.tls_key).keep(), name="certificate")
+            renewing = asyncio.create_task(
+                Renewal(tls, config.tls_cert, config.tls_key, door.warn_of_certificate).keep(), name="certificate"
+            )
             stack.callback(renewing.cancel)
         keeping = asyncio.create_task(token_file.keep(door), name="tokens")
         stack.callback(keeping.cancel)
