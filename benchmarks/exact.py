@@ -32,7 +32,7 @@ from footfall.core.names import Unit
 from footfall.core.partition import Partition
 from footfall.core.position import Position
 from footfall.core.visit import Visit
-from footfall.log import jetstream
+from footfall.log import opening
 from footfall.log.memory import MemoryLog, Storage
 from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT
 from footfall.node.node import Node
@@ -74,7 +74,7 @@ class _Milestone(msgspec.Struct):
 async def send(nats: str, counter: str, rate: float, seconds: float) -> None:
     """Visits at a steady rate, ``REQUEST_VISITS`` at a time; prints how many were stored."""
     config = Config(nats=(nats,))
-    log = await jetstream.connect(config, config.nats, name="load")
+    log = await opening.connect(config, config.nats, name="load")
     definitions = Definitions()
     definitions.fold(1, Define("load", 1, ((counter, Unit.VISITS),)))
     leaf = definitions.find(counter)
@@ -144,7 +144,7 @@ async def announcements(nodes: int, rate: float) -> Row:
     async with cluster(nodes, closing_share=0.5) as running:
         await running.define("bench")
         config = Config(nats=(running.nats,))
-        log = await jetstream.connect(config, config.nats, name="bench")
+        log = await opening.connect(config, config.nats, name="bench")
         heard: asyncio.Queue[float] = asyncio.Queue()
 
         async def hear(data: bytes) -> None:

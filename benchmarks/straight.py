@@ -25,7 +25,7 @@ from footfall.core.routing import partition_of
 from footfall.core.sealing import MESSAGE_BYTES_GOAL
 from footfall.core.visit import Visit
 from footfall.errors import FootfallError
-from footfall.log import jetstream
+from footfall.log import opening
 from footfall.log.jetstream import JetStreamLog
 from footfall.log.protocol import VISITS_SUBJECT
 from footfall.node.producer import Producer
@@ -150,7 +150,7 @@ async def straight(log: JetStreamLog, counter: str, size: int, seconds: float, h
 
 async def _main(given: argparse.Namespace) -> None:
     config = Config(nats=(given.nats,))
-    log = await jetstream.connect(config, config.nats, name="bench")
+    log = await opening.connect(config, config.nats, name="bench")
     started_s = time.perf_counter()
     if given.mode == "producer":
         sent = await through_producer(log, given.counter, given.size, given.seconds)

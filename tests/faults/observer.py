@@ -10,7 +10,8 @@ from footfall.core.definitions import Definitions
 from footfall.core.partition import Partition
 from footfall.core.position import Position, at
 from footfall.errors import FootfallError
-from footfall.log.jetstream import JetStreamLog, connect_existing
+from footfall.log.jetstream import JetStreamLog
+from footfall.log.opening import connect_existing
 from footfall.log.protocol import CONTROL_SUBJECT, Message
 from footfall.node.judge_begin import judge_subjects
 

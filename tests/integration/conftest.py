@@ -10,7 +10,8 @@ from log_kinds import JetStreamLogs, Logs, MemoryLogs
 
 from footfall.config import Config
 from footfall.log.engine import Engine
-from footfall.log.jetstream import JetStreamLog, connect
+from footfall.log.jetstream import JetStreamLog
+from footfall.log.opening import connect
 from processes import NatsCluster, NatsServer, free_ports
 
 

@@ -11,7 +11,7 @@ import nats
 from footfall.config import Config
 from footfall.core.position import Position
 from footfall.errors import LogUnavailableError
-from footfall.log import api, jetstream, streams
+from footfall.log import api, jetstream, opening, streams
 from footfall.log.memory import MemoryLog, Storage
 from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Bus, Delivery, Log, Message, Store
 
@@ -63,7 +63,7 @@ class JetStreamLogs:
 
     async def connect(self, log_bytes_max: int = 100 << 20) -> jetstream.JetStreamLog:
         url = self._urls[len(self._open) % len(self._urls)]
-        self._open.append(await jetstream.connect(Config(log_bytes_max=log_bytes_max), [url], name="test"))
+        self._open.append(await opening.connect(Config(log_bytes_max=log_bytes_max), [url], name="test"))
         return self._open[-1]
 
     async def remove(self) -> None:

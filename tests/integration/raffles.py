@@ -15,7 +15,8 @@ from accounts import Account, Place
 from crowd import PATIENCE_S, PEOPLE, SITE, SUM, Connection, Crowd, UnansweredError, Visit, path_of
 from footfall.core.position import Position, at
 from footfall.core.routing import ranking
-from footfall.log.jetstream import JetStreamLog, connect_existing
+from footfall.log.jetstream import JetStreamLog
+from footfall.log.opening import connect_existing
 from footfall.node.judge_begin import judge_subjects
 
 VISITS = 2_000

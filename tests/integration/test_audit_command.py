@@ -20,7 +20,8 @@ from footfall.core.batch import Batch, Section, encode, pack
 from footfall.core.control import Define, Milestone, Reached, Verdict, Winner
 from footfall.core.names import Unit
 from footfall.log.engine import Engine, running_url
-from footfall.log.jetstream import JetStreamLog, connect, connect_existing
+from footfall.log.jetstream import JetStreamLog
+from footfall.log.opening import connect, connect_existing
 from footfall.log.protocol import CONTROL_SUBJECT
 from footfall.log.streams import STREAM
 from footfall.node.judge_begin import beginning

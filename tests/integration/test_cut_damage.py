@@ -12,7 +12,7 @@ from damaging import blocks, flip, records
 from footfall.core import cut
 from footfall.core.position import Position
 from footfall.log.engine import Engine
-from footfall.log.jetstream import connect_existing
+from footfall.log.opening import connect_existing
 from footfall.log.streams import CUTS
 from processes import NodeProcess, eventually, free_ports
 

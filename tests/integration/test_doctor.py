@@ -22,7 +22,8 @@ from footfall.core.batch import Batch, Section, encode
 from footfall.core.names import Unit
 from footfall.core.position import Position
 from footfall.log.engine import Engine
-from footfall.log.jetstream import JetStreamLog, connect_existing
+from footfall.log.jetstream import JetStreamLog
+from footfall.log.opening import connect_existing
 from footfall.log.streams import CUTS, STREAM
 from footfall.node.spool_file import Origin, SpoolFile
 from processes import NatsServer, NodeProcess, eventually, free_ports
@@ -182,8 +183,8 @@ def test_a_memory_that_cannot_be_read(data: Path) -> None:
 )
 async def test_a_setting_that_loses_data(data: Path, stream: str, name: str, value: object) -> None:
     async with opened(data) as log:
-        config = (await log._api.info(stream))["config"]
-        await log._api.ask(f"STREAM.UPDATE.{stream}", {**config, name: value})
+        config = (await log.api.info(stream))["config"]
+        await log.api.ask(f"STREAM.UPDATE.{stream}", {**config, name: value})
     await asyncio.to_thread(check_named, data, "bad", "log", name, f"of stream {stream} is {value!r} instead of")
 
 
@@ -192,12 +193,12 @@ async def test_messages_that_were_taken_out_of_the_middle(server: NatsServer, tm
     with NodeProcess(tmp_path / "data", "--nats", server.url, "--log-bytes-max", str(LOG_BYTES)) as node:
         await asyncio.to_thread(lambda: httpx.post(f"{node.url}/v1/counters/a/visits", json={}).raise_for_status())
         log = await connect_existing([server.url], name="rogue")
-        config = (await log._api.info(STREAM))["config"]
-        await log._api.ask(f"STREAM.DELETE.{STREAM}", {})
-        await log._api.ask(f"STREAM.CREATE.{STREAM}", {**config, "deny_delete": False})
+        config = (await log.api.info(STREAM))["config"]
+        await log.api.ask(f"STREAM.DELETE.{STREAM}", {})
+        await log.api.ask(f"STREAM.CREATE.{STREAM}", {**config, "deny_delete": False})
         for number in range(6):
             await log.publish("footfall.control", b"%d" % number)
-        await log._api.ask(f"STREAM.MSG.DELETE.{STREAM}", {"seq": 3})
+        await log.api.ask(f"STREAM.MSG.DELETE.{STREAM}", {"seq": 3})
         await log.close()
     nats = ("--nats", server.url)
     await asyncio.to_thread(check_named, tmp_path / "data", "bad", "log", "gaps", "1 between them", arguments=nats)
@@ -206,9 +207,9 @@ async def test_messages_that_were_taken_out_of_the_middle(server: NatsServer, tm
 
 async def test_a_log_that_is_nearly_full(data: Path) -> None:
     async with opened(data) as log:
-        config = (await log._api.info(STREAM))["config"]
+        config = (await log.api.info(STREAM))["config"]
         used = (await log.state()).bytes
-        await log._api.ask(f"STREAM.UPDATE.{STREAM}", {**config, "max_bytes": int(used * 1.05)})
+        await log.api.ask(f"STREAM.UPDATE.{STREAM}", {**config, "max_bytes": int(used * 1.05)})
     await asyncio.to_thread(check_named, data, "bad", "log", "fill", "95%")
 
 

@@ -22,7 +22,7 @@ from footfall.errors import (
 from footfall.log import connection, engine
 from footfall.log.binary import find_binary
 from footfall.log.engine import Engine
-from footfall.log.jetstream import connect
+from footfall.log.opening import connect
 from processes import Process
 
 BYTES_MAX = 100 << 20

@@ -20,8 +20,8 @@ from footfall.errors import (
     PartitionsMismatchError,
     SetupError,
 )
-from footfall.log import api, connection, jetstream, streams
-from footfall.log.jetstream import connect
+from footfall.log import api, connection, opening, streams
+from footfall.log.opening import connect
 from processes import ALONE, NatsServer, free_ports
 
 SMALL = Config(log_bytes_max=100 << 20)
@@ -55,7 +55,7 @@ async def info(client: nats.NATS, stream: str) -> dict[str, object]:
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(jetstream, "OPEN_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(opening, "OPEN_TIMEOUT_S", 1.0)
 
 
 async def test_a_log_is_made_so_that_it_refuses_when_full_and_never_drops(

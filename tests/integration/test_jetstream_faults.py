@@ -12,7 +12,8 @@ from log_kinds import CONTROL, ONE, TIMEOUT_S, TWO, publish, read, reading, star
 from footfall.config import Config
 from footfall.errors import LogUnavailableError
 from footfall.log import pull, streams
-from footfall.log.jetstream import JetStreamLog, connect
+from footfall.log.jetstream import JetStreamLog
+from footfall.log.opening import connect
 from footfall.log.protocol import Message
 from processes import NatsCluster, NatsServer
 
@@ -115,7 +116,7 @@ async def test_nothing_is_lost_or_read_twice_while_the_leader_of_three_is_killed
         logs = [await connect(CONFIG, servers.urls.split(","), name="test") for _ in range(2)]
         traffic = Traffic(logs)
         await traffic.progress()
-        leader = (await logs[0]._api.info(streams.STREAM))["cluster"]["leader"]
+        leader = (await logs[0].api.info(streams.STREAM))["cluster"]["leader"]
         server = next(server for server in servers.servers if server.name == leader)
         server.kill()
         await traffic.progress()  # two of three go on
@@ -237,9 +238,9 @@ async def test_a_reader_that_ends_leaves_no_consumer(log: JetStreamLog) -> None:
 
 
 async def consumers(log: JetStreamLog) -> list[str]:
-    return (await log._api.ask(f"CONSUMER.NAMES.{streams.STREAM}", {}))["consumers"] or []
+    return (await log.api.ask(f"CONSUMER.NAMES.{streams.STREAM}", {}))["consumers"] or []
 
 
 async def delete_consumers(log: JetStreamLog) -> None:
     for name in await consumers(log):
-        await log._api.ask(f"CONSUMER.DELETE.{streams.STREAM}.{name}", {})
+        await log.api.ask(f"CONSUMER.DELETE.{streams.STREAM}.{name}", {})

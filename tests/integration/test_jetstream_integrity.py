@@ -13,7 +13,8 @@ from footfall.config import Config
 from footfall.core.position import Position, at
 from footfall.errors import LogRewoundError, LogTrimmedError
 from footfall.log import streams
-from footfall.log.jetstream import JetStreamLog, connect
+from footfall.log.jetstream import JetStreamLog
+from footfall.log.opening import connect
 from processes import NatsServer
 
 CONFIG = Config(log_bytes_max=100 << 20)
@@ -23,7 +24,7 @@ async def test_a_stream_removed_under_a_reader_is_refused(log: JetStreamLog) -> 
     await publish(log, ONE, 10)
     async with reading(log, [ONE], start(log)) as deliveries:
         assert (await anext(deliveries)).messages
-        await log._api.ask(f"STREAM.DELETE.{streams.STREAM}", {})
+        await log.api.ask(f"STREAM.DELETE.{streams.STREAM}", {})
         with pytest.raises(LogRewoundError, match="stream FOOTFALL is gone"):
             await drain(deliveries)
     with pytest.raises(LogRewoundError, match="is gone"):
@@ -34,13 +35,39 @@ async def test_a_stream_replaced_under_a_reader_is_refused(server: NatsServer, l
     await publish(log, ONE, 10)
     async with reading(log, [ONE], start(log)) as deliveries:
         assert (await anext(deliveries)).messages
-        await log._api.ask(f"STREAM.DELETE.{streams.STREAM}", {})
+        await log.api.ask(f"STREAM.DELETE.{streams.STREAM}", {})
         other = await connect(CONFIG, [server.url], name="other")
         assert other.created != log.created
         await publish(other, ONE, 20)
         with pytest.raises(LogRewoundError, match="the log was replaced"):
             await drain(deliveries)
         await other.close()
+
+
+async def streams_of(log: JetStreamLog) -> list[str]:
+    """The streams that are there."""
+    return (await log.api.ask("STREAM.NAMES", {}))["streams"] or []
+
+
+async def test_a_log_that_was_known_and_is_gone_is_refused_and_none_is_made_in_its_place(
+    server: NatsServer, log: JetStreamLog
+) -> None:
+    await publish(log, ONE, 10)
+    for stream in (streams.STREAM, streams.CUTS):
+        await log.api.ask(f"STREAM.DELETE.{stream}", {})
+    with pytest.raises(LogRewoundError, match=f"sequence 10 of one made at {log.created} had been reached"):
+        await connect(CONFIG, [server.url], name="again", known=[Position("2026-01-01T00:00:00Z", 3), log.known])
+    assert await streams_of(log) == []
+
+
+async def test_where_there_are_cuts_of_a_log_none_is_made_that_begins_at_nothing(
+    server: NatsServer, log: JetStreamLog
+) -> None:
+    await log.put("cut.1.definitions", b"of the log that is gone")
+    await log.api.ask(f"STREAM.DELETE.{streams.STREAM}", {})
+    with pytest.raises(LogRewoundError, match="stream FOOTFALL_CUTS holds cuts of one"):
+        await connect(CONFIG, [server.url], name="a new node")
+    assert await streams_of(log) == [streams.CUTS]
 
 
 async def put_back(server: NatsServer, older: Path) -> None:
@@ -148,14 +175,14 @@ async def test_a_message_that_the_stream_lost_in_the_middle_is_not_taken_for_tri
     await publish(log, ONE, 10)
     message = await log.message(5)
     assert message is not None
-    asking = log._api.call
+    asking = log.api.call
 
     async def lost(what: str, body: dict[str, object], again_s: float | None = None) -> dict[str, object]:
         if what.startswith("STREAM.MSG.GET") and body == {"seq": 5}:
             return json.loads('{"error": {"code": 404, "err_code": 10037, "description": "no message found"}}')
         return await asking(what, body, again_s)
 
-    monkeypatch.setattr(log._api, "call", lost)
+    monkeypatch.setattr(log.api, "call", lost)
     async with reading(log, [ONE], at(log.created, message)) as deliveries:
         with pytest.raises(LogRewoundError, match="holds sequences 1 to 10, but not 5"):
             await anext(deliveries)

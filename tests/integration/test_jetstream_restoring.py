@@ -10,7 +10,8 @@ from footfall.config import Config
 from footfall.core.position import at
 from footfall.errors import ConnectError, LogExistsError, RestoreUnfinishedError
 from footfall.log import streams
-from footfall.log.jetstream import JetStreamLog, connect, connect_existing, connect_restored
+from footfall.log.jetstream import JetStreamLog
+from footfall.log.opening import connect, connect_existing, connect_restored, finish_restoring
 from footfall.log.restoring import Restored
 from processes import NatsCluster, NatsServer
 
@@ -21,7 +22,7 @@ RESTORED = Restored("B", 1_000, {WAS: 1_000})
 
 async def removed(log: JetStreamLog, *names: str) -> None:
     for name in names:
-        await log._api.ask(f"STREAM.DELETE.{name}", {})
+        await log.api.ask(f"STREAM.DELETE.{name}", {})
 
 
 async def test_a_restored_log_goes_on_at_the_sequence_of_the_backup(server: NatsServer) -> None:
@@ -29,7 +30,7 @@ async def test_a_restored_log_goes_on_at_the_sequence_of_the_backup(server: Nats
     state = await log.state()
     assert (state.first_sequence, state.last_sequence) == (1_000, 999)
     assert await log.publish(CONTROL, b"the barrier") == 1_000
-    await log.finish_restoring()
+    await finish_restoring(log)
     barrier = await log.message(1_000)
     assert barrier is not None
     position = at(log.created, barrier)
@@ -96,7 +97,7 @@ async def test_a_log_is_restored_on_three_servers(cluster: NatsCluster) -> None:
     log = await connect_restored(CONFIG, urls, RESTORED, name="restore")
     assert await log.publish(CONTROL, b"the barrier") == 1_000
     await log.put("cut.1.definitions", b"x")
-    await log.finish_restoring()
+    await finish_restoring(log)
     for url in urls:
         other = await connect(CONFIG, [url], name="node")
         assert (other.created, other.ancestors, await other.get("cut.1.definitions")) == (
@@ -104,7 +105,7 @@ async def test_a_log_is_restored_on_three_servers(cluster: NatsCluster) -> None:
             {WAS: 1_000},
             b"x",
         )
-        assert (await other._api.info(streams.STREAM))["config"]["num_replicas"] == 3
+        assert (await other.api.info(streams.STREAM))["config"]["num_replicas"] == 3
         await other.close()
     await removed(log, streams.STREAM, streams.CUTS)
     await log.close()

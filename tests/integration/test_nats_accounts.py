@@ -21,7 +21,8 @@ from footfall.core import batch, control
 from footfall.core.names import Unit
 from footfall.core.position import at
 from footfall.log import streams
-from footfall.log.jetstream import JetStreamLog, connect
+from footfall.log.jetstream import JetStreamLog
+from footfall.log.opening import connect
 from footfall.log.protocol import Message
 from pki import Authority
 from processes import NodeProcess, eventually

@@ -11,7 +11,7 @@ from footfall.config import Config
 from footfall.errors import ConfigError, ConnectError
 from footfall.log import connection
 from footfall.log.access import Access
-from footfall.log.jetstream import connect, connect_existing
+from footfall.log.opening import connect, connect_existing
 from pki import Authority, Nkey, Pair
 from processes import ALONE, NatsServer, NodeProcess, free_ports
 

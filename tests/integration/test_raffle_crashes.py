@@ -118,7 +118,7 @@ async def test_a_killed_server_of_three_changes_no_winner(tmp_path: Path, leads:
         # No cut, so no trim: the test's own reader may be cut off for as long as the servers elect another leader.
         nodes = stack.enter_context(nodes_at(tmp_path, cluster.urls, "--topology", topology, cut_interval_s=60))
         async with raffle_at([node.url for node in nodes], cluster.urls.split(",")) as raffle:
-            leader = (await raffle.log._api.info(STREAM))["cluster"]["leader"]
+            leader = (await raffle.log.api.info(STREAM))["cluster"]["leader"]
             async with coming(raffle, visits):
                 next(server for server in cluster.servers if (server.name == leader) is leads).kill()
             await check(raffle, visits, ["--nats", cluster.urls, *SECRET])

@@ -13,7 +13,8 @@ from log_kinds import ONE, stored
 from footfall.config import Config
 from footfall.errors import LogRewoundError, LogUnavailableError
 from footfall.log import jetstream
-from footfall.log.jetstream import JetStreamLog, connect
+from footfall.log.jetstream import JetStreamLog
+from footfall.log.opening import connect
 from footfall.log.streams import STREAM
 from processes import NatsCluster, NatsServer
 
@@ -73,7 +74,7 @@ class Watched:
 
 
 async def leader(log: JetStreamLog, servers: NatsCluster) -> NatsServer:
-    name = (await log._api.ask(f"STREAM.INFO.{STREAM}", {}))["cluster"]["leader"]
+    name = (await log.api.ask(f"STREAM.INFO.{STREAM}", {}))["cluster"]["leader"]
     return next(server for server in servers.servers if server.name == name)
 
 
@@ -117,19 +118,19 @@ async def test_an_end_that_one_server_tells_from_the_past_is_no_loss(
     """As was seen: the message was there, and the next answer was that of a server that was paused before."""
     log = await connect(CONFIG, [server.url for server in servers.servers], name="test")
     await stored(log, ONE, b"message")
-    past = await log._api.info(STREAM)
+    past = await log.api.info(STREAM)
     for _ in range(5):
         await stored(log, ONE, b"message")
-    asking = log._api.info
+    asking = log.api.info
 
     async def info(stream: str) -> dict[str, Any]:
         return past
 
-    monkeypatch.setattr(log._api, "info", info)
+    monkeypatch.setattr(log.api, "info", info)
     for _ in range(3):
         with pytest.raises(LogUnavailableError, match="may answer from the past"):
             await log.verify()
-    monkeypatch.setattr(log._api, "info", asking)
+    monkeypatch.setattr(log.api, "info", asking)
     await log.verify()
     await log.close()
 

@@ -15,10 +15,11 @@ import pytest
 from damaging import cut_off, flip_header, put_back
 
 from footfall.config import Config
-from footfall.log.jetstream import connect, connect_existing
-from footfall.log.streams import STREAM
+from footfall.log.opening import connect, connect_existing
+from footfall.log.streams import CUTS, STREAM
 from processes import NatsServer, NodeProcess, eventually, free_ports
 
+LOST = "lost its tail|rewritten|not the one that was counted"
 REFUSED_S = 10.0  # a server starts anew, and the node looks once a second
 
 
@@ -41,14 +42,11 @@ def check_refused(node: NodeProcess, reason: str) -> None:
     assert httpx.post(f"{node.url}/v1/counters/a/visits", json={}, timeout=5).status_code == 503
 
 
-def check_does_not_start(node: NodeProcess) -> None:
+def check_does_not_start(node: NodeProcess, reason: str = LOST) -> None:
     """It ends at once, and its last line says why."""
     ended = subprocess.run(node._command, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
     assert ended.returncode != 0
-    assert any(word in ended.stderr.splitlines()[-1] for word in LOST.split("|")), ended.stderr
-
-
-LOST = "lost its tail|rewritten|not the one that was counted"
+    assert any(word in ended.stderr.splitlines()[-1] for word in reason.split("|")), ended.stderr
 
 
 async def others(url: str, publish: int) -> None:
@@ -110,14 +108,15 @@ async def test_nodes_refuse_an_older_copy_of_the_log_also_where_their_own_last_m
         await asyncio.to_thread(check_refused, node, LOST)
 
 
-async def deleted(url: str) -> None:
+async def deleted(url: str, *streams: str) -> None:
     log = await connect_existing([url], name="other")
-    await log._api.ask(f"STREAM.DELETE.{STREAM}", {})
+    for stream in streams or (STREAM,):
+        await log.api.ask(f"STREAM.DELETE.{stream}", {})
     await log.close()
 
 
 async def replaced(url: str) -> None:
-    await deleted(url)
+    await deleted(url, CUTS, STREAM)
     log = await connect(Config(log_bytes_max=100 << 20), [url], name="other")
     for _ in range(200):
         await log.publish("footfall.visits.0", b"another")
@@ -145,10 +144,19 @@ def test_a_node_with_an_embedded_engine_refuses_it_when_that_comes_back_without_
         check_refused(node, LOST)
         command = [sys.executable, "-m", "footfall.cli", "nodes", "--url", node.url]
         listed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-        assert listed.stdout.startswith("n1")
+        assert "\nn1\t" in listed.stdout
         assert any(word in listed.stderr for word in LOST.split("|"))
         node.kill(signal.SIGTERM)
         check_does_not_start(node)
+
+
+def test_a_node_that_finds_no_log_where_there_was_one_makes_none(tmp_path: Path) -> None:
+    """What it made would be in the way of the backup that is restored next."""
+    with NodeProcess(tmp_path / "data") as node:
+        hit(node, 1)
+    shutil.rmtree(tmp_path / "data" / "jetstream")
+    check_does_not_start(node, "there is no log, and sequence 3 of one")
+    assert not list((tmp_path / "data" / "jetstream").rglob("streams/*"))
 
 
 def test_a_supervisor_says_why_a_node_of_its_does_not_come_back(server: NatsServer, tmp_path: Path) -> None:

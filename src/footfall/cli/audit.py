@@ -12,7 +12,7 @@ from footfall.cli.settings import parse_servers
 from footfall.core.names import check_name
 from footfall.core.vector import ENTRY_MAX
 from footfall.errors import InvalidRequestError
-from footfall.log import jetstream
+from footfall.log import opening
 from footfall.log.access import Access
 from footfall.node.audit import audit
 from footfall.node.audit_report import Report, StartReading
@@ -42,7 +42,7 @@ async def _audit(
 ) -> Report:
     async with contextlib.AsyncExitStack() as stack:
         servers = await stack.enter_async_context(log_servers(data, nats))
-        log = await jetstream.connect_existing(servers, name="footfall audit", access=access)
+        log = await opening.connect_existing(servers, name="footfall audit", access=access)
         stack.push_async_callback(log.close)
         return await audit(log, counter, n, key)
 

@@ -14,7 +14,7 @@ from footfall.cli import output
 from footfall.cli.arguments import Servers
 from footfall.cli.log_access import access_to, log_servers
 from footfall.errors import ConfigError, FootfallError, IntegrityError
-from footfall.log import jetstream
+from footfall.log import opening
 from footfall.node import backup as making
 from footfall.node import backup_check
 from footfall.node.backup_catalogue import complete_names, manifest, tidy
@@ -78,7 +78,7 @@ async def _once(place: Place, data: str | None, servers: Servers, keep: int, jso
     begun_s = time.monotonic()
     async with contextlib.AsyncExitStack() as stack:
         urls = await stack.enter_async_context(log_servers(data, servers.nats, started=started))
-        log = await jetstream.connect_existing(urls, name="footfall backup", access=access_to(servers))
+        log = await opening.connect_existing(urls, name="footfall backup", access=access_to(servers))
         stack.push_async_callback(log.close)
         backup = await making.back_up(log, place)
     removed = await asyncio.to_thread(tidy, place, backup, keep)

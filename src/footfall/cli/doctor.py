@@ -13,7 +13,7 @@ from footfall.cli import output
 from footfall.cli.arguments import Servers
 from footfall.cli.log_access import DATA, access_to, log_servers
 from footfall.errors import IntegrityError, LogUnavailableError, SetupError
-from footfall.log import jetstream
+from footfall.log import jetstream, opening
 from footfall.log.access import Access
 from footfall.log.engine import running_url
 from footfall.log.facts import syncs_always
@@ -80,7 +80,7 @@ async def _examined(patient: _Patient) -> AsyncIterator[Finding]:
                 how = "of the engine that runs here" if runs else "of an engine that was started for this, and is ended"
                 yield ok("log", "reached", f"the log {how}")
             servers = await stack.enter_async_context(log_servers(str(directory) if directory else None, nats))
-            log = await jetstream.connect_existing(servers, name="footfall doctor", access=patient.access)
+            log = await opening.connect_existing(servers, name="footfall doctor", access=patient.access)
             stack.push_async_callback(log.close)
             async for finding in _examined_log(log, patient):
                 yield finding

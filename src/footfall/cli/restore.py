@@ -20,7 +20,7 @@ from footfall.cli.log_access import DATA, FILE_STORE_BYTES, access_to
 from footfall.cli.settings import parse_servers
 from footfall.config import Config
 from footfall.errors import ConfigError, DataInUseError, LogExistsError
-from footfall.log import jetstream
+from footfall.log import opening
 from footfall.log.access import Access
 from footfall.log.engine import LOCK, STORE, Engine
 from footfall.log.restoring import Restored
@@ -81,10 +81,10 @@ async def _restore(
     async with contextlib.AsyncExitStack() as stack:
         if directory is not None:
             servers = (await stack.enter_async_context(_beside(directory)),)
-        log = await jetstream.connect_restored(config, servers, restored, name="footfall restore", access=access)
+        log = await opening.connect_restored(config, servers, restored, name="footfall restore", access=access)
         stack.push_async_callback(log.close)
         await fill(log, place, backup)
-        await log.finish_restoring()
+        await opening.finish_restoring(log)
         return backup, log.created
 
 

@@ -16,7 +16,7 @@ from footfall.edge.nodes import Nodes, Site
 from footfall.edge.straight import Straight
 from footfall.errors import FootfallError
 from footfall.log.access import Access
-from footfall.log.jetstream import connect_to_publish
+from footfall.log.opening import connect_to_publish
 
 logger = logging.getLogger("footfall.client")
 

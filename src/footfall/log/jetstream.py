@@ -1,6 +1,5 @@
 """The log, the store and the bus on NATS JetStream, over one connection; the only package that speaks NATS."""
 
-import asyncio
 import contextlib
 import json
 import logging
@@ -13,38 +12,22 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from footfall.config import Config
 from footfall.core.position import Position, check
-from footfall.errors import ConnectError, LogFullError, LogRewoundError, LogUnavailableError
-from footfall.log import connection, restoring
-from footfall.log.access import Access, access_of
+from footfall.errors import LogFullError, LogRewoundError, LogUnavailableError
+from footfall.log import connection
 from footfall.log.api import Api, said
-from footfall.log.client import LogClient
 from footfall.log.facts import StreamFacts, has_quorum, stream_facts
 from footfall.log.known import Known
 from footfall.log.protocol import PUBLISH_TIMEOUT_S, Delivery, Handler, LogState, Message
 from footfall.log.pull import PullLoop
 from footfall.log.replies import Replies
-from footfall.log.streams import (
-    CUT_SUBJECT,
-    CUTS,
-    STREAM,
-    ancestors_of,
-    check_partitions,
-    cuts_config,
-    log_config,
-    partitions_of,
-)
+from footfall.log.streams import CUT_SUBJECT, CUTS, STREAM, ancestors_of
 
 logger = logging.getLogger(__name__)
 
-OPEN_TIMEOUT_S = 20.0  # of a cluster that elects its leaders
 BUS_MESSAGES_MAX = 8_192  # waiting for a handler; the newest are dropped
 BUS_BYTES_MAX = 256 << 20
-NO_PEERS = 10005  # a cluster that comes up may not have seen enough of its servers yet
 FULL = (10077, 10047, 10023)  # maximum bytes exceeded; insufficient storage; insufficient resources
-CLUSTER_REPLICAS = 3
-FROM_URLS = Access()  # nothing but what the URLs say
 STALE_MAX_S = 15.0  # a leader that was cut off answers from the past until it steps down, after 10 s without a quorum
 DOUBT_GAP_S = 5.0
 
@@ -63,7 +46,7 @@ class JetStreamLog:
         self._doubted_last_s = -math.inf  # and when that was seen last
         self._loops: set[PullLoop] = set()
         self._replies = Replies(client)
-        self._api = Api(self._replies)
+        self.api = Api(self._replies)
 
     @property
     def connected(self) -> bool:
@@ -107,7 +90,7 @@ class JetStreamLog:
 
     async def read(self, subjects: Sequence[str], after: Position) -> AsyncGenerator[Delivery, None]:
         """See ``Log.read``."""
-        loop = PullLoop(self._client, self._api.call, STREAM, subjects, after, self._check, self._first_sequence)
+        loop = PullLoop(self._client, self.api.call, STREAM, subjects, after, self._check, self._first_sequence)
         self._loops.add(loop)
         try:
             async with contextlib.aclosing(loop.deliveries()) as deliveries:
@@ -140,7 +123,7 @@ class JetStreamLog:
         known = self._known.to_check(self.created)
         positions = known if position is None else [*known, position]
         found = [await self.message(one.sequence) for one in positions]
-        info = await self._api.info(STREAM)  # later: a message that a trim takes in between is seen to be trimmed
+        info = await self.api.info(STREAM)  # later: a message that a trim takes in between is seen to be trimmed
         created, first, last = info["created"], info["state"]["first_seq"], info["state"]["last_seq"]
         # Each answer may come from another server: the message is there, and the next tells of an end below it.
         missing = any(
@@ -176,11 +159,11 @@ class JetStreamLog:
 
     async def message(self, sequence: int) -> Message | None:
         """See ``Log.message``."""
-        return await self._api.message(STREAM, {"seq": sequence}) if sequence > 0 else None
+        return await self.api.message(STREAM, {"seq": sequence}) if sequence > 0 else None
 
     async def state(self) -> LogState:
         """See ``Log.state``."""
-        info = await self._api.info(STREAM)
+        info = await self.api.info(STREAM)
         state = info["state"]
         first = max(1, state["first_seq"])  # 0 before the first message
         config = info["config"]
@@ -190,11 +173,11 @@ class JetStreamLog:
         """See ``Log.trim``."""
         end = (await self.state()).last_sequence + 1
         if (before := min(before_sequence, end)) > 1:  # purged beyond its end, a stream would leave sequences out
-            await self._api.ask(f"STREAM.PURGE.{STREAM}", {"seq": before})
+            await self.api.ask(f"STREAM.PURGE.{STREAM}", {"seq": before})
 
     async def facts(self) -> list[StreamFacts]:
         """What the server says of the log's stream and of the store's."""
-        return [stream_facts(name, await self._api.info(name)) for name in (STREAM, CUTS)]
+        return [stream_facts(name, await self.api.info(name)) for name in (STREAM, CUTS)]
 
     # The store
 
@@ -204,19 +187,19 @@ class JetStreamLog:
 
     async def get(self, key: str) -> bytes | None:
         """See ``Store.get``."""
-        found = await self._api.message(CUTS, {"last_by_subj": CUT_SUBJECT + key})
+        found = await self.api.message(CUTS, {"last_by_subj": CUT_SUBJECT + key})
         return None if found is None else found.data
 
     async def delete(self, key: str) -> None:
         """See ``Store.delete``."""
-        await self._api.ask(f"STREAM.PURGE.{CUTS}", {"filter": CUT_SUBJECT + key})
+        await self.api.ask(f"STREAM.PURGE.{CUTS}", {"filter": CUT_SUBJECT + key})
 
     async def keys(self, prefix: str) -> list[str]:
         """See ``Store.keys``."""
         found: list[str] = []
         while True:
             body = {"subjects_filter": f"{CUT_SUBJECT}{prefix}.>", "offset": len(found)}
-            info = await self._api.ask(f"STREAM.INFO.{CUTS}", body)
+            info = await self.api.ask(f"STREAM.INFO.{CUTS}", body)
             page = info["state"].get("subjects") or {}
             found += page
             if not page or len(found) >= info.get("total", 0):
@@ -224,7 +207,7 @@ class JetStreamLog:
 
     async def size(self) -> int:
         """See ``Store.size``."""
-        return int((await self._api.info(CUTS))["state"]["bytes"])
+        return int((await self.api.info(CUTS))["state"]["bytes"])
 
     # The bus
 
@@ -266,152 +249,9 @@ class JetStreamLog:
         except LogUnavailableError as error:
             raise LogUnavailableError(f"{subject} does not answer: {error}") from None
 
-    async def open(self, config: Config, replicas: int) -> None:
-        """Find the streams, or make them, and see that they are what this node was started for."""
-        info = await self._api.info(STREAM)
-        if not info:
-            streams = [(CUTS, cuts_config(replicas)), (STREAM, log_config(config, replicas))]
-            for name, body in streams:
-                answer = await self._api.call(f"STREAM.CREATE.{name}", body)  # the same again is no error
-                if "error" in answer and not await self._api.info(name):
-                    raise (LogUnavailableError if answer["error"].get("err_code") == NO_PEERS else ConnectError)(
-                        f"stream {name} cannot be made: {said(answer)} "
-                        f"(the log may take {config.log_bytes_max} bytes on {replicas} servers)"
-                    )
-            info = await self._api.info(STREAM)
-            if not info:  # nodes of a cluster make it at the same moment: it is acknowledged before all servers see it
-                raise LogUnavailableError(f"stream {STREAM} was made just now, and is not seen yet")
-        check_partitions(info, config.partitions)
-        await self._take(info, config.partitions)
-
-    async def open_existing(self) -> None:
-        """Find the streams. Raises ConnectError if there are none; nothing is made."""
-        info = await self._api.info(STREAM)
-        if not info:
-            raise ConnectError("there is no log yet: footfall serve makes one")
-        await self._take(info, partitions_of(info))
-
-    async def open_restored(self, config: Config, replicas: int, restored: restoring.Restored) -> None:
-        """Make the streams of a log that goes on from a backup. Raises LogExistsError."""
-        await restoring.make_streams(self._api, config, replicas, restored)
-        info = await self._api.info(STREAM)
-        if not info:
-            raise LogUnavailableError(f"stream {STREAM} was made just now, and is not seen yet")
-        await self._take(info, config.partitions)
-
-    async def finish_restoring(self) -> None:
-        """All of the backup is in the log and in the store: nodes may start on it. Raises LogUnavailableError."""
-        await restoring.finish(self._api)
-
-    async def _take(self, info: dict[str, Any], partitions: int) -> None:
-        await self._api.info(CUTS)  # on a cluster it has a leader of its own, who may be elected later
+    async def use(self, info: dict[str, Any], partitions: int) -> None:
+        """Take the stream that ``info`` describes for the log: from now on it must be there."""
+        await self.api.info(CUTS)  # on a cluster it has a leader of its own, who may be elected later
         self.ancestors = ancestors_of(info)
-        self.partitions, self.created, self._api.required = partitions, info["created"], STREAM
+        self.partitions, self.created, self.api.required = partitions, info["created"], STREAM
         self._replicated = info["config"]["num_replicas"] > 1
-
-
-async def connect(config: Config, urls: Sequence[str], *, name: str) -> JetStreamLog:
-    """Connect to NATS, and to the log on it; the log is made if there is none.
-
-    Args:
-        config: For a log that is made: partitions, replicas, size. For one that exists: what it must be.
-        urls: Of the servers, as nats://[user:password@]host:port.
-        name: Of the connection, for the server's own reports.
-
-    Raises:
-        ConnectError: No server answers in 5 s, or none has JetStream.
-        EngineTooOldError: The server is too old to be trusted with a log.
-        PartitionsMismatchError, FormatError: The log is another one than was asked for.
-    """
-
-    async def opened(log: JetStreamLog, clustered: bool) -> None:
-        await log.open(config, _replicas(config, clustered))
-
-    return await _connected(urls, access_of(config), name, opened)
-
-
-async def connect_existing(urls: Sequence[str], *, name: str, access: Access = FROM_URLS) -> JetStreamLog:
-    """Connect to NATS, and to the log that is on it, whatever it is like.
-
-    Raises:
-        ConnectError: No server answers in 5 s, or none has JetStream, or there is no log.
-        EngineTooOldError, FormatError: As ``connect``.
-    """
-
-    async def opened(log: JetStreamLog, clustered: bool) -> None:
-        await log.open_existing()
-
-    return await _connected(urls, access, name, opened)
-
-
-async def connect_to_publish(urls: Sequence[str], partitions: int, *, name: str, access: Access) -> JetStreamLog:
-    """Connect to NATS as one who may publish visits, and do nothing else: nothing is asked of the log.
-
-    Args:
-        urls: Of the servers, as nats://[user:password@]host:port.
-        partitions: That the log has.
-        name: Of the connection, for the server's own reports.
-        access: What is needed beside the URLs.
-
-    Raises:
-        ConfigError: The access cannot be had.
-        ConnectError: No server answers in 5 s.
-        EngineTooOldError: The server is too old to be trusted with a log.
-    """
-
-    async def opened(log: JetStreamLog, clustered: bool) -> None:
-        log.partitions = partitions
-
-    return await _connected(urls, access, name, opened)
-
-
-async def connect_restored(
-    config: Config, urls: Sequence[str], restored: restoring.Restored, *, name: str, access: Access = FROM_URLS
-) -> JetStreamLog:
-    """Connect to NATS, and make a log there that goes on from a backup; ``finish_restoring`` makes it usable.
-
-    Raises:
-        LogExistsError: There is a log already.
-        ConnectError, EngineTooOldError: As ``connect``.
-    """
-
-    async def opened(log: JetStreamLog, clustered: bool) -> None:
-        await log.open_restored(config, _replicas(config, clustered), restored)
-
-    return await _connected(urls, access, name, opened)
-
-
-async def _connected(
-    urls: Sequence[str], access: Access, name: str, opened: Callable[[JetStreamLog, bool], Awaitable[None]]
-) -> JetStreamLog:
-    client = LogClient(access)
-    log = JetStreamLog(client)
-    await connection.establish(client, urls, access, name, log.reconnected, log.disconnected)
-    why: object = "it does not answer"
-    try:
-        await log.listen()
-        async with asyncio.timeout(OPEN_TIMEOUT_S):
-            while True:
-                try:
-                    await opened(log, connection.is_clustered(client))
-                    return log
-                except LogUnavailableError as error:  # a cluster that has just come up has no leader yet
-                    if client.denied:
-                        raise ConnectError(
-                            f"the nats-server at {connection.shown(urls)} does not let this user do what it must: "
-                            f"{client.denied}"
-                        ) from None
-                    why = error
-                    await asyncio.sleep(0.2)
-    except TimeoutError:
-        await connection.close(client)
-        raise ConnectError(
-            f"the nats-server at {connection.shown(urls)} has no JetStream ready: {why}; enable it, or wait for it"
-        ) from None
-    except BaseException:
-        await connection.close(client)
-        raise
-
-
-def _replicas(config: Config, clustered: bool) -> int:
-    return config.replicas or (CLUSTER_REPLICAS if clustered else 1)

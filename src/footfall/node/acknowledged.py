@@ -37,8 +37,8 @@ class Acknowledged:
             LogRewoundError: It was replaced, or has lost something of that.
             DataVersionError: A file cannot be read.
         """
-        for path in sorted(self._path.parent.glob("acknowledged-*.json")):
-            await self._check(_remembered(path), log)
+        for position in remembered(self._path.parent):
+            await self._check(position, log)
 
     async def _check(self, position: Position, log: Log) -> None:
         if position.created in log.ancestors:
@@ -60,7 +60,12 @@ class Acknowledged:
             self._written = position.sequence
 
 
-def _remembered(path: Path) -> Position:
+def remembered(directory: Path) -> list[Position]:
+    """What the nodes that had a directory knew of the log. Raises DataVersionError."""
+    return [_read(path) for path in sorted(directory.glob("acknowledged-*.json"))]
+
+
+def _read(path: Path) -> Position:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Position)
     except UNREADABLE as error:

@@ -19,8 +19,9 @@ from footfall.certificates import server_context
 from footfall.config import Config, is_loopback
 from footfall.errors import ConfigError, FootfallError, PartDiedError
 from footfall.kinds import slug
-from footfall.log import jetstream
+from footfall.log import opening
 from footfall.log.engine import Engine
+from footfall.node.acknowledged import remembered
 from footfall.node.node import Node, name_of
 from footfall.ordinals import counted
 from footfall.web.allocator import keep_columns_apart
@@ -118,7 +119,8 @@ async def running(config: Config, hung_up: asyncio.Event | None = None) -> Async
             engine = Engine(Path(config.data), config.log_bytes_max)
             urls = (await engine.start(),)
             stack.push_async_callback(engine.stop)
-        log = await jetstream.connect(config, urls, name=config.node or "footfall")
+        known = remembered(Path(config.data))
+        log = await opening.connect(config, urls, name=config.node or "footfall", known=known)
         stack.push_async_callback(log.close)
         url = config.advertise_url or advertised(config.http_host, config.http_port, secure=tls is not None)
         node = Node(config, log, url)
