@@ -181,6 +181,17 @@ def test_an_edge_that_is_killed_leaves_what_it_flushed_and_nothing_twice(site: S
     assert site.node.metric("footfall_alarms_total") == 0
 
 
+def test_a_block_flushes_an_edge_too(site: Site) -> None:
+    site.define("block")
+    with site.edge(flush_interval_s=60.0) as edge:
+        with footfall.flushing(timeout_s=20) as flushed:
+            edge.increment("block")
+            edge.increment("block.new")
+        assert flushed.done
+        assert edge.statistics.buffered == 0
+    site.counts("block", 2)
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_process_publishes_its_own_visits_alone(site: Site) -> None:
     site.define("forked")
@@ -214,11 +225,11 @@ def test_at_the_bound_visits_are_dropped_or_refused(site: Site) -> None:
 @pytest.mark.parametrize(
     ("servers", "options", "says"),
     [
-        ("http://127.0.0.1:4222", {}, "named as nats://HOST:PORT or tls://HOST:PORT"),
+        ("127.0.0.1:4222", {}, "named as nats://HOST:PORT or tls://HOST:PORT"),
         ("nats://a:4222", {"spool": "spool"}, "an edge has none"),
         ("nats://a:4222", {"nats_ca": "ca.pem"}, "certificates for NATS are given"),
         ("tls://a:4222", {"nats_ca": "/nowhere/ca.pem"}, "/nowhere/ca.pem"),
-        ("nats://a:4222", {"url": "nats://a"}, "not the URL of a node"),
+        ("nats://a:4222", {"url": "nats://a"}, "should be a node's"),
         ("nats://a:4222", {"on_full": "wait"}, "on_full is 'wait'"),
     ],
 )

@@ -13,8 +13,9 @@ import httpx
 import pytest
 from commands import COMMAND, footfall
 
+from footfall import Client
 from footfall.certificates import client_context, server_context
-from footfall.errors import ConfigError
+from footfall.errors import ConfigError, UnavailableError
 from footfall.web.renewal import Renewal
 from pki import Authority, Pair
 from processes import NodeProcess, eventually
@@ -202,3 +203,11 @@ def test_several_nodes_of_one_machine_serve_tls(authority: Authority, pair: Pair
     finally:
         process.terminate()
         assert process.wait(30) == 0
+
+
+def test_a_client_that_names_it_http_is_told_to_write_https(node: SecureNode) -> None:
+    with (
+        Client(node.url.replace("https:", "http:")) as client,
+        pytest.raises(UnavailableError, match="if it has a certificate, write https://"),
+    ):
+        client.value("shop", timeout_s=0)

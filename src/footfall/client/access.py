@@ -19,6 +19,11 @@ def check_url(url: str) -> str:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
+    if url.startswith(("nats://", "tls://")):
+        raise ConfigError(
+            "the URL is of a server of the log, and should be a node's, such as "
+            f"{URL}: footfall.Edge is the client that writes to the log"
+        )
     if not usable or any(mark in url for mark in "?# \t\n"):
         raise ConfigError(f"{url!r} is not the URL of a node: write something like {URL}")
     return url.rstrip("/")

@@ -66,5 +66,4 @@ class FootfallMiddleware:
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         peer = scope.get("client")
-        address = self._visits.rules.client_address(peer[0] if peer else None, headers)
-        return Request(scope["method"], scope["path"], headers.get("host", ""), headers, address, status)
+        return self._visits.rules.request(scope["method"], scope["path"], headers, peer[0] if peer else None, status)

@@ -1,10 +1,15 @@
-"""All clients of this process: what happens to them when it ends, and when it forks."""
+"""All clients of this process: their threads, and what happens to them when it ends, and when it forks."""
 
 import atexit
+import contextlib
 import os
 import sys
+import threading
 import weakref
+from collections.abc import Callable
 from typing import Protocol
+
+START_S_MAX = 1.0  # for another thread that starts ours; a signal's handler may be what it waits for
 
 
 class Told(Protocol):
@@ -32,6 +37,43 @@ class Lifetime(Protocol):
         """This process was forked from the one whose client it is: begin anew, with nothing of what waits."""
 
 
+class Worker:
+    """The threads of one client in one process: they start once, and end with the process."""
+
+    def __init__(self) -> None:
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether it runs, or did."""
+        return self._thread is not None
+
+    @property
+    def runs(self) -> bool:
+        """Whether it runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, client: Lifetime, *works: Callable[[], None]) -> None:
+        """Start a thread for each work, unless that was done before. At the interpreter's end nothing starts."""
+        if self._thread is not None or not self._starting.acquire(timeout=START_S_MAX):
+            return
+        with contextlib.suppress(RuntimeError):
+            if self._thread is None:
+                threads = [threading.Thread(target=work, name="footfall", daemon=True) for work in works]
+                for thread in threads:
+                    thread.start()
+                self._thread = threads[0]
+                _close_where_multiprocessing_ends(client)
+        self._starting.release()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the end of the first work, unless that is what asks."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+
+
+_abandoned: list[object] = []
 _clients: "weakref.WeakSet[Lifetime]" = weakref.WeakSet()
 
 
@@ -50,7 +92,12 @@ def end(client: Lifetime) -> None:
     _clients.discard(client)
 
 
-def close_where_multiprocessing_ends(client: Lifetime) -> None:
+def abandon(*things: object) -> None:
+    """What a forked process got from its parent, and must neither use nor close: it is kept, so that nothing does."""
+    _abandoned.extend(things)
+
+
+def _close_where_multiprocessing_ends(client: Lifetime) -> None:
     """A child of multiprocessing ends without what ``atexit`` was told; it has a list of its own for that."""
     util = sys.modules.get("multiprocessing.util")
     process = sys.modules.get("multiprocessing.process")

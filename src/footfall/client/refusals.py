@@ -17,6 +17,7 @@ from footfall.errors import (
 )
 from footfall.kinds import UNTYPED, revive
 
+_NO_TLS = ("wrong_version_number", "record layer failure", "packet length")  # as OpenSSL's versions say it
 RETRY_AFTER_DIGITS_MAX = 6  # eleven days
 
 
@@ -102,6 +103,10 @@ def cause(error: httpx.TransportError) -> str:
         return "connection refused"
     if "certificate verify failed" in text:
         return f"its certificate is not trusted: {text.rpartition('failed: ')[2].partition(' (_ssl')[0]}"
+    if any(sign in text for sign in _NO_TLS):
+        return "it does not speak TLS: if it is a node, write http://"
+    if "without sending a response" in text and error.request.url.scheme == "http":
+        return "it closed the connection without an answer: if it has a certificate, write https://"
     if "name or service" in text or "name resolution" in text or "nodename" in text:
         return "unknown host"
     return text or type(error).__name__

@@ -134,7 +134,10 @@ def _decoded(url: str, asked: Asking, response: httpx.Response, shape: type[_Ans
 def network_error(url: str, asked: Asking, error: httpx.TransportError) -> UnavailableError:
     """What it means that nothing was answered: UnreachableError if nothing was sent either."""
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
-        return UnreachableError(f"no node answers at {url} ({cause(error)})")
+        why = cause(error)
+        unknown = "issuer" in why or "self-signed" in why
+        do = ": give the certificate of whoever signed it as ca, or in FOOTFALL_CA" if unknown else ""
+        return UnreachableError(f"no node answers at {url} ({why}){do}")
     return UnavailableError(f"{url} broke off {asked}: {cause(error)}")
 
 

@@ -143,6 +143,11 @@ class Rules:
             return None
         return Visit(counter, self._visitor(request) if self._visitor is not None else None)
 
+    def request(self, method: str, path: str, headers: Mapping[str, str], peer: str | None, status: int) -> Request:
+        """A request, as frameworks tell of it; ``peer`` is where its connection came from."""
+        address = self.client_address(peer, headers)
+        return Request(method, path, headers.get("host", ""), headers, address, status)
+
     def client_address(self, peer: str | None, headers: Mapping[str, str]) -> str | None:
         """The address of a request's client, behind the proxies that are trusted."""
         forwarded = headers.get("x-forwarded-for")

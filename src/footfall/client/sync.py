@@ -23,7 +23,6 @@ logger = logging.getLogger("footfall.client")
 HIT_TIMEOUT_S = 30.0
 VALUE_TIMEOUT_S = 3.0  # a page shows it, and somebody waits for the page
 FLUSH_TIMEOUT_S = 30.0
-START_S_MAX = 1.0  # for another thread that starts ours; a signal's handler may be what it waits for
 CLOSED = "the client is closed"
 
 
@@ -76,14 +75,13 @@ class Client:
 
     def _renew(self) -> None:
         """Everything that belongs to one process: in a forked one it is made anew, so that nothing is sent twice."""
-        self._thread: threading.Thread | None = None
+        self._worker = lifetimes.Worker()
         spool = self.settings.spool
         store = None if spool is None else Spool(Path(spool), self.settings.spool_bytes_max)
         self._engine = Engine(self.settings, store, time.time)
         self._enough = self._engine.enough
         self._put: Callable[[str, str | None, int, str | None], int] = self._engine.buffer.put
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # may be used by signals' handlers and finalizers
-        self._starting = threading.Lock()
         self._driving = threading.Lock()
         self._changed = threading.Condition()
         self._over = threading.Event()
@@ -92,7 +90,7 @@ class Client:
     def forked(self) -> None:
         """Begin anew in a process that was forked: the parent sends what waits."""
         self._engine.abandon()
-        _abandoned.append((self._engine, self._nodes.connections))
+        lifetimes.abandon(self._engine, self._nodes.connections)
         self._nodes.renew()
         self._renew()
 
@@ -125,8 +123,7 @@ class Client:
         waiting = self._put(name, visitor, count, key)
         if waiting == 1 or waiting == self._enough:
             self._wake.put(None)
-            if self._thread is None:
-                self._start()
+            self._start()
         elif waiting < 0:
             self._full(name, visitor, count, key)
 
@@ -189,7 +186,9 @@ class Client:
         self._engine.hurry()
         self._wake.put(None)
         try:
-            if self._thread is None and not self._driving.locked():  # the interpreter ends, and starts none any more
+            if (
+                not self._worker.started and not self._driving.locked()
+            ):  # the interpreter ends, and starts none any more
                 self._drive(lambda: time.monotonic() < ends_s and self._engine.resolved < target, ends_s)
             with self._changed:
                 done = self._changed.wait_for(lambda: self._engine.resolved >= target, ends_s - time.monotonic())
@@ -216,10 +215,9 @@ class Client:
         self._engine.keep(time.monotonic(), urgent=True)
         self._wake.put(None)
         lifetimes.end(self)
-        if self._thread is None:
+        if not self._worker.started:
             self._end()
-        elif self._thread is not threading.current_thread():
-            self._thread.join(0.5)  # it may wait for an answer, and must not be waited for
+        self._worker.join(0.5)  # it may wait for an answer, and must not be waited for
         self._engine.tell_left()
         return sent
 
@@ -245,17 +243,8 @@ class Client:
 
     def _start(self) -> None:
         """Start the thread, if it does not run. At the interpreter's end none starts: then ``flush`` does its work."""
-        if self._thread is not None or self._closed or not self._starting.acquire(timeout=START_S_MAX):
-            return
-        with contextlib.suppress(RuntimeError):
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name="footfall", daemon=True)
-                thread.start()
-                self._thread = thread
-                if self.settings.spool is not None:
-                    threading.Thread(target=self._keep, name="footfall-spool", daemon=True).start()
-                lifetimes.close_where_multiprocessing_ends(self)
-        self._starting.release()
+        if not self._closed and not self._worker.started:
+            self._worker.start(self, self._run, *([self._keep] if self.settings.spool else []))
 
     def _run(self) -> None:
         while not self._closed:
@@ -298,6 +287,3 @@ def _refuse(*_: object) -> int:
 def _too_late(*_: object) -> int:
     logger.warning("a visit came after the process had ended, and is not counted")
     return 0
-
-
-_abandoned: list[object] = []  # what a forked process got from its parent, and must neither use nor close

@@ -89,5 +89,4 @@ def read(visits: Visits, environ: Mapping[str, Any], path: str, status: int) -> 
         for name, value in environ.items()
         if name.startswith("HTTP_") or (name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
     }
-    address = visits.rules.client_address(environ.get("REMOTE_ADDR") or None, headers)
-    return Request(environ["REQUEST_METHOD"], path, headers.get("host", ""), headers, address, status)
+    return visits.rules.request(environ["REQUEST_METHOD"], path, headers, environ.get("REMOTE_ADDR") or None, status)

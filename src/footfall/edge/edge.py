@@ -1,7 +1,6 @@
 """The client that publishes straight to the log: for all threads of a long-lived process with many visits."""
 
 import asyncio
-import contextlib
 import logging
 import threading
 import time
@@ -20,8 +19,6 @@ from footfall.errors import BufferFullError, ConfigError
 from footfall.log.access import Access, identity, tls_context
 
 logger = logging.getLogger("footfall.client")
-
-_abandoned: list[object] = []  # what a forked process got from its parent, and must neither use nor close
 
 
 class Statistics(NamedTuple):
@@ -83,6 +80,8 @@ class Edge:
         if options.get("spool") is not None:
             raise ConfigError(f"spool is {options['spool']!r}, and an edge has none: leave it out, or use a Client")
         self._servers = tuple(one.strip() for one in (servers.split(",") if isinstance(servers, str) else servers))
+        if any(one.startswith(("http://", "https://")) for one in self._servers):
+            raise ConfigError("a node is given, and not the log's servers: give it as url, or use a footfall.Client")
         if not self._servers or not all(one.startswith(("nats://", "tls://")) for one in self._servers):
             raise ConfigError("the log's servers are not named as nats://HOST:PORT or tls://HOST:PORT")
         self._access = Access(
@@ -100,15 +99,14 @@ class Edge:
     def _renew(self) -> None:
         """Everything that belongs to one process."""
         self._changed = threading.Condition()
-        self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._worker = lifetimes.Worker()
         self._dropped = 0
         self._buffer = Buffer(self.settings.buffer_visits_max)
         self._driver = Driver(self._servers, self._access, self.settings, self._buffer, self._client, self._moved)
 
     def forked(self) -> None:
         """Begin anew in a process that was forked: the parent publishes what waits."""
-        _abandoned.append(self._driver)
+        lifetimes.abandon(self._driver)
         self._client.forked()
         self._renew()
 
@@ -163,7 +161,7 @@ class Edge:
             self._begin()
             self._driver.hurry()
         with self._changed:
-            done = self._changed.wait_for(lambda: self._driver.resolved >= target or not self._runs(), timeout_s)
+            done = self._changed.wait_for(lambda: self._driver.resolved >= target or not self._worker.runs, timeout_s)
         return done and self._driver.resolved >= target and self._client.flush(max(0.0, ends_s - time.monotonic()))
 
     def close(self, timeout_s: float | None = None) -> bool:
@@ -181,8 +179,7 @@ class Edge:
         self._closed = True
         lifetimes.end(self)
         self._driver.end()
-        if self._thread is not None:
-            self._thread.join(0.5)
+        self._worker.join(0.5)
         if not stored and (left := self.statistics.buffered):
             logger.warning("%d visits were not stored before the end, as far as is known", left)
         self._client.close(0.0)
@@ -195,16 +192,9 @@ class Edge:
         buffered = len(self._buffer) + self._buffer.held + through.buffered
         return Statistics(self._driver.stored, through.sent, self._dropped + through.dropped, buffered)
 
-    def _runs(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
     def _begin(self) -> None:
-        with self._starting, contextlib.suppress(RuntimeError):  # at the interpreter's end no thread starts any more
-            if self._thread is None and not self._closed:
-                thread = threading.Thread(target=self._run, name="footfall-edge", daemon=True)
-                thread.start()
-                self._thread = thread
-                lifetimes.close_where_multiprocessing_ends(self)
+        if not self._closed:
+            self._worker.start(self, self._run)
 
     def _run(self) -> None:
         try:

@@ -71,7 +71,7 @@ def test_increments_are_sent_together(client: footfall.Client, nodes: FakeNodes)
 def test_nothing_is_sent_before_the_first_visit(client: footfall.Client, nodes: FakeNodes) -> None:
     assert client.flush()
     assert not nodes.requests
-    assert "footfall" not in {thread.name for thread in threading.enumerate() if thread is client._thread}
+    assert not client._worker.started
 
 
 def test_eight_threads_lose_nothing(client: footfall.Client, nodes: FakeNodes) -> None:

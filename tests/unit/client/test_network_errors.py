@@ -1,0 +1,67 @@
+"""What is said where nobody answers as a node does: in our words, and with what to do."""
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import footfall
+from footfall.errors import ConfigError, UnavailableError, UnreachableError
+
+NEVER_MIND = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"
+
+
+@pytest.fixture(params=[NEVER_MIND, b""], ids=["speaks HTTP", "closes"])
+def answers_with(request: pytest.FixtureRequest) -> Iterator[tuple[bytes, int]]:
+    """Somebody who listens, and answers so whatever comes."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(1 << 16)
+                    connection.sendall(request.param)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield request.param, listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_https_to_what_speaks_no_tls_and_http_to_what_may_are_said(answers_with: tuple[bytes, int]) -> None:
+    said, port = answers_with
+    if said:
+        with (
+            footfall.Client(f"https://127.0.0.1:{port}") as client,
+            pytest.raises(UnreachableError, match=r"does not speak TLS: if it is a node, write http://\)$"),
+        ):
+            client.value("shop", timeout_s=0)
+    else:
+        with (
+            footfall.Client(f"http://127.0.0.1:{port}") as client,
+            pytest.raises(UnavailableError, match=r"without an answer: if it has a certificate, write https://$"),
+        ):
+            client.value("shop", timeout_s=0)
+
+
+@pytest.mark.parametrize("url", ["nats://user:password@a:4222", "tls://a:4222"])
+def test_who_gives_a_client_the_logs_servers_is_told_of_the_edge(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"footfall\.Edge") as raised:
+        footfall.Client(url)
+    assert "password" not in str(raised.value)
+
+
+def test_who_gives_an_edge_a_node_is_told_of_the_client() -> None:
+    with pytest.raises(ConfigError, match=r"footfall\.Client"):
+        footfall.Edge("http://127.0.0.1:8080")
+
+
+def test_a_read_waits_for_three_seconds_and_a_page_for_it() -> None:
+    for place in (footfall.Client, footfall.AsyncClient, footfall.Counter, footfall.Edge):
+        assert place.value.__kwdefaults__ == {"timeout_s": 3.0}
