@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 from collections import deque
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
@@ -23,6 +25,15 @@ import uvloop
 
 TICK_S = 0.001
 SECONDS_MAX = 60.0
+KEY = "benchmark-{:022d}"
+WRK_KEYS = """
+local number = {start} * 1000
+request = function()
+  number = number + 1
+  wrk.headers['idempotency-key'] = string.format('benchmark-%022d', number)
+  return wrk.format()
+end
+"""
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
@@ -52,7 +63,7 @@ class _Connection(asyncio.Protocol):
 
     def send(self, due_s: float) -> None:
         self.due_s = due_s
-        self.transport.write(self.run.request)
+        self.transport.write(next(self.run.requests))
 
     def data_received(self, data: bytes) -> None:
         data = self.buffer + data if self.buffer else data
@@ -68,8 +79,8 @@ class _Connection(asyncio.Protocol):
 class _Run:
     """One run of the generator."""
 
-    def __init__(self, request: bytes, rate: float) -> None:
-        self.request = request
+    def __init__(self, requests: Iterator[bytes], rate: float) -> None:
+        self.requests = requests
         self.rate = rate
         self.latencies_s: list[float] = []
         self.refused = self.broken = 0
@@ -105,13 +116,14 @@ class _Run:
             await asyncio.sleep(TICK_S)
 
 
-async def _generate(url: str, connections: int, seconds: float, body: str, rate: float) -> Load:
+async def _generate(url: str, connections: int, seconds: float, body: str, rate: float, keyed: bool) -> Load:
     parts = urlsplit(url)
     method = "POST" if body else "GET"
     head = f"{method} {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
     if body:
         head += f"content-type: application/json\r\ncontent-length: {len(body.encode())}\r\n"
-    run = _Run(f"{head}\r\n{body}".encode(), rate)
+    keys = (f"idempotency-key: {KEY.format(number)}\r\n" if keyed else "" for number in count(time.time_ns()))
+    run = _Run((f"{head}{key}\r\n{body}".encode() for key in keys), rate)
     loop = asyncio.get_running_loop()
     made = [
         (await loop.create_connection(lambda: _Connection(run), parts.hostname, parts.port))[1]
@@ -141,13 +153,14 @@ def _milliseconds(text: str) -> float:
     return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
 
 
-def _wrk(wrk: str, url: str, connections: int, seconds: float, body: str) -> Load:
+def _wrk(wrk: str, url: str, connections: int, seconds: float, body: str, keyed: bool) -> Load:
     with contextlib.ExitStack() as stack:
         command = [wrk, "-t", "1", "-c", str(connections), "-d", f"{seconds:.0f}s", "--latency"]
         if body:
             script = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "post.lua"
             script.write_text(
                 f"wrk.method = 'POST'\nwrk.body = [==[{body}]==]\nwrk.headers['content-type'] = 'application/json'\n"
+                + (WRK_KEYS.format(start=time.time_ns() // 1_000_000) if keyed else "")
             )
             command += ["-s", str(script)]
         out = subprocess.run([*command, url], capture_output=True, text=True, timeout=seconds + 30, check=True).stdout
@@ -165,12 +178,16 @@ def _wrk(wrk: str, url: str, connections: int, seconds: float, body: str) -> Loa
     )
 
 
-def http(url: str, connections: int, seconds: float, body: str = "", rate: float = 0) -> Load:
-    """Send one request again and again; POST if it has a body. Blocks; the load comes from another process."""
+def http(url: str, connections: int, seconds: float, body: str = "", rate: float = 0, keyed: bool = False) -> Load:
+    """Send one request again and again; POST if it has a body. Blocks; the load comes from another process.
+
+    ``keyed``: each with an idempotency key of its own.
+    """
     wrk = shutil.which("wrk")
     if wrk is not None and not rate:
-        return _wrk(wrk, url, connections, seconds, body)
+        return _wrk(wrk, url, connections, seconds, body, keyed)
     flags = ["--connections", str(connections), "--seconds", str(seconds), "--body", body, "--rate", str(rate)]
+    flags += ["--keyed"] if keyed else []
     command = [sys.executable, "-m", "benchmarks.load", url, *flags]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
     if done.returncode:
@@ -185,7 +202,9 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--body", default="")
     parser.add_argument("--rate", type=float, default=0.0, help="requests a second; 0: as fast as they are answered")
+    parser.add_argument("--keyed", action="store_true", help="each with an idempotency key of its own")
     given = parser.parse_args()
     if urlsplit(given.url).hostname not in ("127.0.0.1", "localhost") or not 0 < given.seconds <= SECONDS_MAX:
         parser.error(f"load goes to loopback only, for at most {SECONDS_MAX:.0f} seconds")
-    print(json.dumps(uvloop.run(_generate(given.url, given.connections, given.seconds, given.body, given.rate))))
+    done = _generate(given.url, given.connections, given.seconds, given.body, given.rate, given.keyed)
+    print(json.dumps(uvloop.run(done)))

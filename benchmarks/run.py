@@ -56,12 +56,14 @@ async def _elsewhere(command: Sequence[str]) -> bytes:
     return out
 
 
-async def over_http(running: Running, connections: int, body: str, what: str, each: int = 1) -> Figure:
+async def over_http(
+    running: Running, connections: int, body: str, what: str, each: int = 1, keyed: bool = False
+) -> Figure:
     """Requests to one node; of visits, all that were answered must have been counted."""
     counter = f"bench-{next(_names)}"
     await running.define(counter)
     url = f"{running.urls[0]}/v1/counters/{counter}" + ("/visits" if body else "")
-    done = await asyncio.to_thread(load.http, url, connections, SECONDS, body)
+    done = await asyncio.to_thread(load.http, url, connections, SECONDS, body, 0, keyed)
     if done.refused:
         return Figure(what, None, f"{done.refused} requests were refused")
     if body:
@@ -86,6 +88,7 @@ async def footfall() -> list[Figure]:
             await published(running, "hashed", 1000, "visits, 1,000 a batch, straight, routed by visitor"),
             await over_http(running, 64, VISIT, "visits, one a request, 64 connections"),
             await over_http(running, 256, VISIT, "visits, one a request, 256 connections"),
+            await over_http(running, 256, VISIT, "the same, each with a key", keyed=True),
             await over_http(running, 16, list_of_1000, "visits, 1,000 a request, 16 connections", 1000),
             await over_http(running, 64, "", "reads, 64 connections"),
         ]

@@ -44,7 +44,7 @@ class Clients:
             leaf = node.definitions.find(name)
             if leaf and not (leaf.visits and leaf.visitors):
                 named = leaf.visitors or self._random.random() < 0.5
-                node.producing.add_single(leaf, self._visitor() if named else None)
+                node.producing.add_single(leaf, Visit(name, self._visitor() if named else None))
         elif kind < 0.5:
             leaf = node.definitions.find(name)
             if leaf and not leaf.visitors:
@@ -57,7 +57,12 @@ class Clients:
     def _keyed(self, node: Node, name: str) -> None:
         """A visit with a key, or a client that sends one again, through whichever node."""
         if self.keyed and self._random.random() < 0.6:
-            node.visit([self._random.choice(self.keyed)])
+            visit = self._random.choice(self.keyed)
+            leaf = node.definitions.find(visit.counter)
+            if leaf and not (leaf.visits and leaf.visitors) and visit.count == 1 and self._random.random() < 0.5:
+                node.producing.add_single(leaf, visit)
+            else:
+                node.visit([visit])
             return
         key = f"key {len(self.keyed)}" + self._random.choice(("", " that is the receipt"))
         visit = Visit(name, self._visitor(), key, self._random.choice((1, 1, 3)))

@@ -65,9 +65,8 @@ class Producing:
         visits = [visit for _, visit in pairs]
         self.outbox.add(pairs, Taken(visits, self._world.oracle.attempted(visits)))
 
-    def add_single(self, leaf: Definition, visitor: str | None) -> None:
-        visits = [Visit(leaf.name, visitor)]
-        self.outbox.add_single(leaf, visitor, Taken(visits, self._world.oracle.attempted(visits)))
+    def add_single(self, leaf: Definition, visit: Visit) -> None:
+        self.outbox.add_single(leaf, visit.visitor, Taken([visit], self._world.oracle.attempted([visit])), visit.key)
 
     def add_chunk(self, partition: int, chunk: Chunk, pairs: Pairs, done: Callable[[int], None]) -> None:
         self._chunks.append((partition, chunk, pairs, done))

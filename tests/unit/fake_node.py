@@ -97,11 +97,11 @@ class FakeNode:
         self.visitors.append(visitor)
         self.keys.append(key)
 
-    def submit(self, definition: Any, visitor: str | None, waiter: Any) -> bool:
+    def submit(self, definition: Any, visitor: str | None, waiter: Any, key: str | None = None) -> bool:
         if self.full:
             return False
         self.submitted += 1
-        self._count(definition.name, visitor, None, 1)
+        self._count(definition.name, visitor, key, 1)
         self._wait(waiter)
         return True
 

@@ -58,8 +58,10 @@ class Flush(NamedTuple):
                 if text is None:
                     text = texts[id(place.sealed)] = place.sealed.receipts(secret)
                 start = width * place.offset
-                for waiter in lot.waiters[place.first : place.stop]:
-                    yield waiter, text[start : start + width]
+                keys = lot.keys
+                for entry, waiter in enumerate(lot.waiters[place.first : place.stop], place.first):
+                    own = None if keys is None else keys[entry]
+                    yield waiter, own if own is not None and is_receipt(own) else text[start : start + width]
                     start += width
 
     def requests(self, secret: bytes) -> Iterator[tuple[Any, list[str]]]:
@@ -105,27 +107,28 @@ class Outbox:
         self.hashed = hashed  # topology `sharded`: plain visits go to hash(visitor), not to the flush's own partition
         self.visits = self.size = 0
         self._lots: dict[tuple[int, str, Unit, bool, bool, int], Lot] = {}
-        self._singles: dict[tuple[str, bool, int], Lot] = {}  # the hot path's: each visit with its own waiter
+        self._singles: dict[tuple[str, bool, bool, int], Lot] = {}  # the hot path's: each visit with its own waiter
         self._tickets: list[Ticket] = []
         self._spread = 0
 
-    def add_single(self, leaf: Definition, visitor: str | None, waiter: Any) -> None:
-        """Take one visit without a key to a counter whose path has one unit only; in ``visitors`` it names one."""
+    def add_single(self, leaf: Definition, visitor: str | None, waiter: Any, key: str | None = None) -> None:
+        """Take one visit to a counter whose path has one unit only; in ``visitors`` it names one."""
+        self.visits += 1
+        self.size += ENTRY_BYTES + len(visitor or "") + len(key or "")
         if leaf.visitors:
             assert visitor is not None
             assert not leaf.visits
             partition = partition_of(visitor, self.partitions)
+            key = _shown(key)
         else:
-            partition = self._route(visitor, None) if self.hashed else LOCAL
-        kind = (leaf.name, visitor is not None, partition)
+            partition = self._route(visitor, key) if self.hashed or key is not None else LOCAL
+        kind = (leaf.name, visitor is not None, key is not None, partition)
         lot = self._singles.get(kind)
         if lot is None:
             unit = Unit.VISITORS if leaf.visitors else Unit.VISITS
-            lot = self._singles[kind] = Lot(leaf, unit, visitor is not None, False, 1)
-        lot.add(visitor, None)
+            lot = self._singles[kind] = Lot(leaf, unit, visitor is not None, key is not None, 1)
+        lot.add(visitor, key)
         lot.waiters.append(waiter)
-        self.visits += 1
-        self.size += len(visitor or "") + ENTRY_BYTES
 
     def add(self, visits: Iterable[tuple[Definition, Visit]], waiter: Any) -> None:
         """Take the visits of one request; each counter's path decides which sections a visit goes to.
@@ -156,8 +159,7 @@ class Outbox:
         self.size += ENTRY_BYTES + len(visitor or "") + len(key or "")
         if leaf.visitors:
             assert visitor is not None
-            shown = key if is_receipt(key) else None  # a set needs no keys: only a receipt is worth its bytes
-            place = self._put(partition_of(visitor, self.partitions), leaf, Unit.VISITORS, visitor, shown, 1)
+            place = self._put(partition_of(visitor, self.partitions), leaf, Unit.VISITORS, visitor, _shown(key), 1)
         if leaf.visits:
             place = self._put(self._route(visitor, key), leaf, Unit.VISITS, visitor, key, visit.count, place)
         assert place is not None
@@ -207,7 +209,7 @@ class Outbox:
         if not self.visits:
             return None
         by_partition: dict[int, list[Lot]] = {}
-        placed = [(kind[2], lot) for kind, lot in self._singles.items()]
+        placed = [(kind[-1], lot) for kind, lot in self._singles.items()]
         for partition, lot in placed + [(kind[0], lot) for kind, lot in self._lots.items()]:
             by_partition.setdefault(local if partition == LOCAL else partition, []).append(lot)
         lanes = [self.sealer.lane(partition, lots) for partition, lots in by_partition.items()]
@@ -243,6 +245,11 @@ class Outbox:
                 sections += [section for _, section in lot.sections()]
         lanes = [self.sealer.lane(target, lots) for target, lots in before.items()]
         return lanes, self.sealer.message(partition, sections, chunk)
+
+
+def _shown(key: str | None) -> str | None:
+    """What is kept of the key of a distinct visitor: a set needs no keys, so only a receipt is worth its bytes."""
+    return key if is_receipt(key) else None
 
 
 def _kind(pair: tuple[Definition, Visit]) -> tuple[Definition, bool, bool, int]:

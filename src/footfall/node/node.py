@@ -53,6 +53,7 @@ logger = logging.getLogger(__name__)
 
 FILL_MAX = 0.9  # of the log, for visits; the rest is for control messages, or a full log could never be trimmed
 FULL = "the log is 90 % full: it takes visits when it was trimmed or made larger"
+UNWRITTEN = "the data directory cannot be written: after a restart this node would not notice that the log lost its tail"
 FILL_CHECK_S = 1.0
 DRAIN_TIMEOUT_S = 5.0
 SOURCE_BYTES_MAX = 256
@@ -106,6 +107,7 @@ class Node:
         self._acknowledged = Acknowledged(Path(config.data), self.id)
         self._tasks: list[asyncio.Task[None]] = []
         self._local = 0
+        self._unwritten = ""
 
     async def start(self) -> None:
         """Load the newest cut, join the others, and begin to count. It is ready when ``problems`` is empty.
@@ -188,8 +190,11 @@ class Node:
         if (known := self._cluster.known).sequence:
             try:
                 self._acknowledged.write(known)
+                self._unwritten = ""
             except OSError as error:
-                logger.warning("the acknowledged position cannot be written: %s", error)
+                if not self._unwritten:
+                    logger.warning("the acknowledged position cannot be written: %s", error)
+                self._unwritten = UNWRITTEN
 
     def _local_partition(self) -> int:
         """Where visits go that may go anywhere: to this node's partitions in turn, or to one that it ranks high for."""
@@ -218,8 +223,8 @@ class Node:
 
     # Visits
 
-    def submit(self, definition: Definition, visitor: str | None, waiter: Waiter) -> bool:
-        """Take one visit without a key on the hot path; False if ``add`` must be used, which tells why.
+    def submit(self, definition: Definition, visitor: str | None, waiter: Waiter, key: str | None = None) -> bool:
+        """Take one visit on the hot path; False if ``add`` must be used, which tells why.
 
         Later, once, ``waiter.stored(receipt, where)`` or ``waiter.failed(error)`` is called.
         """
@@ -228,7 +233,7 @@ class Node:
             return False
         if definition.visits and self.table.value(definition.visits[0]) > ENTRY_MAX - COUNT_MAX:
             return False
-        return self.producer.submit(definition, visitor, waiter)
+        return self.producer.submit(definition, visitor, waiter, key)
 
     async def add(self, visits: Sequence[Visit], durable: bool = True) -> Added:
         """Count visits: all of them, or none.
@@ -305,7 +310,7 @@ class Node:
         found = [f"{one}; run footfall doctor" for one in alarms if not one.seen(self.config.alarms_seen)]
         if self._new_secret:
             found.insert(0, self._new_secret)
-        found += filter(None, [self.history.warning])
+        found += filter(None, [self._unwritten, self.history.warning])
         return found if self.spool is None else [*self.spool.warnings(self.producer.storing.away), *found]
 
     @property

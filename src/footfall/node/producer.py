@@ -124,15 +124,15 @@ class Producer:
         in_flight = pending_in(self._flush.lots, number) if self._flush else 0
         return spooled + (self._outbox.pending(number) + in_flight if self._outbox.visits or in_flight else 0)
 
-    def submit(self, leaf: Definition, visitor: str | None, waiter: Waiter) -> bool:
-        """Take a single plain visit on the hot path; False if it cannot be taken there."""
+    def submit(self, leaf: Definition, visitor: str | None, waiter: Waiter, key: str | None = None) -> bool:
+        """Take a single visit on the hot path; False if it cannot be taken there."""
         if (
             self.full
             or (self.storing.away and self.storing.refusal)
             or (leaf.visitors and (leaf.visits or visitor is None))
         ):
             return False
-        self._outbox.add_single(leaf, visitor, waiter)
+        self._outbox.add_single(leaf, visitor, waiter, key)
         self._wake.set()
         return True
 

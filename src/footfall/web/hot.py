@@ -17,6 +17,7 @@ from footfall.web.cors import NO_READER
 from footfall.web.door import NOBODY, Door
 from footfall.web.problems import SHED, problem
 from footfall.web.pulse import Pulse
+from footfall.web.requests import KEY_HEADER_BYTES_MAX
 from footfall.web.tokens import Scope, Token
 from footfall.web.traffic import Traffic
 
@@ -33,7 +34,6 @@ UNUSUAL: dict[bytes, tuple[bytes, ...]] = {
     b"connection": (b"keep-alive",),
     b"content-encoding": (),
     b"expect": (),
-    b"idempotency-key": (),
     b"idempotency-key-age": (),
     b"transfer-encoding": (),
     b"upgrade": (),
@@ -90,6 +90,7 @@ class HotProtocol(Connection):
         self._counter: str | None = None  # of the request that comes, if it is taken here
         self._length = READ
         self._body = b""
+        self._key: str | None = None  # of the visit that comes: no two heads with one are alike
         self._token: Token | None = None  # of the request that comes
         self._reader = self._answering = NO_READER  # of the request that comes, and of the visit that is stored
         self._peer = self._sender = NOBODY  # where the connection comes from, and where the request does
@@ -122,7 +123,7 @@ class HotProtocol(Connection):
             self._counter = None
             self.feed(data)
             whole = self._counter is not None and self.begun == 1 and not self.partial
-            if whole and end <= KNOWN_BYTES_MAX and not self._forwarded:
+            if whole and end <= KNOWN_BYTES_MAX and not self._forwarded and self._key is None:
                 if len(self.heads) >= HEADS_MAX:
                     self.heads.clear()
                 assert self._counter is not None
@@ -131,6 +132,7 @@ class HotProtocol(Connection):
             return
         self.active = True
         counter, length, self._token, self._reader = known
+        self._key = None
         self._sender = self._peer
         if length < 0:
             if len(data) == end and self._read(counter):
@@ -144,7 +146,7 @@ class HotProtocol(Connection):
         super().on_message_begin()
         self._plain = self.enabled and not self.traffic.leaving
         self._shedding = False
-        self._counter = None
+        self._counter = self._key = None
         self._length = READ
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -154,6 +156,12 @@ class HotProtocol(Connection):
         if name == b"content-length":
             self._length = 0
             if len(value) > BODY_DIGITS_MAX:
+                self._plain = False
+        elif name == b"idempotency-key":
+            text = value.decode("ascii", "replace")
+            if self._key is None and value.isascii() and 0 < len(value) <= KEY_HEADER_BYTES_MAX and text.isprintable():
+                self._key = text
+            else:
                 self._plain = False
         elif name in UNUSUAL and value.lower() not in UNUSUAL[name]:
             self._plain = False
@@ -194,7 +202,7 @@ class HotProtocol(Connection):
         if not self.parser.should_keep_alive() or self.parser.get_http_version() != "1.1":
             return None
         method = self.parser.get_method()
-        if method == b"GET" and self._length < 0:
+        if method == b"GET" and self._length < 0 and self._key is None:
             name = self.url[len(PREFIX) :].decode("latin-1")
             return name if self._may(Scope.READ, name) else None
         if method == b"POST" and self.url.endswith(SUFFIX):
@@ -279,7 +287,7 @@ class HotProtocol(Connection):
                 self.traffic.failed(failure.status)
                 self.transport.write(self.current(self._reader).failed(failure))
                 return True
-        if not self.node.submit(definition, visitor, self):
+        if not self.node.submit(definition, visitor, self, self._key):
             if self.door.limiting:
                 self.door.give_back(self._sender.client, self._token, 1)
             return False

@@ -31,8 +31,8 @@ COUNT = st.sampled_from([1, 1, 1, 2, 10**9])
 VISIT = st.builds(Visit, st.sampled_from(["plain", "plain.leaf"]), st.none() | NAMED, KEY, COUNT) | st.builds(
     Visit, st.sampled_from(["people", "people.leaf", "mixed", "mixed.leaf"]), NAMED, KEY, COUNT
 )
-SINGLE = st.builds(Visit, st.sampled_from(["plain", "plain.leaf"]), st.none() | NAMED) | st.builds(
-    Visit, st.sampled_from(["people", "people.leaf"]), NAMED
+SINGLE = st.builds(Visit, st.sampled_from(["plain", "plain.leaf"]), st.none() | NAMED, KEY) | st.builds(
+    Visit, st.sampled_from(["people", "people.leaf"]), NAMED, KEY
 )
 REQUESTS = st.lists(st.lists(VISIT, max_size=6) | SINGLE, min_size=1, max_size=12)
 SMALL = {"MESSAGE_BYTES_GOAL": 60, "SECTION_BYTES_MAX": 120}
@@ -130,7 +130,7 @@ def take(outbox: Outbox, requests: list[Any], first: int = 0) -> tuple[dict[int,
     for waiter, request in enumerate(requests, first):
         if isinstance(request, Visit):
             singles[waiter] = pairs_of([request])
-            outbox.add_single(singles[waiter][0][0], request.visitor, waiter)
+            outbox.add_single(singles[waiter][0][0], request.visitor, waiter, request.key)
         else:
             lists[waiter] = pairs_of(request)
             outbox.add(lists[waiter], waiter)

@@ -18,22 +18,27 @@ from footfall.core.visit import Visit
 
 NAMES = [name for name, _ in UNITS]
 KINDS = st.tuples(st.sampled_from(NAMES), st.sampled_from(["none", "short", "long"]), st.sampled_from([1, 1, 2]))
-REQUESTS = st.lists(st.lists(KINDS, min_size=1, max_size=5) | st.just("single"), min_size=1, max_size=6)
+REQUESTS = st.lists(
+    st.lists(KINDS, min_size=1, max_size=5) | st.sampled_from(["none", "short", "long"]), min_size=1, max_size=6
+)
 SMALL = {"MESSAGE_BYTES_GOAL": 60, "SECTION_BYTES_MAX": 120}
+
+
+def key_of(kind: str, visit: str) -> str | None:
+    return {"none": None, "short": f"k{visit}", "long": f"a key of 22 characters: {visit}"}[kind]
 
 
 def answered(outbox: Outbox, requests: list[Any], local: int) -> tuple[dict[str, str], list[Message]]:
     """By visitor, all of them different, the receipts that were handed out; and the log's messages."""
     asked: dict[int, list[str]] = {}
     for waiter, request in enumerate(requests):
-        if request == "single":
+        if isinstance(request, str):  # a single visit
             asked[waiter] = [f"single{waiter}"]
-            ((leaf, visit),) = pairs_of([Visit("plain.leaf", f"single{waiter}")])
-            outbox.add_single(leaf, visit.visitor, waiter)
+            ((leaf, visit),) = pairs_of([Visit("plain.leaf", f"single{waiter}", key_of(request, f"{waiter}"))])
+            outbox.add_single(leaf, visit.visitor, waiter, visit.key)
             continue
-        keys = {"none": "", "short": "k{}", "long": "a key of 22 characters: {}"}
         visits = [
-            Visit(name, f"v{waiter}.{at}", keys[key].format(f"{waiter}.{at}") or None, count)
+            Visit(name, f"v{waiter}.{at}", key_of(key, f"{waiter}.{at}"), count)
             for at, (name, key, count) in enumerate(request)
         ]
         asked[waiter] = [visit.visitor or "" for visit in visits]
