@@ -255,3 +255,10 @@ def test_columns_are_still_known_when_a_log_is_gone_on_with(http: FakeHttp, tmp_
     write(log, log.read_text() + "192.0.2.8\t200\n")
     assert ingest(http, log, form=None).visits == 1
     assert http.visitors == ["192.0.2.7", "192.0.2.8"]
+
+
+def test_a_first_line_that_is_very_long_does_not_hide_the_format(http: FakeHttp, tmp_path: Path) -> None:
+    long = f'192.0.2.7 - - [26/Nov/2026:08:00:00 +0100] "GET /{"x" * 100_000} HTTP/1.1" 200 5 "-" "x"\n'
+    log = write(tmp_path / "log", long + requests(("GET", "/a", 200)))
+    assert ingest(http, log, form=None).form == "combined"
+    assert http.counts == {"shop": 2}

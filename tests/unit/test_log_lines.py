@@ -92,6 +92,11 @@ LINES: list[tuple[Reading, str, Hit]] = [
     ),
     (
         Reading(Format.TRAEFIK),
+        f'192.0.2.7 - - [{TIME}] "GET /"a" HTTP/1.1" 200 5 "-" "a "b" c" 17 "-" "-" 0ms',
+        Hit("192.0.2.7", TIME, 'GET /"a" HTTP/1.1', status="200", agent="a "),
+    ),
+    (
+        Reading(Format.TRAEFIK),
         TRAEFIK,
         Hit("2001:db8::7", "2026-11-26T07:00:00.5Z", None, "GET", "/a?b", "example.com", "404", UA),
     ),
@@ -230,8 +235,8 @@ def test_an_alb_s_client_has_a_port_behind_whatever_address(client: str) -> None
          ("FRA56-P1", "Mozilla/5.0 (X11; Linux x86_64)")),
         (Reading(Format.CLOUDFRONT, head=[CLOUDFRONT_JSON.encode()]), CLOUDFRONT_JSON,
          ("x-edge-location", "cs(User-Agent)", "c-country"), ("SFO53-P7", UA, "")),
-        (Reading(Format.NGINX, NGINX_JSON), LINES[13][1], ("$host", "status"), ("example.com", "200")),
-        (Reading(Format.APACHE, APACHE), LINES[16][1], ("%{x-tenant}i", "D", "%>s"), ("acme", "123", "200")),
+        (Reading(Format.NGINX, NGINX_JSON), LINES[14][1], ("$host", "status"), ("example.com", "200")),
+        (Reading(Format.APACHE, APACHE), LINES[17][1], ("%{x-tenant}i", "D", "%>s"), ("acme", "123", "200")),
     ],
     ids=lambda value: getattr(value, "form", ""),
 )  # fmt: skip
@@ -276,6 +281,8 @@ def test_a_field_that_the_format_lacks_is_refused_with_those_that_it_has(reading
     ("reading", "line"),
     [
         (Reading(Format.CADDY), '{"level":"info","ts":1795676400.5,"msg":"serving initial configuration"}'),
+        (Reading(Format.CADDY), CADDY.replace("http.log.access.log0", "http.log.error")),
+        (Reading(Format.CADDY), CADDY.replace("http.log.access.log0", "http.handlers.reverse_proxy")),
         (Reading(Format.TRAEFIK), '{"level":"info","msg":"Starting provider","time":"2026-11-26T08:00:00Z"}'),
         (Reading(Format.CLOUDFRONT, head=CLOUDFRONT), "#Version: 1.0"),
         (Reading(Format.CLOUDFRONT, head=CLOUDFRONT), CLOUDFRONT[1].decode()),
@@ -313,6 +320,10 @@ def test_a_line_of_another_format_has_a_reason(reading: Reading, line: str, why:
 
 
 def test_columns_come_as_the_log_s_own_header_has_them() -> None:
+    spaced = dialect_of(Reading(Format.CLOUDFRONT, head=[b"#Fields: date time c-ip sc-status cs(User-Agent)"]))
+    assert spaced.read(b"2026-11-26 07:00:00 192.0.2.7 200 Moz+(X)") == Hit(
+        "192.0.2.7", "2026-11-26T07:00:00", status="200", agent="Moz+(X)"
+    )
     timed = dialect_of(Reading(Format.CLOUDFRONT, head=[b"#Fields: timestamp(ms) c-ip"]))
     assert timed.tells == {"time", "address", "fields"}
     assert timed.read(b"1795676400123\t192.0.2.7") == Hit("192.0.2.7", "1795676400123")

@@ -261,13 +261,21 @@ class Client:
             why = cause(error)
             do = "start one with `footfall serve`, or name it by --url"
             if "not trusted" in why:
-                do = "name the certificate of whoever signed it with --ca, or FOOTFALL_CA"
+                do = next((advice for sign, advice in _DISTRUST.items() if sign in why), _UNKNOWN_AUTHORITY)
             raise UnreachableError(f"no node answers at {self.url} ({why}): {do}") from None
         except httpx.TransportError as error:
             raise UnavailableError(f"{self.url} broke off {method} {path}: {cause(error)}") from None
         if response.is_success:
             return response
         raise refusal(self.url, f"{method} {path}", response)
+
+
+_UNKNOWN_AUTHORITY = "name the certificate of whoever signed it with --ca, or FOOTFALL_CA"
+_DISTRUST = {  # what is said of a certificate, and what to do
+    "expired": "it has to be renewed, if this machine's clock is right",
+    "not yet valid": "see that the clocks of this machine and of whoever signed it are right",
+    "mismatch": "name the node with --url as its certificate does, or give it one for this name",
+}
 
 
 def _counter(name: str) -> str:

@@ -154,9 +154,11 @@ def recognise(lines: Sequence[bytes]) -> Format:
     if not told:  # nothing but blank lines and comments
         return Format.CLOUDFRONT if aws.names_columns(sample) else Format.COMBINED
     first = next(line for line in sample if not line.startswith(b"#"))
+    do = "say --format, or --log-format with the server's own"
+    if first.startswith(b"{"):
+        do += "; of other JSON, say --format jsonl --visitor-from field:NAME"
     raise InputError(
-        f"its lines are of no format that is known, as the first: {first[:80].decode(errors='replace')!r}; say "
-        "--format, or --log-format with the server's own"
+        f"its lines are of no format that is known, as the first: {first[:80].decode(errors='replace')!r}; {do}"
     )
 
 

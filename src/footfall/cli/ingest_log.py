@@ -20,8 +20,6 @@ from footfall.cli.sources import HEAD_BYTES, FileReader, Reader, candidate_ids, 
 from footfall.errors import ConfigError, FootfallError, InputError
 from footfall.naming import Names
 
-SNIFFED_BYTES = 1 << 16
-
 
 class Ingest:
     """One log on its way to a node."""
@@ -102,7 +100,7 @@ class Ingest:
                 output.note(
                     f"a stream has no name of its own, so this run cannot be continued; --source {self._source} would"
                 )
-        parse = self._settle(reader.read(0, SNIFFED_BYTES))
+        parse = self._settle(reader.read(0, HEAD_BYTES))
         position = self._messenger.position(self._source)
         if position is not None:
             self._ingester = self._ingest(reader, self._source, position, parse)
@@ -137,7 +135,7 @@ class Ingest:
                     f"the first line of {reader.path} is longer than {HEAD_BYTES:,} bytes: it is not a log"
                 )
             return None
-        parse = self._settle(head[:SNIFFED_BYTES])
+        parse = self._settle(head)
         found = self._find(known, reader)
         if found is None:
             return None

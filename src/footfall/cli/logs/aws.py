@@ -82,7 +82,8 @@ def cloudfront(head: Sequence[bytes], fields: Sequence[str]) -> Dialect:
             if line.startswith(b"#Fields:") and line.removeprefix(b"#Fields:").split() != header.split():
                 return "names other columns than the log's first #Fields: put what follows into a file of its own"
             return Skip.NOTHING
-        values = to_text(line).split("\t")
+        text = to_text(line)
+        values = text.split("\t" if "\t" in text else " ")
         if len(values) != width:
             return f"has {len(values)} of the {width} columns that #Fields names"
         if status is not None and not _STATUS.fullmatch(values[status]):

@@ -15,9 +15,9 @@ _HOST = r"([^ ]{1,255}:\d{1,5}) (?=[^ .:]*+[.:])"  # the port, and an address be
 _COMMON = re.compile(_BEGIN + _QUOTED + _ANSWER + r"(?=\s|$)", re.DOTALL | re.ASCII)
 _COMBINED = re.compile(_BEGIN + _QUOTED + _ANSWER + _AGENTS, re.DOTALL | re.ASCII)
 _VHOST_COMBINED = re.compile(_HOST + _BEGIN + _QUOTED + _ANSWER + _AGENTS, re.DOTALL | re.ASCII)
-_TRAEFIK = re.compile(
-    _BEGIN + _QUOTED + _ANSWER + _AGENTS + r' \d++ "[^"]*+" "[^"]*+" \d++ms\s*$', re.DOTALL | re.ASCII
-)
+_ROUTED = r' \d++ "[^"]*+" "[^"]*+" \d++ms\s*$'
+_TRAEFIK = re.compile(_BEGIN + _QUOTED + _ANSWER + _AGENTS + _ROUTED, re.DOTALL | re.ASCII)
+_TRAEFIK_END = re.compile(f'"{_ROUTED}', re.ASCII)
 
 _LOOSE_HOST = re.compile(r"([^ ]++) [^ ]++ ")
 _LOOSE_ANSWER = re.compile(r'" (\d{3}|-) (?:\d++|-)(?=\s|$)', re.ASCII)
@@ -77,9 +77,11 @@ def vhost_combined() -> Dialect:
 
 def read_traefik(line: bytes) -> Hit | Skip | str:
     """Traefik's own: combined, a number, router and server in quotes, and the duration."""
-    match = _TRAEFIK.match(to_text(line))
-    if match is None:
-        return "is not in Traefik's log format"
+    text = to_text(line)
+    match = _TRAEFIK.match(text)
+    if match is None:  # it escapes no quotes
+        hit = _read_loosely(text, combined=True) if _TRAEFIK_END.search(text) else None
+        return hit or "is not in Traefik's log format"
     address, time, request, status, agent = match.groups()
     return Hit(address, time, request, None, None, None, status, agent)
 

@@ -26,6 +26,7 @@ class _Caddy(msgspec.Struct, gc=False):
     status: int | None = None
     ts: float | str | None = None
     level: str = ""
+    logger: str = ""
 
 
 class _Traefik(msgspec.Struct, gc=False):
@@ -80,7 +81,8 @@ def caddy(fields: Sequence[str]) -> Dialect:
         except _UNREADABLE:
             return "is not an entry of Caddy's log"
         request = entry.request
-        if request is None:  # Caddy writes what else it has to say into the same file, unless told otherwise
+        # Caddy writes all else into the same file, unless told otherwise: also of requests that failed or were proxied.
+        if request is None or (entry.logger and not entry.logger.startswith("http.log.access")):
             return Skip.NOTHING if entry.level else "is not an entry of Caddy's log"
         return Hit(
             request.client_ip or request.remote_ip or _without_port(request.remote_addr),
