@@ -1,5 +1,6 @@
 """The embedded engine runs a real nats-server: its data stays, it comes back, and its directory is its own."""
 
+import errno
 import os
 import signal
 import socket
@@ -54,6 +55,21 @@ async def test_the_log_stays_over_restarts_under_the_same_password(tmp_path: Pat
         assert [message.data for message in messages] == [b"%d %d" % (n // 5, n % 5) for n in range(15)]
         assert await log.get("a.b") == b"2"
         await log.close()
+
+
+async def test_a_disk_that_is_full_is_told_with_the_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    async with Engine(tmp_path, BYTES_MAX):
+        pass
+    monkeypatch.setattr("footfall.durable.replace", full)
+    with pytest.raises(EngineFailedError, match=f"the data directory {tmp_path} cannot be written: No space left on"):
+        async with Engine(tmp_path, BYTES_MAX):
+            pass
+    monkeypatch.undo()
+    async with Engine(tmp_path, BYTES_MAX):
+        pass
 
 
 async def test_a_killed_server_comes_back_on_its_port_and_connections_with_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A node's name in a data directory is one process's."""
+"""A node's name in a data directory is one process's, and the directory can be written."""
 
 import os
 from pathlib import Path
@@ -6,28 +6,28 @@ from pathlib import Path
 import pytest
 
 from footfall.errors import ConfigError, DataInUseError
-from footfall.web.name_lock import having_name
+from footfall.web.name_lock import take_name
 
 
 def test_a_second_of_the_same_name_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
     data = tmp_path / "new"
-    with (
-        having_name(data, "n1"),
-        having_name(data, "n2"),
-        pytest.raises(
-            DataInUseError, match=f"node n1 runs on the data directory {data} already, as process {os.getpid()}"
-        ),
-        having_name(data, "n1"),
-    ):
-        raise AssertionError("both have it")
-    with having_name(data, "n1"):
+    with take_name(data, "n1"), take_name(data, "n2"):
+        for _ in range(2):
+            said = f"node n1 runs on the data directory {data} already, as process {os.getpid()}:"
+            with pytest.raises(DataInUseError, match=said):
+                take_name(data, "n1")
+    take_name(data, "n1").close()
+    assert (data / "node-n1.lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_those_without_a_name_share_a_directory_and_leave_nothing_in_it(tmp_path: Path) -> None:
+    with take_name(tmp_path, ""), take_name(tmp_path, ""):
         pass
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("node", ["n1", ""])
+def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path, node: str) -> None:
     (tmp_path / "file").touch()
-    with (
-        pytest.raises(ConfigError, match=r"the data directory .*file cannot be used: "),
-        having_name(tmp_path / "file", "n1"),
-    ):
-        pass
+    with pytest.raises(ConfigError, match=rf"the data directory {tmp_path}/file cannot be used: "):
+        take_name(tmp_path / "file", node)

@@ -61,7 +61,7 @@ def running_url(data: Path) -> str | None:
         pass
     except OSError as error:
         raise ConfigError(
-            f"{data} is no data directory of footfall serve ({error.strerror}): name the one that it was given by --data"
+            f"{data} is no data directory of footfall serve ({error.strerror}): name the one that --data gave it"
         ) from None
     try:
         return connection_file(data).read_text().strip()
@@ -111,6 +111,11 @@ class Engine:
         try:
             await self._take_directory()
             await self._launch()
+        except OSError as error:  # a disk that is full
+            await self.stop()
+            raise EngineFailedError(
+                f"the data directory {self._data} cannot be written: {error.strerror}; make room, or name another"
+            ) from None
         except BaseException:
             await self.stop()
             raise

@@ -164,9 +164,11 @@ class Spool:
                     self._writing = None  # whether it is written is not known: what comes next goes elsewhere
                 self._failed_s, self.refused = time.monotonic(), self.refused + 1
                 cause = getattr(error, "strerror", None) or error  # without the path: anyone may see it
-                self._why = f"this node's spool cannot be written: {cause}"
-                logger.error("this node's spool cannot be written: %s", error)
+                if self._why != (why := f"this node's spool cannot be written: {cause}"):
+                    logger.error("this node's spool cannot be written: %s", error)
+                self._why = why
                 raise SpoolFullError(self._why) from None
+            self._why = ""
             self.visits_kept += self._writing.tally.add([data for _, data in messages], self._definitions)
         self.filled.set()
 
@@ -178,7 +180,7 @@ class Spool:
 
     def _append(self, file: SpoolFile, messages: Sequence[tuple[int, bytes]]) -> None:
         if (free := shutil.disk_usage(self._directory).free) < DISK_FREE_MIN:
-            raise SpoolFullError(f"its disk has only {free} bytes left")
+            raise SpoolFullError(f"its disk has only {free >> 20} MiB left")
         file.append(messages)
 
     async def window(self) -> Window | None:

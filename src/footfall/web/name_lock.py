@@ -1,39 +1,47 @@
 """Sees that no two processes have one name in one data directory: each would write over what the other remembers."""
 
-import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from footfall.errors import ConfigError, DataInUseError
 
 
-@contextlib.contextmanager
-def having_name(data: Path, node: str) -> Iterator[None]:
-    """Have a node's name in a data directory, for as long as the block takes or the process lives.
+def take_name(data: Path, node: str) -> IO[str]:
+    """Take a node's name in a data directory, until what is returned is closed, or the process ends.
+
+    Args:
+        data: The directory; made if there is none.
+        node: The name. Empty, if the node was given none: it is called by its port then, which nobody else has.
 
     Raises:
         DataInUseError: Another process has it.
         ConfigError: The directory cannot be written.
     """
-    path = data / f"node-{node}.lock"
-    with contextlib.ExitStack() as stack:
-        try:
-            data.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(path.open("a+"))
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
-            raise DataInUseError(
-                f"node {node} runs on the data directory {data} already, as process {owner}: stop that one, or give "
-                "this one another --node and another --data"
-            ) from None
-        except OSError as error:
-            raise ConfigError(f"the data directory {data} cannot be used: {error}") from None
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        file: IO[str] = (data / f"node-{node}.lock").open("a+") if node else _unnamed(data)
+    except OSError as error:
+        raise ConfigError(f"the data directory {data} cannot be used: {error}") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
         file.seek(0)
-        file.truncate()
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
+        owner = file.read().strip() or "unknown"
+        file.close()
+        if not isinstance(error, BlockingIOError):
+            raise ConfigError(f"the data directory {data} cannot be locked: {error}") from None
+        raise DataInUseError(
+            f"node {node} runs on the data directory {data} already, as process {owner}: stop that one, or give "
+            "this one another --node and another --data"
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def _unnamed(data: Path) -> IO[str]:
+    return TemporaryFile("a+", dir=data)

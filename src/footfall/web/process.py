@@ -29,7 +29,7 @@ from footfall.web.connection import Limits
 from footfall.web.descriptors import room_for
 from footfall.web.door import Door
 from footfall.web.logs import log_to_stderr
-from footfall.web.name_lock import having_name
+from footfall.web.name_lock import take_name
 from footfall.web.renewal import Renewal
 from footfall.web.server import LEAVE_S, HttpServer, advertised, bind, listening_at
 from footfall.web.systemd import Systemd
@@ -110,8 +110,6 @@ async def running(config: Config, hung_up: asyncio.Event | None = None) -> Async
     config = msgspec.structs.replace(config, http_port=bound.getsockname()[1])
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(bound.close)
-        if config.node:  # the name of one that has none holds its port, which nobody else has
-            stack.enter_context(having_name(Path(config.data), config.node))
         if tracing.wanted(config.otlp_endpoint, os.environ):
             stack.push_async_callback(asyncio.to_thread, _begin_tracing(config))
         urls = config.nats
@@ -119,6 +117,7 @@ async def running(config: Config, hung_up: asyncio.Event | None = None) -> Async
             engine = Engine(Path(config.data), config.log_bytes_max)
             urls = (await engine.start(),)
             stack.push_async_callback(engine.stop)
+        stack.enter_context(take_name(Path(config.data), config.node))
         known = remembered(Path(config.data))
         log = await opening.connect(config, urls, name=config.node or "footfall", known=known)
         stack.push_async_callback(log.close)

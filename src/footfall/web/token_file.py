@@ -79,7 +79,7 @@ class TokenFile:
 
     def _parse(self, seen: bytes | str) -> Tokens:
         if isinstance(seen, str):
-            raise ConfigError(f"{self._path} {seen}")
+            raise ConfigError(f"the file of tokens {self._path} {seen}")
         try:
             text = seen.decode()
         except UnicodeDecodeError:

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from node_cluster import Cluster, visits
+from node_cluster import Cluster, until, visits
 from node_line import counted, soon
 
 from footfall.errors import LogRewoundError, NotReadyError
@@ -63,9 +63,12 @@ async def test_a_memory_that_cannot_be_written_is_reported_and_costs_nothing_els
     node = await cluster.start("n1", data=str(tmp_path / "data"))
     (tmp_path / "data").write_text("in the way")
     await asyncio.sleep(3)
-    assert "cannot be written" in caplog.text
+    assert caplog.text.count("the acknowledged position cannot be written") == 1
+    assert "the data directory cannot be written" in node.warnings()[0]
     await node.add(visits("a"))
     assert not node.problems()
+    (tmp_path / "data").unlink()
+    await until(lambda: not node.warnings())
 
 
 async def test_nodes_that_share_a_directory_share_the_secret_of_receipts(cluster: Cluster, tmp_path: Path) -> None:
