@@ -139,3 +139,20 @@ def test_a_hit_is_sent_again_under_the_same_key(
     assert len(set(keys)) == 1
     assert keys[0] == "mine" or len(keys[0]) >= 22, "long enough to be a receipt"
     assert "receipt r" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("said", "do"),
+    [
+        ("certificate has expired", "it has to be renewed, if this machine's clock is right"),
+        ("certificate is not yet valid", "see that the clocks of this machine and of whoever signed it are right"),
+        ("Hostname mismatch, certificate is not valid for 'localhost'.", "name the node with --url as its certificate"),
+        ("unable to get local issuer certificate", "name the certificate of whoever signed it with --ca"),
+    ],
+)
+def test_what_is_to_be_done_about_a_certificate_depends_on_what_is_wrong_with_it(said: str, do: str) -> None:
+    def distrust(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError(f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {said} (_ssl.c:1010)")
+
+    with pytest.raises(UnavailableError, match=f"its certificate is not trusted: {said.lower()}.*: {do}"):
+        speaking(distrust).read("shop")
