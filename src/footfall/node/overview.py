@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from array import array
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOK_S = 1.0  # between two looks at the sum of all
+SUMMED_AT_ONCE = 50_000  # counters, before others get a turn: 0.2 ms
 MILESTONES_SHOWN_MAX = 100
 
 
@@ -49,11 +52,11 @@ class Overview:
 
     async def _look(self) -> None:
         await self._catalogue.catch_up()
-        totals = np.frombuffer(self._node.table.totals, np.int64) if self._node.table.totals else np.zeros(0, np.int64)
-        roots = np.frombuffer(self._catalogue.roots, np.int32) if self._catalogue.roots else np.zeros(0, np.int32)
-        tops = totals[roots[roots < len(totals)]]
-        rough = int(tops.sum(dtype=np.float64))  # each may have 2**63 - 1: the exact sum would overflow
-        self._total = int(tops.sum()) if rough < 1 << 62 else rough
+        total, roots = 0, self._catalogue.roots
+        for begin in range(0, len(roots), SUMMED_AT_ONCE):
+            total += summed(self._node.table.totals, roots[begin : begin + SUMMED_AT_ONCE])
+            await asyncio.sleep(0)
+        self._total = total
         self._rate.see(time.monotonic(), self._total)
 
     def read(self) -> OverviewReading:
@@ -110,6 +113,17 @@ class Overview:
         left = max(standing.n - reading.value, 0)
         projected_s = round(left / per_s, 3) if standing.open and per_s > 0 else None
         return PacedMilestone(**msgspec.structs.asdict(reading), rate_per_s=round(per_s, 3), projected_s=projected_s)
+
+
+def summed(totals: array[int], numbers: array[int]) -> int:
+    """What some counters have together. Those that are too new to have a total have nothing."""
+    if not totals or not numbers:
+        return 0  # numpy takes no buffer of nothing
+    known, picked = np.frombuffer(totals, np.int64), np.frombuffer(numbers, np.int32)
+    values = known[picked[picked < len(known)]]
+    if values.sum(dtype=np.float64) < 1 << 62:
+        return int(values.sum())
+    return sum(values.tolist())  # each may have 2**63 - 1
 
 
 def shown(standings: list[Standing], value: Callable[[str], int], shown_max: int) -> list[Standing]:

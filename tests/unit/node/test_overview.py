@@ -1,6 +1,7 @@
 """The overview tells what a node knows of the whole, and how fast it grows."""
 
 import asyncio
+from array import array
 
 import pytest
 from node_cluster import Cluster, until, visits
@@ -11,7 +12,7 @@ from footfall.core.position import Position
 from footfall.core.visit import Visit
 from footfall.errors import NotReadyError
 from footfall.node.node import Node
-from footfall.node.overview import shown
+from footfall.node.overview import shown, summed
 
 
 @pytest.fixture
@@ -74,6 +75,20 @@ async def test_what_waits_is_told_while_the_log_is_away(cluster: Cluster, node: 
     found = node.overview.read()
     assert found.spool is not None
     assert (found.spool.visits, found.spool.spooling) == (7, True)
+
+
+def test_what_counters_have_together_is_exact_beyond_what_an_integer_of_the_machine_holds() -> None:
+    totals = array("q", [5, 2**63 - 1, 7, 2**63 - 1])
+    assert summed(totals, array("i", [0, 2])) == 12
+    assert summed(totals, array("i", [0, 1, 3, 4])) == 2**64 + 3  # the last is too new to have any
+    assert summed(array("q"), array("i", [0])) == summed(totals, array("i")) == 0
+
+
+async def test_many_counters_are_added_up_in_parts(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("footfall.node.overview.SUMMED_AT_ONCE", 2)
+    await node.add([visit for number in range(9) for visit in visits(f"root-{number}", number)])
+    await asyncio.sleep(2)
+    assert node.overview.read().total == sum(range(9))
 
 
 async def test_it_names_servers_without_their_passwords(cluster: Cluster) -> None:
