@@ -36,7 +36,7 @@ from footfall.log import opening
 from footfall.log.memory import MemoryLog, Storage
 from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT
 from footfall.node.node import Node
-from footfall.node.producer import Producer
+from footfall.node.producer import Producer, Taken
 
 RATE = 60_000  # visits a second
 REQUEST_VISITS = 50
@@ -83,7 +83,7 @@ async def send(nats: str, counter: str, rate: float, seconds: float) -> None:
     producer = Producer(log, definitions, secrets.token_bytes(16), False, lambda: next(turn))
     running = asyncio.create_task(producer.run())
     pairs = [(leaf, Visit(counter, f"203.0.113.{n}")) for n in range(REQUEST_VISITS)]
-    started_s, sent, waiting = time.monotonic(), 0, set[asyncio.Task[list[str]]]()
+    started_s, sent, waiting = time.monotonic(), 0, set[asyncio.Task[Taken]]()
     while (elapsed_s := time.monotonic() - started_s) < seconds:
         while sent < elapsed_s * rate:
             task = asyncio.create_task(producer.add(pairs, durable=True))

@@ -73,7 +73,7 @@ def free_ports(count: int = 1) -> int:
         with contextlib.ExitStack() as stack:
             first = stack.enter_context(socket.socket())
             first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
+            port: int = first.getsockname()[1]
             try:
                 for offset in range(1, count):
                     stack.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))

@@ -75,7 +75,7 @@ def ingested(url: str, path: Path, counter: str, *flags: str) -> dict[str, float
         "-m",
         "footfall.cli",
         "ingest",
-        path,
+        str(path),
         "--counter",
         counter,
         "--url",

@@ -26,12 +26,21 @@ import uvloop
 TICK_S = 0.001
 SECONDS_MAX = 60.0
 KEY = "benchmark-{:022d}"
-WRK_KEYS = """
-local number = {start} * 1000
+VISITOR = "{visitor}"  # in a body: one of so many
+VISITORS = 1_000
+WRK = """
+wrk.method = 'POST'
+wrk.headers['content-type'] = 'application/json'
+local keyed, number, bodies, requests = %(keyed)s, %(start)d, {%(bodies)s}, {}
+init = function()
+  for index, body in ipairs(bodies) do requests[index] = wrk.format(nil, nil, nil, body) end
+end
 request = function()
   number = number + 1
-  wrk.headers['idempotency-key'] = string.format('benchmark-%022d', number)
-  return wrk.format()
+  local index = number %% #bodies + 1
+  if not keyed then return requests[index] end
+  wrk.headers['idempotency-key'] = string.format('benchmark-%%022d', number)
+  return wrk.format(nil, nil, nil, bodies[index])
 end
 """
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -118,12 +127,20 @@ class _Run:
 
 async def _generate(url: str, connections: int, seconds: float, body: str, rate: float, keyed: bool) -> Load:
     parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
     method = "POST" if body else "GET"
     head = f"{method} {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
-    if body:
-        head += f"content-type: application/json\r\ncontent-length: {len(body.encode())}\r\n"
-    keys = (f"idempotency-key: {KEY.format(number)}\r\n" if keyed else "" for number in count(time.time_ns()))
-    run = _Run((f"{head}{key}\r\n{body}".encode() for key in keys), rate)
+    bodies = _bodies(body)
+
+    def requests() -> Iterator[bytes]:
+        for number in count(time.time_ns()):
+            sent = bodies[number % len(bodies)]
+            kind = f"content-type: application/json\r\ncontent-length: {len(sent.encode())}\r\n" if sent else ""
+            key = f"idempotency-key: {KEY.format(number)}\r\n" if keyed else ""
+            yield f"{head}{kind}{key}\r\n{sent}".encode()
+
+    run = _Run(requests(), rate)
     loop = asyncio.get_running_loop()
     made = [
         (await loop.create_connection(lambda: _Connection(run), parts.hostname, parts.port))[1]
@@ -148,6 +165,12 @@ async def _generate(url: str, connections: int, seconds: float, body: str, rate:
     return Load(len(latencies_ms) / taken_s, middle, high, run.refused, "own generator")
 
 
+def _bodies(body: str) -> list[str]:
+    if VISITOR not in body:
+        return [body]
+    return [body.replace(VISITOR, f"198.51.{number >> 8}.{number & 255}") for number in range(VISITORS)]
+
+
 def _milliseconds(text: str) -> float:
     number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]
     return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
@@ -158,10 +181,9 @@ def _wrk(wrk: str, url: str, connections: int, seconds: float, body: str, keyed:
         command = [wrk, "-t", "1", "-c", str(connections), "-d", f"{seconds:.0f}s", "--latency"]
         if body:
             script = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "post.lua"
-            script.write_text(
-                f"wrk.method = 'POST'\nwrk.body = [==[{body}]==]\nwrk.headers['content-type'] = 'application/json'\n"
-                + (WRK_KEYS.format(start=time.time_ns() // 1_000_000) if keyed else "")
-            )
+            bodies = ", ".join(f"[==[{one}]==]" for one in _bodies(body))
+            start = time.time_ns() // 1_000  # a number of Lua holds 53 bits
+            script.write_text(WRK % {"keyed": str(keyed).lower(), "start": start, "bodies": bodies})
             command += ["-s", str(script)]
         out = subprocess.run([*command, url], capture_output=True, text=True, timeout=seconds + 30, check=True).stdout
     rate = re.search(r"Requests/sec: +([\d.]+)", out)
@@ -179,9 +201,15 @@ def _wrk(wrk: str, url: str, connections: int, seconds: float, body: str, keyed:
 
 
 def http(url: str, connections: int, seconds: float, body: str = "", rate: float = 0, keyed: bool = False) -> Load:
-    """Send one request again and again; POST if it has a body. Blocks; the load comes from another process.
+    """Send requests; POST if it has a body. Blocks; the load comes from another process.
 
-    ``keyed``: each with an idempotency key of its own.
+    Args:
+        url: Of a node on loopback.
+        connections: Each has one request under way.
+        seconds: How long.
+        body: ``{visitor}`` in it is another one of 1,000 each time.
+        rate: Requests a second; 0 for as many as are answered.
+        keyed: Each request has an idempotency key of its own.
     """
     wrk = shutil.which("wrk")
     if wrk is not None and not rate:

@@ -104,14 +104,15 @@ def measured(ask: Callable[[int], None], seconds: float) -> tuple[float, float]:
 
 def rows(state: str, url: str, seconds: float) -> Iterator[list[str]]:
     """A row for each way, with a node in some state."""
-    for kind, app, wrap, asking in (
+    ways: tuple[tuple[str, Any, Any, Callable[[Any], Callable[[int], None]]], ...] = (
         ("ASGI", _asgi, footfall.FootfallMiddleware, _ask_asgi),
         ("WSGI", _wsgi, footfall.WSGIMiddleware, _ask_wsgi),
-    ):
+    )
+    for kind, app, wrap, asking in ways:
         bare = measured(asking(app), seconds)
         for way, counter, options in WAYS:
             client = footfall.Client(url, exit_timeout_s=0)
-            middleware: Any = wrap(app, counter=counter, client=client, **options)  # type: ignore[operator]
+            middleware = wrap(app, counter=counter, client=client, **options)
             with_it = measured(asking(middleware), seconds)
             client.close()
             yield [f"{kind}, {way}", state, *(f"{one - other:.1f}" for one, other in zip(with_it, bare, strict=True))]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -36,7 +37,7 @@ class Way(NamedTuple):
 
 WAYS = (
     Way("one visit a request, hot path", "/v1/counters/shop/visits", '{"visitor":"203.0.113.7"}'),
-    Way("one visit with a key, application", "/v1/counters/shop/visits", '{"visitor":"203.0.113.7","count":2}'),
+    Way("one visit with a key", "/v1/counters/shop/visits", '{"visitor":"203.0.113.7","count":2}'),
     Way("1,000 visits a request", "/v1/counters/shop/visits", f'{{"visitors":[{VISITORS}]}}'),
     Way("exact reads", "/v1/counters/shop?consistency=linearizable", ""),
 )
@@ -54,7 +55,7 @@ class _OpenRun(_Run):
     """Requests that fall due at a rate."""
 
     def __init__(self, request: bytes, rate: float, connections_max: int) -> None:
-        super().__init__(request, rate)
+        super().__init__(repeat(request), rate)
         self.answers: list[Answer] = []
         self.unsent = self.opened = 0
         self.connections_max = connections_max
@@ -182,7 +183,7 @@ def measure(ways: list[int], times: float, seconds: float, connections_max: int)
                 urllib.request.urlopen(put, timeout=10).close()
                 sustainable = _said(_load(url, number, 0, 4, 64))["rate"]
                 load = _load(url, number, times * sustainable, seconds, connections_max)
-                memory = []
+                memory: list[float] = []
                 while load.poll() is None and len(memory) < 2 * SECONDS_MAX:
                     memory.append(_resident_mb(child.pid))
                     time.sleep(0.5)

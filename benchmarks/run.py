@@ -21,7 +21,7 @@ from footfall.config import Topology
 
 SECONDS = 4.0
 COUNTED_S_MAX = 30.0
-VISIT = '{"visitor": "203.0.113.7"}'
+VISIT = '{"visitor": "{visitor}"}'
 _names = itertools.count()
 
 
@@ -34,7 +34,7 @@ async def published(running: Running, mode: str, size: int, what: str, n: int = 
     command = [sys.executable, "-m", "benchmarks.straight", running.nats, counter, mode, "--size", str(size)]
     done = await _elsewhere([*command, "--seconds", str(SECONDS)])
     ended_s = time.perf_counter()
-    told = json.loads(done)
+    told: dict[str, float] = json.loads(done)
 
     async def counted() -> bool:
         return await running.value(counter) == told["sent"]
