@@ -49,7 +49,7 @@ def by_path(paths: tuple[str, ...], excluded: tuple[str, ...]) -> Rule:
         target = target_of(hit)
         if target is None:
             return "does not tell the path, which --path and --exclude-path need"
-        path = ORIGIN.sub("", target, count=1) or "/"
+        path = target if target.startswith("/") else ORIGIN.sub("", target, count=1) or "/"
         wanted = not paths or path.startswith(paths)
         return None if wanted and not (excluded and path.startswith(excluded)) else Skip.FILTERED
 

@@ -83,6 +83,7 @@ def percent_decoded(text: str) -> str:
     return unquote(unquote(text)) if "%" in text else text
 
 
+@lru_cache(1)  # filters and the counter's name ask for the same line's, one after the other
 def split_request(request: str) -> tuple[str, str]:
     """Method and target of a request's first line; empty where there are none."""
     method, _, rest = request.partition(" ")
