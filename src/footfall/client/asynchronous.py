@@ -14,11 +14,12 @@ import httpx
 from footfall.client import policy, requests
 from footfall.client.engine import Engine, Send, Statistics
 from footfall.client.events import Event, EventParser
+from footfall.client.network import CLOSED, AsyncNetwork
 from footfall.client.patience import Patience
 from footfall.client.requests import Asking, Receipt
-from footfall.client.settings import CONNECT_TIMEOUT_S, KEEP_S_MIN, Options, Settings, settings
+from footfall.client.settings import KEEP_S_MIN, Options, Settings, settings
 from footfall.client.spool import Spool
-from footfall.client.sync import CLOSED, FLUSH_TIMEOUT_S, HIT_TIMEOUT_S, VALUE_TIMEOUT_S
+from footfall.client.sync import FLUSH_TIMEOUT_S, HIT_TIMEOUT_S, VALUE_TIMEOUT_S
 from footfall.errors import ConfigError, FootfallError, UnavailableError
 
 logger = logging.getLogger("footfall.client")
@@ -58,7 +59,7 @@ class AsyncClient:
         if chosen.on_full == "block":
             raise ConfigError('on_full is "block", which would stop the event loop; it must be drop or raise here')
         self.settings = chosen
-        self._http = httpx.AsyncClient(**requests.http_options(chosen), transport=transport)
+        self._network = AsyncNetwork(chosen, transport)
         store = None if chosen.spool is None else Spool(Path(chosen.spool), chosen.spool_bytes_max)
         self._engine = Engine(chosen, store, time.time)
         self._on_disk = store is not None
@@ -86,7 +87,7 @@ class AsyncClient:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             self._engine.close()
             self._engine.tell_left()
-            await self._http.aclose()
+            await self._network.close()
 
     def increment(self, name: str, visitor: str | None = None, count: int = 1, key: str | None = None) -> None:
         """Count a visit, soon. Returns at once, whether nodes answer or not. See ``Client.increment``."""
@@ -167,41 +168,25 @@ class AsyncClient:
     async def _ask(self, asked: Asking, timeout_s: float, read: Callable[[str, httpx.Response], _Answer]) -> _Answer:
         patience = Patience(self.settings.urls, self._url, timeout_s, time.monotonic(), counts=asked.body is not None)
         while True:
-            attempt = patience.begin(time.monotonic(), self.settings.answer_timeout_s)
+            url, longest_s, age_s = patience.begin(time.monotonic(), self.settings.answer_timeout_s)
             try:
-                answer = await self._send(attempt.url, asked._replace(age_s=attempt.age_s), read, attempt.longest_s)
+                answer = read(url, await self._network.ask(url, asked._replace(age_s=age_s), longest_s))
             except FootfallError as error:
                 await asyncio.sleep(patience.failed(error, time.monotonic(), random.random()))  # noqa: S311
             else:
                 self._url = patience.at
                 return answer
 
-    async def _send(
-        self, url: str, asked: Asking, read: Callable[[str, httpx.Response], _Answer], longest_s: float
-    ) -> _Answer:
-        timeout = requests.timeout(longest_s)
-        try:
-            response = await self._http.request(
-                asked.method, url + asked.path, content=asked.body, headers=asked.headers, timeout=timeout
-            )
-        except httpx.TransportError as error:
-            raise requests.network_error(url, asked, error) from None
-        return read(url, response)
-
     async def _stream(self, url: str, asked: Asking, parser: EventParser) -> AsyncIterator[Event]:
-        try:
-            headers = {"accept": "text/event-stream", **parser.headers}
-            timeout = httpx.Timeout(SILENCE_S_MAX, connect=CONNECT_TIMEOUT_S)
-            async with self._http.stream(asked.method, url + asked.path, headers=headers, timeout=timeout) as response:
-                if not response.is_success:
-                    await response.aread()
-                    requests.raise_refusal(url, asked, response)
-                parser.begin()
-                async for line in response.aiter_lines():
-                    if (event := parser.line(line)) is not None:
-                        yield event
-        except httpx.TransportError as error:
-            raise requests.network_error(url, asked, error) from None
+        headers = {"accept": "text/event-stream", **parser.headers}
+        async with self._network.stream(url, asked, SILENCE_S_MAX, headers) as response:
+            if not response.is_success:
+                await response.aread()
+                requests.raise_refusal(url, asked, response)
+            parser.begin()
+            async for line in response.aiter_lines():
+                if (event := parser.line(line)) is not None:
+                    yield event
 
     async def _run(self) -> None:
         while True:
@@ -236,9 +221,10 @@ class AsyncClient:
             await asyncio.to_thread(self._engine.keep, time.monotonic())
 
     async def _deliver(self, send: Send) -> FootfallError | None:
-        asked, longest_s = requests.asking_to_store(send.body, send.age_s), self.settings.answer_timeout_s
+        asked = requests.asking_to_store(send.body, send.age_s)
         try:
-            await self._send(send.url, asked, lambda url, response: requests.stored_of(url, asked, response), longest_s)
+            answer = await self._network.ask(send.url, asked, self.settings.answer_timeout_s)
+            requests.stored_of(send.url, asked, answer)
         except FootfallError as error:
             return error
         except Exception as error:  # of httpx, or of a bug: visits wait, and are not lost with the task

@@ -1,20 +1,16 @@
 """What a client asks of a node, and what the answers mean: bytes and values, for whichever way they are sent. Pure."""
 
 import secrets
-import ssl
 from math import ceil
-from typing import Literal, NamedTuple, TypedDict, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
-from footfall.client.access import authorization, verification
-from footfall.client.refusals import cause, foreign, refusal
-from footfall.client.settings import CONNECT_TIMEOUT_S, Settings
+from footfall.client.refusals import foreign, refusal
 from footfall.core.names import check_name
 from footfall.core.visit import Visit, check_visit
-from footfall.errors import UnavailableError, UnreachableError
 
 KEY_BYTES = 16  # 22 characters: a key that is its own receipt, so that a lost answer loses no receipt
 
@@ -101,7 +97,7 @@ def asking_for_events(counter: str) -> Asking:
 
 def receipt_of(counter: str, url: str, asked: Asking, response: httpx.Response) -> Receipt:
     """The receipt in an answer. Raises FootfallError."""
-    answer = _decoded(url, asked, response, _Accepted)
+    answer = decoded(url, asked, response, _Accepted)
     if len(answer.receipts) != 1:
         raise foreign(url, str(asked), response, f"{len(answer.receipts)} receipts for a visit")
     return Receipt(counter, answer.receipts[0], answer.stored, answer.accepted)
@@ -109,12 +105,12 @@ def receipt_of(counter: str, url: str, asked: Asking, response: httpx.Response) 
 
 def value_of(url: str, asked: Asking, response: httpx.Response) -> int:
     """The value in an answer. Raises FootfallError."""
-    return _decoded(url, asked, response, _Reading).value
+    return decoded(url, asked, response, _Reading).value
 
 
 def stored_of(url: str, asked: Asking, response: httpx.Response) -> None:
     """Raises FootfallError unless the visits are stored."""
-    _decoded(url, asked, response, _Accepted)
+    decoded(url, asked, response, _Accepted)
 
 
 def raise_refusal(url: str, asked: Asking, response: httpx.Response) -> None:
@@ -123,44 +119,10 @@ def raise_refusal(url: str, asked: Asking, response: httpx.Response) -> None:
         raise refusal(url, str(asked), response)
 
 
-def _decoded(url: str, asked: Asking, response: httpx.Response, shape: type[_Answer]) -> _Answer:
+def decoded(url: str, asked: Asking, response: httpx.Response, shape: type[_Answer]) -> _Answer:
+    """What an answer says. Raises FootfallError if it is a refusal, or no node's."""
     raise_refusal(url, asked, response)
     try:
         return msgspec.json.decode(response.content, type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise foreign(url, str(asked), response, str(error)) from None
-
-
-def network_error(url: str, asked: Asking, error: httpx.TransportError) -> UnavailableError:
-    """What it means that nothing was answered: UnreachableError if nothing was sent either."""
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
-        why = cause(error)
-        unknown = "issuer" in why or "self-signed" in why
-        do = ": give the certificate of whoever signed it as ca, or in FOOTFALL_CA" if unknown else ""
-        return UnreachableError(f"no node answers at {url} ({why}){do}")
-    return UnavailableError(f"{url} broke off {asked}: {cause(error)}")
-
-
-def timeout(longest_s: float) -> httpx.Timeout:
-    """How long a node may take to answer."""
-    return httpx.Timeout(longest_s, connect=min(CONNECT_TIMEOUT_S, longest_s))
-
-
-class HttpOptions(TypedDict):
-    """What httpx needs to know to reach the nodes."""
-
-    timeout: httpx.Timeout
-    headers: dict[str, str]
-    verify: ssl.SSLContext | bool
-    trust_env: bool
-
-
-def http_options(settings: Settings) -> HttpOptions:
-    """How the nodes are reached. Raises ConfigError if certificates cannot be read."""
-    secure = next((url for url in settings.urls if url.startswith("https:")), settings.urls[0])
-    return {
-        "timeout": timeout(settings.answer_timeout_s),
-        "headers": authorization(settings.token),
-        "verify": verification(secure, settings.ca if secure.startswith("https:") else None),
-        "trust_env": False,  # a proxy from the environment would hide loopback
-    }

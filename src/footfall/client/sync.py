@@ -13,6 +13,7 @@ import httpx
 
 from footfall.client import lifetimes, policy, requests
 from footfall.client.engine import Engine, Send, Statistics
+from footfall.client.network import CLOSED
 from footfall.client.nodes import Nodes
 from footfall.client.requests import Receipt
 from footfall.client.settings import KEEP_S_MIN, Options, Settings, settings
@@ -23,7 +24,6 @@ logger = logging.getLogger("footfall.client")
 HIT_TIMEOUT_S = 30.0
 VALUE_TIMEOUT_S = 3.0  # a page shows it, and somebody waits for the page
 FLUSH_TIMEOUT_S = 30.0
-CLOSED = "the client is closed"
 
 
 class Client:
@@ -90,7 +90,7 @@ class Client:
     def forked(self) -> None:
         """Begin anew in a process that was forked: the parent sends what waits."""
         self._engine.abandon()
-        lifetimes.abandon(self._engine, self._nodes.connections)
+        lifetimes.abandon(self._engine, self._nodes.network)
         self._nodes.renew()
         self._renew()
 

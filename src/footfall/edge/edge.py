@@ -11,9 +11,10 @@ import uvloop
 
 from footfall.client import lifetimes
 from footfall.client.buffer import Buffer
+from footfall.client.network import CLOSED
 from footfall.client.requests import Receipt
 from footfall.client.settings import Options, settings
-from footfall.client.sync import CLOSED, FLUSH_TIMEOUT_S, HIT_TIMEOUT_S, VALUE_TIMEOUT_S, Client
+from footfall.client.sync import FLUSH_TIMEOUT_S, HIT_TIMEOUT_S, VALUE_TIMEOUT_S, Client
 from footfall.edge.driving import FLUSH_VISITS_MAX, Driver
 from footfall.errors import BufferFullError, ConfigError
 from footfall.log.access import Access, identity, tls_context

@@ -2,14 +2,13 @@
 
 from typing import NamedTuple, TypeVar
 
-import httpx
 import msgspec
 
-from footfall.client.refusals import foreign, refusal
-from footfall.client.requests import Asking, http_options, network_error
+from footfall.client.network import AsyncNetwork
+from footfall.client.requests import Asking, decoded
 from footfall.client.settings import Settings
 from footfall.core.names import Unit, lineage
-from footfall.errors import FootfallError, UnavailableError
+from footfall.errors import UnavailableError
 
 TIMEOUT_S = 2.0
 FILL_MAX = 0.9  # of the log, for visits: the rest is for control messages, or a full log could never be trimmed
@@ -57,7 +56,7 @@ class Nodes:
 
     def __init__(self, settings: Settings) -> None:
         self._urls = settings.urls
-        self._http = httpx.AsyncClient(**http_options(settings) | {"timeout": httpx.Timeout(TIMEOUT_S)})
+        self._network = AsyncNetwork(settings)
 
     async def site(self) -> Site:
         """How the log is. Raises FootfallError."""
@@ -79,26 +78,14 @@ class Nodes:
 
     async def close(self) -> None:
         """End the connections."""
-        await self._http.aclose()
+        await self._network.close()
 
     async def _ask(self, path: str, shape: type[_Shape]) -> _Shape:
-        failure: FootfallError | None = None
+        asked, failure = Asking("GET", path), None
         for url in self._urls:
             try:
-                return await self._answer(url, Asking("GET", path), shape)
+                return decoded(url, asked, await self._network.ask(url, asked, TIMEOUT_S), shape)
             except UnavailableError as error:
                 failure = error
         assert failure is not None
         raise failure
-
-    async def _answer(self, url: str, asked: Asking, shape: type[_Shape]) -> _Shape:
-        try:
-            response = await self._http.get(url + asked.path)
-        except httpx.TransportError as error:
-            raise network_error(url, asked, error) from None
-        if not response.is_success:
-            raise refusal(url, str(asked), response)
-        try:
-            return msgspec.json.decode(response.content, type=shape)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise foreign(url, str(asked), response, str(error)) from None

@@ -68,6 +68,17 @@ def test_increments_are_sent_together(client: footfall.Client, nodes: FakeNodes)
     assert client.statistics == footfall.Statistics(200, 0, 0, 0, 0, 0)
 
 
+def test_a_program_that_logs_gets_no_line_for_a_request(
+    client: footfall.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    client.increment("shop")
+    client.hit("shop")
+    assert client.flush()
+    assert client.value("shop") == 2
+    assert not caplog.records
+
+
 def test_nothing_is_sent_before_the_first_visit(client: footfall.Client, nodes: FakeNodes) -> None:
     assert client.flush()
     assert not nodes.requests
