@@ -62,6 +62,15 @@ def test_a_visit_made_elsewhere_rolls_the_count(site: Site, page: Page) -> None:
     expect(page.get_by_test_id("phase")).to_have_text("phase ap · available")
 
 
+def test_a_span_of_time_without_a_curve_says_when_there_will_be_one(site: Site, page: Page) -> None:
+    site.visit("just-begun")
+    page.goto(f"{site.url}/#/just-begun")
+    count(page, "1")
+    for span, said in (("Year", "every hour"), ("Hour", "every ten seconds")):
+        page.get_by_role("button", name=span, exact=True).click()
+        expect(page.locator(".plot")).to_contain_text(said)
+
+
 def test_the_tree_is_used_by_keyboard(site: Site, page: Page) -> None:
     site.visits([("tree.a.one", "ann"), ("tree.a.two", "ann"), ("tree.b", "ann")])
     page.goto(site.url)
@@ -85,6 +94,8 @@ def test_the_tree_is_used_by_keyboard(site: Site, page: Page) -> None:
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     expect(page.locator(item("tree.a.two"))).to_have_count(0)
+    page.goto(f"{site.url}/#/tree.a.one")
+    expect(page.locator(item("tree.a.two"))).to_be_visible()  # the tree opens where what is shown stands
 
 
 def test_a_counter_is_found_by_a_part_of_its_name(site: Site, page: Page) -> None:
@@ -181,6 +192,7 @@ def test_a_killed_node_shows_and_its_partitions_move(site: Site, page: Page) -> 
 
 def test_a_lost_connection_is_shown_and_recovers(site: Site, watched: Watched, page: Page) -> None:
     watched.expected += ["net::ERR_", "status of 503"]
+    page.clock.install()
     page.goto(f"{site.url}/#/google.gmail")
     expect(page.get_by_text("Live", exact=True).first).to_be_visible()
     expect(page.locator(".bars li")).to_have_count(16)  # all is there that must stay
@@ -193,9 +205,11 @@ def test_a_lost_connection_is_shown_and_recovers(site: Site, watched: Watched, p
     expect(page.get_by_test_id("count")).to_have_text(before)
     expect(page.locator(".bars li")).to_have_count(16)
     assert barriers(page, ignored=["color-contrast"]) == []  # what is old is grey on purpose
+    page.clock.pause_at(page.evaluate("Date.now() + 1_000"))  # or the page comes back before the button is used
     site.visit("google.gmail")
     site.nodes[0].start()
     banner.get_by_role("button", name="Try now").click()
+    page.clock.resume()
     expect(banner).to_have_count(0)
     expect(page.locator(".page.old")).to_have_count(0)
     expect(page.get_by_test_id("count")).not_to_have_text(before)

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page
@@ -143,3 +144,31 @@ def test_a_chart_shows_its_whole_span_and_a_live_one_what_is_known(scripts: Page
         ("1e9 - 600, 120, true, 1e9", [1e9 - 120, 1e9]),
     ):
         assert call(scripts, "chart", "rangeOf", arguments) == shown
+
+
+def test_a_search_goes_on_until_it_has_found_something_or_is_at_the_end(scripts: Page) -> None:
+    reading = {"counter": "z.needle", "value": 7, "unit": "visits", "sequence": 1, "children": 0}
+    pages: dict[str, Any] = {
+        "": {"counters": [], "next": "m"},
+        "m": {"counters": [], "next": "y"},
+        "y": {"counters": [reading], "next": None},
+    }
+
+    def answer(route: Any) -> None:
+        asked = parse_qs(urlsplit(route.request.url).query)
+        found = pages[asked.get("after", [""])[0]] if asked["search"] == ["needle"] else {"counters": [], "next": None}
+        route.fulfill(json=found)
+
+    scripts.route("http://footfall.test/v1/counters?**", answer)
+    lists = scripts.evaluate(
+        """async () => {
+            const { more, tree } = await import('/dashboard/counters.js');
+            for (const text of ['needle', 'nothing']) {
+                tree.set({ text });
+                await more(`?${text}`);
+            }
+            return tree.get().lists;
+        }"""
+    )
+    assert (lists["?needle"]["names"], lists["?needle"]["next"]) == (["z.needle"], None)
+    assert (lists["?nothing"]["names"], lists["?nothing"]["next"]) == ([], None)

@@ -12,7 +12,14 @@ export const tree = createStore({ lists: {}, children: {}, units: {}, open: new 
 
 const listKey = ({ text }) => (text ? `?${text}` : "");
 
+/** A search looks at a million names at a time: it goes on until it has found some, or is at the end, or another is wanted. */
 async function load(key, after, limit) {
+  let page = await loadOnce(key, after, limit);
+  while (!page.counters.length && page.next && key === listKey(tree.get())) page = await loadOnce(key, page.next, limit);
+  return page;
+}
+
+async function loadOnce(key, after, limit) {
   const what = key.startsWith("?") ? `search=${encodeURIComponent(key.slice(1))}` : `parent=${encodeURIComponent(key)}`;
   const page = await request("GET", `/v1/counters?${what}&limit=${limit}${after ? `&after=${encodeURIComponent(after)}` : ""}`);
   const { children, units } = tree.get();
@@ -85,6 +92,12 @@ export function toggle(name, wanted) {
   if (wanted && !tree.get().lists[name]) more(name);
 }
 
+/** Open all that is above a counter. */
+function reveal(name) {
+  const parts = name.split(".");
+  for (let depth = 1; depth < parts.length; depth++) toggle(parts.slice(0, depth).join("."), true);
+}
+
 export function search(text) {
   tree.set({ text });
   if (text && !tree.get().lists[`?${text}`]) more(`?${text}`);
@@ -110,10 +123,12 @@ let known = -1;
 let loadedAt = 0;
 let pending = 0;
 
-/** New counters and a new token are reasons to look again. */
+/** New counters and a new token are reasons to look again; what is chosen by its address is shown in the tree. */
 export function follow() {
+  let revealed = "";
   const look = () => {
-    const { overview, link } = store.get();
+    const { overview, link, chosen } = store.get();
+    if (link.state === "live" && chosen !== revealed) reveal((revealed = chosen));
     if (link.state !== "live" || (overview?.counters ?? 0) === known || pending) return;
     pending = setTimeout(
       async () => {

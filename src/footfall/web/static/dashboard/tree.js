@@ -75,7 +75,7 @@ function Rows({ state, chosen }) {
     <ul role="tree" aria-label="Counters" ref=${box} onScroll=${look} onKeyDown=${(event) => onKey(event, shown, current, move)}>
       ${shown.map((row) => html`<${Row} key=${row.key} row=${row} current=${row.key === current} chosen=${row.name === chosen} />`)}
     </ul>
-    ${state.text && list && !list.loading && !list.names.length && html`<p class="hint" role="status">No counter has “${state.text}” in its name.</p>`}
+    ${state.text && list && !list.names.length && !list.next && html`<p class="hint" role="status">${list.loading ? "Searching …" : `No counter has “${state.text}” in its name.`}</p>`}
     ${list?.failed && html`<p class="hint bad">${list.failed}</p>`}
   `;
 }
