@@ -96,14 +96,36 @@ async def establish(
     except (nats.errors.Error, TimeoutError, OSError, ValueError) as error:
         await close(client)
         raise ConnectError(
-            f"cannot connect to a nats-server at {shown(urls)}: {failure or _said(error)}; "
-            "is it running, and is the credential right?"
+            f"cannot connect to a nats-server at {shown(urls)}: {with_advice(failure or _said(error))}"
         ) from None
     except BaseException:
         await close(client)
         raise
     give_up_s = math.inf
     await _check_version(client)
+
+
+_ADVICE = (  # by what is said of a certificate
+    ("certificate required", "it asks for a certificate of ours: name one with --nats-cert and --nats-key"),
+    (
+        "alert certificate expired",
+        "it says so of ours: renew what --nats-cert names, or set that machine's clock right",
+    ),
+    ("alert unknown ca", "it does not know who signed ours: name another with --nats-cert and --nats-key"),
+    ("certificate has expired", "renew the server's, or set this machine's clock right"),
+    ("certificate is not yet valid", "set this machine's clock right, or give the server another"),
+    ("hostname mismatch", "name the server as its certificate does, or give it one for this name"),
+    ("certificate verify failed", "name who signed the server's with --nats-ca"),
+)
+
+
+def with_advice(why: str) -> str:
+    """Why there is no connection, and what to do about it."""
+    for sign, advice in _ADVICE:
+        if sign in why.lower():
+            said = re.sub(r"\[SSL: \w+\] |certificate verify failed: | \(_ssl\.c:\d+\)", "", why).rstrip(".")
+            return f"{said}: {advice}"
+    return f"{why}; is it running, and is the credential right?"
 
 
 async def close(client: Client) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from footfall import durable
 from footfall.core.batch import UNREADABLE
 from footfall.core.position import Position
-from footfall.errors import DataVersionError, LogTrimmedError, LogUnavailableError
+from footfall.errors import DataVersionError, LogRewoundError, LogTrimmedError, LogUnavailableError
 from footfall.log.protocol import Log
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,10 @@ class Acknowledged:
             DataVersionError: A file cannot be read.
         """
         for position in remembered(self._path.parent):
-            await self._check(position, log)
+            try:
+                await self._check(position, log)
+            except LogRewoundError as error:
+                raise LogRewoundError(f"{error} (so it is remembered in {self._path.parent})") from None
 
     async def _check(self, position: Position, log: Log) -> None:
         if position.created in log.ancestors:
@@ -74,14 +77,17 @@ def _read(path: Path) -> Position:
 
 async def _checked(log: Log, position: Position) -> None:
     """A server of a cluster may answer from the past for a while: it is asked again, before a start fails for it."""
-    give_up_s = time.monotonic() + PATIENCE_S
+    give_up_s, told = time.monotonic() + PATIENCE_S, False
     while True:
         try:
             await log.check(position)
             return
-        except LogUnavailableError:
+        except LogUnavailableError as error:
             if time.monotonic() > give_up_s:
                 raise
+            if not told:
+                logger.warning("the log is asked again what it holds, for up to %.0f s: %s", PATIENCE_S, error)
+            told = True
             await asyncio.sleep(RETRY_S)
 
 
