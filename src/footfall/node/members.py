@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -31,6 +32,7 @@ class Members:
         self._silence_max_s = silence_max_s
         self._lag_max_s = lag_max_s
         self._heard_s: dict[str, float] = {}
+        self._rival_s = -math.inf
         self._looked_s = time.monotonic()
         self._connected = True
         self._before: deque[tuple[float, Mapping[int, int]]] = deque()  # what was owned here, lately
@@ -40,6 +42,7 @@ class Members:
         if beat.node == self.node:
             if beat.run != self._run:
                 self.rivals += 1
+                self._rival_s = time.monotonic()
                 if self.rivals == 1:
                     logger.error("another process calls itself node %s: give each node its own name", self.node)
             return
@@ -63,6 +66,11 @@ class Members:
                     f"node {beat.node} has another secret than this one, and would not know its receipts: start all "
                     f"with the same FOOTFALL_SECRET, or copy {SECRET_FILE} from its data directory into this one's"
                 )
+
+    @property
+    def has_rival(self) -> bool:
+        """Whether another process with this node's id was heard lately."""
+        return time.monotonic() - self._rival_s < self._silence_max_s
 
     def heard_ago_s(self, node: str) -> float:
         """How long a node has been silent."""

@@ -53,7 +53,10 @@ logger = logging.getLogger(__name__)
 
 FILL_MAX = 0.9  # of the log, for visits; the rest is for control messages, or a full log could never be trimmed
 FULL = "the log is 90 % full: it takes visits when it was trimmed or made larger"
-UNWRITTEN = "the data directory cannot be written: after a restart this node would not notice that the log lost its tail"
+UNWRITTEN = (
+    "the data directory cannot be written: after a restart this node would not notice that the log lost its tail"
+)
+RIVAL = "another process has this node's name: give each node its own, with --node"
 FILL_CHECK_S = 1.0
 DRAIN_TIMEOUT_S = 5.0
 SOURCE_BYTES_MAX = 256
@@ -310,7 +313,8 @@ class Node:
         found = [f"{one}; run footfall doctor" for one in alarms if not one.seen(self.config.alarms_seen)]
         if self._new_secret:
             found.insert(0, self._new_secret)
-        found += filter(None, [self._unwritten, self.history.warning])
+        rival = RIVAL if self.counting.members.has_rival else ""
+        found += filter(None, [rival, self._unwritten, self.history.warning])
         return found if self.spool is None else [*self.spool.warnings(self.producer.storing.away), *found]
 
     @property

@@ -11,6 +11,7 @@ from footfall.core.control import Barrier
 from footfall.core.visit import Visit
 from footfall.errors import NotReadyError, SecretMismatchError, TopologyMismatchError
 from footfall.log.protocol import CONTROL_SUBJECT as CONTROL
+from footfall.node.node import RIVAL
 
 BOTH = pytest.mark.parametrize("topology", TOPOLOGIES)
 
@@ -217,6 +218,7 @@ async def test_a_second_process_of_the_same_name_is_reported_and_harms_nothing(c
     await cluster.begin(twin)
     await asyncio.sleep(2)
     assert n1.counting.members.rivals > 0
+    assert n1.warnings() == twin.warnings() == [RIVAL]
     await n1.add(visits("a", 3))
     await asyncio.sleep(1)
     assert n1.read("a").value == twin.read("a").value == 3
