@@ -112,13 +112,14 @@ def _kind(schema: Json) -> str:
 
 def _limits(schema: Json) -> str:
     """What a value must be like, in a few words."""
-    words = {"minimum": "≥", "maximum": "≤", "minLength": "from", "maxLength": "up to", "default": "default"}
-    units = {"minLength": " characters", "maxLength": " characters"}
+    shortest, longest = schema.get("minLength"), schema.get("maxLength")
     found = [
-        f"{word} {_value(schema[key])}{units.get(key, '')}"
-        for key, word in words.items()
-        if schema.get(key) not in (None, "")
+        f"{sign} {json.dumps(schema[key])}" for key, sign in {"minimum": "≥", "maximum": "≤"}.items() if key in schema
     ]
+    if longest is not None:
+        found.append(f"{f'{shortest} to' if shortest else 'up to'} {longest} characters")
+    if schema.get("default") not in (None, ""):
+        found.append(f"default {_value(schema['default'])}")
     return f"({', '.join(found)})" if found else ""
 
 
