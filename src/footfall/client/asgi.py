@@ -41,7 +41,8 @@ class FootfallMiddleware:
         if kind == "http" and self._may_count(scope["method"], scope["path"]):
             send = self._counting(scope, send)
         elif kind == "lifespan":
-            send = self._flushing(send)
+            await self._live(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
     def _counting(self, scope: Scope, send: Send) -> Send:
@@ -52,13 +53,34 @@ class FootfallMiddleware:
 
         return counting
 
-    def _flushing(self, send: Send) -> Send:
-        async def flushing(message: Message) -> None:
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The server's start and end: servers end by a signal, and run nothing else of ours.
+
+        An application that knows nothing of them, such as Django's, says nothing: then they are answered here.
+        """
+        concerned = False
+
+        async def receiving() -> Message:
+            nonlocal concerned
+            concerned = True
+            return await receive()
+
+        async def sending(message: Message) -> None:
+            nonlocal concerned
+            concerned = True
             if message["type"].startswith("lifespan.shutdown"):  # complete or failed: afterwards the server may end
                 await asyncio.to_thread(self._visits.flush)
             await send(message)
 
-        return flushing
+        try:
+            await self._app(scope, receiving, sending)
+        except Exception:
+            if concerned:
+                raise
+        if not concerned:
+            for event in ("startup", "shutdown"):
+                await receive()
+                await sending({"type": f"lifespan.{event}.complete"})
 
     def _read(self, scope: Scope, status: int) -> Request:
         headers: dict[str, str] = {}

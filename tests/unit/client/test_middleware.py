@@ -125,6 +125,38 @@ async def test_an_applications_end_flushes_before_the_server_hears_of_it(end: st
     assert flushes == [("lifespan.startup.complete", 0), (f"lifespan.shutdown.{end}", 1)]
 
 
+@pytest.mark.parametrize("raises", [True, False])
+async def test_where_an_application_knows_nothing_of_its_end_it_flushes_all_the_same(raises: bool) -> None:
+    client = Recorder()
+    flushes: list[tuple[str, int]] = []
+    asked = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if raises:
+            raise ValueError("Django can only handle ASGI/HTTP connections, not lifespan.")
+
+    async def receive() -> Message:
+        return {"type": next(asked)}
+
+    async def send(message: Message) -> None:
+        flushes.append((message["type"], client.flushes))
+
+    await FootfallMiddleware(app, counter="shop", client=client)({"type": "lifespan"}, receive, send)
+    assert flushes == [("lifespan.startup.complete", 0), ("lifespan.shutdown.complete", 1)]
+
+
+async def test_an_application_whose_start_fails_fails() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        raise ZeroDivisionError
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    with pytest.raises(ZeroDivisionError):
+        await FootfallMiddleware(app, counter="shop", client=Recorder())({"type": "lifespan"}, receive, nothing)
+
+
 async def test_what_an_application_raises_is_raised_and_not_counted() -> None:
     client = Recorder()
 
