@@ -194,3 +194,21 @@ def test_a_truncation_under_a_plain_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(sources.TruncatedError):
         reader.read(6, 100)
     reader.close()
+
+
+def test_a_log_of_which_only_the_header_is_there_is_not_taken_for_the_next_one_with_that_header(
+    http: FakeHttp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Path] = []
+    monkeypatch.setattr(sources.FileReader, "is_at", lambda _, path: looks.append(path))
+    header = "#Version: 1.0\n#Fields: c-ip sc-status\n"
+    log, other = tmp_path / "log", tmp_path / "other"
+    log.write_text(header)
+    following = Following(http, log, form=None)
+    following.until(lambda: len(looks) > 1)
+    append(log, "192.0.2.1\t200\n")
+    following.until(lambda: len(http.visitors) == 1)
+    following.end()
+    other.write_text(header + "".join(f"192.0.2.{number}\t200\n" for number in range(2, 9)))
+    assert ingest(http, other, form=None).visits == 7
+    assert len(set(http.visitors)) == 8

@@ -16,7 +16,7 @@ from footfall.cli.ingester import Ingester
 from footfall.cli.packed import DamagedError, PackedReader
 from footfall.cli.pipes import PipeReader, is_stream, open_stream
 from footfall.cli.signals import Stop
-from footfall.cli.sources import HEAD_BYTES, FileReader, Reader, candidate_ids, open_file, open_growing
+from footfall.cli.sources import HEAD_BYTES, FileReader, Reader, candidate_ids, names_itself, open_file, open_growing
 from footfall.errors import ConfigError, FootfallError, InputError
 from footfall.naming import Names
 
@@ -134,6 +134,8 @@ class Ingest:
                 raise InputError(
                     f"the first line of {reader.path} is longer than {HEAD_BYTES:,} bytes: it is not a log"
                 )
+            return None
+        if self._options.follow and self._options.form is not Format.LINES and not names_itself(head):
             return None
         parse = self._settle(head)
         found = self._find(known, reader)

@@ -172,6 +172,12 @@ def candidate_ids(head: bytes, counter: str | None) -> list[str]:
     return ids[::-1]
 
 
+def names_itself(head: bytes) -> bool:
+    """Whether there is a whole line that is no comment: logs of one server may all begin with the same comments."""
+    whole = head[: head.rfind(b"\n") + 1]
+    return any(line.strip() and not line.startswith(b"#") for line in whole.split(b"\n"))
+
+
 def open_descriptor(path: Path) -> int:
     """Open a file for reading. Raises InputError."""
     try:
