@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from footfall.cli.serve import has_screen, show
+from footfall.cli.serve import has_screen, show, warn
+from footfall.cli.settings import Tuning
 from footfall.config import Config
 from footfall.errors import ConfigError, IntegrityError, LogRewoundError, PartDiedError
 from footfall.web import process
@@ -107,6 +108,17 @@ def test_a_file_of_tokens_that_everyone_can_read_is_warned_of(
     assert TokenFile(Config(tokens_file=str(file))).first() is not None
     assert ("every user of this machine can read the tokens" in caplog.text) == warned
     assert stat.S_IMODE(file.stat().st_mode) == mode
+
+
+def test_secrets_that_every_user_can_read_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name, mode in (("open", 0o644), ("group", 0o640), ("mine", 0o600)):
+        (tmp_path / name).touch(mode)
+        (tmp_path / name).chmod(mode)
+    files = {"secret_file": "open", "tls_key": "mine", "nats_key": "group", "nats_creds": "none"}
+    warn(Config(), 1, Tuning(**{name: str(tmp_path / file) for name, file in files.items()}))
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [f"{tmp_path}/open has mode 0644: every user of this machine can read it; chmod o-r"]
+    warn(Config(), 1, None)
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,12 @@ def serve(
     Example: `footfall serve --nodes 3 --data counts`
     """
     from footfall.cli.serve import serve as run
+    from footfall.cli.serve import warn
     from footfall.cli.settings import to_config
 
-    run(to_config(data, http, nats, topology, partitions, tuning), nodes, open)
+    settings = to_config(data, http, nats, topology, partitions, tuning)
+    warn(settings, nodes, tuning)
+    run(settings, nodes, open)
 
 
 @app.command(group=RUN)
