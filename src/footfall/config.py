@@ -63,7 +63,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_bytes_max: int = 10 << 30  # the log is trimmed at every cut: minutes at 5 million visits/s
     spool_bytes_max: int = 1 << 30  # of visits that wait on this node while the log is away; 0: none are taken then
     spool_age_max_s: float = 86_400.0  # how long they may wait: well below the week after which producers are forgotten
-    cut_interval_s: float = 10.0  # keys are remembered for 60: with less than 9 s, a client's late repeat counts twice
+    cut_interval_s: float = 10.0  # keys are remembered for 60: repeats that are sent later are refused
     beat_interval_s: float = 0.25
     silence_max_s: float = 2.0  # a node unheard for longer has lost its partitions
     lag_max_s: float = 5.0  # an owner further behind is passed over
@@ -76,7 +76,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secret: str = ""  # signs what it is told; empty: the cluster's secret
     keep_proofs: bool = True  # after a milestone was reached: the cut and the log that its audit needs
     proof_bytes_max: int = 1 << 30  # of the log that is kept for one
-    store_bytes_max: int = 20 << 30  # of cuts and proofs together, at which no more proofs are kept: each keeps a cut
+    store_bytes_max: int = 0  # of cuts and proofs, at which no more proofs are kept, as each keeps a cut; 0: see below
     alarms_seen: int = 0  # sequence of the log up to which a person has looked into alarms: nodes warn of later ones
     backup: str = ""  # directory, or s3://, gs:// or az:// with bucket and prefix; empty: the nodes make no backups
     backup_interval_s: float = 3600.0  # so much is lost at most if all servers are
@@ -108,6 +108,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     otlp_endpoint: str = ""  # URL of a collector of traces; empty: as OpenTelemetry's own variables say
     log_format: LogFormat = LogFormat.TEXT  # of the lines on stderr: for people, or for machines
     log_level: str = "info"  # nothing below it is written there
+
+    @property
+    def store_room(self) -> int:
+        """``store_bytes_max``, or what leaves room for cuts: the embedded engine takes four times ``log_bytes_max``."""
+        return self.store_bytes_max or 2 * self.log_bytes_max
 
     def __post_init__(self) -> None:
         if not 1 <= self.partitions <= PARTITIONS_MAX:
@@ -154,7 +159,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         if self.store_bytes_max < 0:
             raise ConfigError(f"store_bytes_max is {self.store_bytes_max}; it must be 0 or more")
         if self.alarms_seen < 0:
-            raise ConfigError(f"alarms_seen is {self.alarms_seen}; it must be the sequence of a message of the log, or 0")
+            raise ConfigError(
+                f"alarms_seen is {self.alarms_seen}; it must be the sequence of a message of the log, or 0"
+            )
         if not 1.0 <= self.backup_interval_s <= 30 * 86_400:
             raise ConfigError(f"backup_interval_s is {self.backup_interval_s}; it must be from 1 second to 30 days")
         if self.backup_keep < 0:

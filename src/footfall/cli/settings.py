@@ -79,7 +79,10 @@ class Tuning:
     ] = None
     store_bytes_max: Annotated[
         int | None,
-        Parameter(converter=whole, help="Size of checkpoints and proofs together, at which no more proofs are kept."),
+        Parameter(
+            converter=whole,
+            help="Size of checkpoints and proofs at which no more proofs are kept; 0: 2 * log_bytes_max.",
+        ),
     ] = None
     alarms_seen: Annotated[
         int | None,

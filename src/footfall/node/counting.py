@@ -199,8 +199,8 @@ class Counting:
     def _begin_aftermath(self, write: Write, key: bytes) -> None:
         """What follows when a milestone was reached: its proof is kept, and its winner announced."""
         cluster, config, definitions = self._cluster, self._config, self.definitions
-        keep, bytes_max, store_bytes_max = config.keep_proofs, config.proof_bytes_max, config.store_bytes_max
-        self.proofs = Proofs(cluster, self.cuts, self.members, definitions, keep, bytes_max, store_bytes_max)
+        keep, bytes_max = config.keep_proofs, config.proof_bytes_max
+        self.proofs = Proofs(cluster, self.cuts, self.members, definitions, keep, bytes_max, config.store_room)
         self.announcing = Announcing(
             cluster,
             cluster.created,

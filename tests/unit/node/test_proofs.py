@@ -9,6 +9,7 @@ from node_cutting import nothing
 from node_line import soon
 from node_raffle import N, Raffle
 
+from footfall.config import Config
 from footfall.core import cut_writer
 from footfall.core.position import Position
 from footfall.errors import LogFullError, LogUnavailableError
@@ -126,6 +127,11 @@ async def test_a_log_that_is_too_large_is_not_kept_not_even_in_part(
     assert not kept_keys(raffle)
     assert not keeper.holds()
     assert keeper.given_up == 1
+
+
+def test_proofs_leave_room_for_cuts_unless_it_is_said_how_much() -> None:
+    assert Config(log_bytes_max=1 << 30).store_room == 2 << 30
+    assert Config(log_bytes_max=1 << 30, store_bytes_max=5).store_room == 5
 
 
 async def test_where_cuts_and_proofs_take_all_that_they_may_no_more_are_kept(raffle: Raffle) -> None:
