@@ -29,6 +29,7 @@ KEEP_ALIVE_S = 75  # above the 60 s of common proxies, which must be the first t
 HURRY_S_MAX = 1.0  # between looks at what is slow: 10,000 connections take 2 ms
 LEAVE_S = 1.0  # before a stop: clients that send again so soon do not find a closed connection
 LEAVE_CHECK_S = 0.02
+GOODBYE_S = 1.0  # at a stop: for a client that has its answers to read on, and over TLS to say goodbye
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - who listens so, and where this machine reaches it
 STOP_S = 12  # how long answers may take that are outstanding at a stop; a node gives up a visit after 10 s
 
@@ -199,7 +200,7 @@ class HttpServer:
         self._beating = asyncio.create_task(self._pulse.keep(), name="http-pulse")
 
     async def stop(self) -> None:
-        """Accept nobody more, answer what is outstanding, within ``stop_s``, and close.
+        """Accept nobody more, answer what is outstanding, within ``stop_s``, and close. Silent clients get no time.
 
         To close a connection that is idle, as far as one knows here, is to break a request that is on its way over it.
         So for ``leave_s`` all is answered as before, but that the connection is closed after the answer; and then, when
@@ -218,10 +219,27 @@ class HttpServer:
         self._sweeping.cancel()
         self._beating.cancel()
         self._uvicorn.should_exit = True
+        parting = asyncio.create_task(self._part(), name="http-part")
         await self._serving
+        parting.cancel()
         self._serving = None
         for connection in self._connections():
             connection.transport.abort()
+
+    async def _part(self) -> None:
+        """Wait no more for clients that are answered, and silent: a pool's idle connection over TLS always is."""
+        silent: dict[HotProtocol, tuple[int, float]] = {}  # how much was left to read, and since when
+        while True:
+            await asyncio.sleep(GOODBYE_S / 10)
+            now_s = time.monotonic()
+            for connection in self._connections():
+                transport = connection.transport
+                left = transport.get_write_buffer_size()
+                waits_for_it = transport.is_closing() or connection.clogged
+                if not waits_for_it or silent.get(connection, (-1, 0.0))[0] != left:
+                    silent[connection] = (left, now_s)
+                elif now_s - silent[connection][1] > GOODBYE_S:
+                    transport.abort()
 
     async def _leave(self) -> None:
         leave_at_s = time.monotonic() + self._leave_s
