@@ -176,7 +176,7 @@ def test_a_killed_node_shows_and_its_partitions_move(site: Site, page: Page) -> 
     expect(row).to_be_visible()
     bars = page.locator(".bars li")
     expect(bars.filter(has_text="counted by node-2").first).to_be_attached()
-    page.get_by_text("Numbers").press("Enter")
+    page.locator(".numbers summary").press("Enter")
     numbers = page.locator(".numbers tbody tr")
     theirs = numbers.filter(has_text="node-2").count()
     assert 0 < theirs < 16

@@ -59,6 +59,8 @@ def test_numbers_are_said_as_people_say_them(scripts: Page) -> None:
         ("bytes", "10737418240", "10 GiB"),
         ("ranges", "[0, 1, 2, 5, 7, 8]", "0\u20132, 5, 7, 8"),
         ("ranges", "[]", ""),
+        ("partitions", "[0, 1, 2, 5]", "0\u20132, 5"),
+        ("partitions", "Array.from({ length: 52 }, (_, at) => 2 * at)", "52 partitions"),
         ("wholeNumber", "' 1000 '", "1000"),
         ("wholeNumber", "'100,000,000,000'", "100000000000"),
         ("wholeNumber", "'1 000 000'", "1000000"),

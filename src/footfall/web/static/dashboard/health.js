@@ -1,7 +1,7 @@
 // Who counts, and where it is kept: the nodes, the log, the engine and the spool.
 
 import { html, useEffect, useState } from "../vendor/htm-preact.js";
-import { ago, bytes, count, duration, ranges } from "./numbers.js";
+import { ago, bytes, count, duration, partitions } from "./numbers.js";
 import { colourOf } from "./owners.js";
 import { useStore } from "./store.js";
 
@@ -20,7 +20,7 @@ export function Nodes() {
       <tbody>
         ${nodes.map((node) => html`<tr key=${node.id} data-node=${node.id}>
           <th scope="row"><${Name} id=${node.id} owners=${owners}>${node.id}${node.self && html` <span class="note">this one</span>`}</${Name}></th>
-          <td>${ranges(node.partitions) || "none"}</td>
+          <td>${partitions(node.partitions) || "none"}</td>
           <td class=${node.lag_ms > LAG_FINE_MS ? "bad" : ""}>${node.lag_ms ? ago(node.lag_ms) : "none"}</td>
           <td>${node.self ? "always" : `${ago(node.heard_ms_ago)} ago`}</td>
         </tr>`)}

@@ -32,8 +32,9 @@ function Path({ name }) {
   </h1>`;
 }
 
-/** How fast it grows, over the last seconds. */
+/** How fast it grows, over the last seconds; null as long as nobody can know. */
 export function paceOf(samples) {
+  if (samples.length < 2) return null;
   const last = samples.at(-1);
   const first = samples.find(([at]) => last[0] - at <= RATE_OVER_S + 0.5); // a timer may be late
   return last !== first ? increase(first[1], last[1]) / (last[0] - first[0]) : 0;
@@ -41,7 +42,7 @@ export function paceOf(samples) {
 
 function Pace() {
   const pace = useStore((state) => paceOf(state.samples));
-  return html`<span class=${`beat ${pace > 0 ? "on" : ""}`}></span><b data-testid="pace">${perSecond(pace)}</b> a second`;
+  return html`<span class=${`beat ${pace > 0 ? "on" : ""}`}></span><b data-testid="pace">${pace === null ? "–" : perSecond(pace)}</b> a second`;
 }
 
 function Worth({ reading }) {

@@ -83,6 +83,14 @@ export function ranges(numbers) {
   return parts.map(([from, to]) => (from === to ? `${from}` : to === from + 1 ? `${from}, ${to}` : `${from}–${to}`)).join(", ");
 }
 
+const LISTED_MAX = 40; // characters
+
+/** Which partitions, or how many if they are too many to be read. */
+export function partitions(numbers) {
+  const listed = ranges(numbers);
+  return listed.length > LISTED_MAX ? `${count(numbers.length)} partitions` : listed;
+}
+
 /** What follows `value` as a milestone that people celebrate: the next 1, 2 or 5 with zeros. */
 export function nextRound(value) {
   const digits = String(value).length;

@@ -2,12 +2,13 @@
 
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { ask, path } from "./api.js";
-import { compact, count, ranges, sum } from "./numbers.js";
-import { colourOf, moved } from "./owners.js";
+import { compact, count, partitions, sum } from "./numbers.js";
+import { colourOf, COLOURS, moved } from "./owners.js";
 import { useStore } from "./store.js";
 
 const LOOK_MS = 1_000;
 const LABELS_MAX = 32;
+const APART_MAX = 64; // with more there is no space between columns
 
 export function Partitions() {
   const chosen = useStore((state) => state.chosen);
@@ -17,12 +18,13 @@ export function Partitions() {
   if (!entries) return null;
   const most = Math.max(1, ...entries.map((entry) => Number(entry.value ?? 1)));
   const shown = told ? entries : entries.map((entry) => ({ ...entry, owner: undefined }));
+  const dense = entries.length > APART_MAX ? "thin solid" : entries.length > LABELS_MAX ? "thin" : "";
   return html`<section class="card partitions" aria-labelledby="partitions">
     <div class="head">
       <h2 id="partitions">${chosen ? "Vector" : "Partitions"}</h2>
       <p class="note">${chosen ? "the count, in one entry for each partition of the log" : "who counts which part of the log"}</p>
     </div>
-    <ol class=${`bars ${entries.length > LABELS_MAX ? "thin" : ""}`} start="0">
+    <ol class=${`bars ${dense}`} start="0">
       ${shown.map((entry) => html`<${Bar} key=${entry.partition} entry=${entry} most=${most} owners=${owners} />`)}
     </ol>
     ${told ? html`<${Owners} entries=${shown} owners=${owners} />` : html`<p class="hint">Which node counts which partition is shown to those who have a token.</p>`}
@@ -46,8 +48,9 @@ function Bar({ entry, most, owners }) {
 function Owners({ entries, owners }) {
   const of = (id) => entries.filter((entry) => entry.owner === id).map((entry) => entry.partition);
   const ids = [...owners.filter((id) => id !== null), null].filter((id) => of(id).length);
+  if (ids.length > COLOURS) return html`<p class="hint">Counted by ${count(ids.length)} nodes, in ${COLOURS} colours: the list of nodes tells who counts what.</p>`;
   return html`<ul class="owners" aria-label="Owners">
-    ${ids.map((id) => html`<li key=${id}><i class=${`swatch ${colourOf(owners, id)}`}></i><b>${id ?? "nobody"}</b> ${ranges(of(id))}</li>`)}
+    ${ids.map((id) => html`<li key=${id}><i class=${`swatch ${colourOf(owners, id)}`}></i><b>${id ?? "nobody"}</b> ${partitions(of(id))}</li>`)}
   </ul>`;
 }
 
