@@ -19,7 +19,7 @@ from django.test import override_settings
 from django.urls import path as django_path
 
 import footfall
-from processes import NodeProcess, eventually
+from processes import HTTP, NodeProcess, eventually
 
 PAGE = (Path(__file__).parents[2] / "docs" / "middleware.md").read_text()
 BROWSER = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
@@ -103,11 +103,17 @@ def django_asgi() -> Any:
     return get_asgi_application()
 
 
+def django_wrapped() -> Any:
+    _configured()
+    with override_settings(MIDDLEWARE=[]):
+        return example("Django", 1)["application"]
+
+
 @pytest.mark.parametrize(
     ("application", "serve"),
     [
-        (fastapi, asgi_server), (starlette, asgi_server), (django_asgi, asgi_server), (flask, wsgi_server),
-        (django_wsgi, wsgi_server),
+        (fastapi, asgi_server), (starlette, asgi_server), (django_asgi, asgi_server), (django_wrapped, asgi_server),
+        (flask, wsgi_server), (django_wsgi, wsgi_server),
     ],
 )  # fmt: skip
 def test_what_an_application_answers_is_counted_as_the_page_tells(
@@ -142,7 +148,7 @@ def test_views_of_both_kinds_are_counted_under_both_of_djangos_servers(node: Nod
         ({}, "names no counter"),
         ({"COUNTER": "no name"}, "'no name' cannot name a counter"),
         ({"COUNTER": "shop", "COUNTERS": 1}, "there is no option 'counters'"),
-        ({"COUNTER": "shop", "URL": "nats://a"}, "not the URL of a node"),
+        ({"COUNTER": "shop", "URL": "nats://a"}, "should be a node's"),
     ],
 )
 def test_django_does_not_start_with_settings_that_cannot_be(wrong: dict[str, object], says: str) -> None:
@@ -152,7 +158,7 @@ def test_django_does_not_start_with_settings_that_cannot_be(wrong: dict[str, obj
 
 
 def test_visitors_are_told_apart_behind_a_proxy(node: NodeProcess) -> None:
-    httpx.put(f"{node.url}/v1/counters/people", json={"unit": "visitors"}).raise_for_status()
+    HTTP.put(f"{node.url}/v1/counters/people", json={"unit": "visitors"}).raise_for_status()
     options: Any = {"visitor": "address", "visitor_key": "key", "trusted_proxies": ["127.0.0.1"]}
     app = footfall.FootfallMiddleware(fastapi(), counter="people", **options)
     with asgi_server(app) as url, httpx.Client(base_url=url) as client:

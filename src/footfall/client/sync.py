@@ -22,6 +22,7 @@ from footfall.client.spool import Spool
 logger = logging.getLogger("footfall.client")
 
 HIT_TIMEOUT_S = 30.0
+ADOPT_AFTER_S = 2.0  # a thread that is in the middle of something when its process forks may harm the child
 VALUE_TIMEOUT_S = 3.0  # a page shows it, and somebody waits for the page
 FLUSH_TIMEOUT_S = 30.0
 
@@ -71,7 +72,7 @@ class Client:
         self._renew()
         lifetimes.begin(self)
         if self._engine.left:
-            self._start()
+            self._start(self._run_later)
 
     def _renew(self) -> None:
         """Everything that belongs to one process: in a forked one it is made anew, so that nothing is sent twice."""
@@ -241,10 +242,16 @@ class Client:
         self._wake.put(None)
         self._start()
 
-    def _start(self) -> None:
+    def _start(self, run: Callable[[], None] | None = None) -> None:
         """Start the thread, if it does not run. At the interpreter's end none starts: then ``flush`` does its work."""
         if not self._closed and not self._worker.started:
-            self._worker.start(self, self._run, *([self._keep] if self.settings.spool else []))
+            self._worker.start(self, run or self._run, *([self._keep] if self.settings.spool else []))
+
+    def _run_later(self) -> None:
+        """Look for what dead processes left, when those were forked that a server forks at its start."""
+        with contextlib.suppress(queue.Empty):
+            self._wake.get(timeout=ADOPT_AFTER_S)
+        self._run()
 
     def _run(self) -> None:
         while not self._closed:

@@ -18,7 +18,10 @@ from fake_nodes import FakeNodes
 
 import footfall
 import processes
+from footfall.client.batches import Batch
+from footfall.client.buffer import Waiting
 from footfall.client.settings import Options, settings
+from footfall.client.spool import Spool
 from footfall.client.trouble import logger
 from footfall.errors import (
     BufferFullError,
@@ -361,6 +364,22 @@ def test_a_visit_that_waits_on_disk_is_written_though_the_thread_waits_for_an_an
         assert client.flush()
     assert nodes.counts == {"shop": 2}
     assert not any(tmp_path.iterdir())
+
+
+def test_a_thread_starts_without_a_visit_only_for_what_dead_processes_left(
+    nodes: FakeNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("footfall.client.sync.ADOPT_AFTER_S", 0.01)
+    network = httpx.MockTransport(nodes.answer)
+    with footfall.Client(URL, transport=network, spool=tmp_path / "spool") as client:
+        assert not client._worker.started
+    left = Spool(tmp_path, 1 << 20)
+    left.append([Batch([Waiting("shop", key="k")])])
+    left.close()
+    with footfall.Client(URL, transport=network, spool=tmp_path) as client:
+        processes.eventually(lambda: client.statistics.sent == 1)
+    assert nodes.counts == {"shop": 1}
+    assert [path.name for path in tmp_path.iterdir()] == []
 
 
 def test_a_signals_handler_may_count(client: footfall.Client, nodes: FakeNodes) -> None:
