@@ -14,7 +14,7 @@ import httpx
 from footfall.client import policy, requests
 from footfall.client.engine import Engine, Send, Statistics
 from footfall.client.events import Event, EventParser
-from footfall.client.network import CLOSED, AsyncNetwork
+from footfall.client.network import AsyncNetwork
 from footfall.client.patience import Patience
 from footfall.client.requests import Asking, Receipt
 from footfall.client.settings import KEEP_S_MIN, Options, Settings, settings
@@ -25,6 +25,8 @@ from footfall.errors import ConfigError, FootfallError, UnavailableError
 logger = logging.getLogger("footfall.client")
 
 SILENCE_S_MAX = 45.0  # of a stream of events: nodes say every 15 s that they are there
+
+NOT_OPEN = "the client is closed, or was not opened yet: use it inside `async with`"
 
 _Answer = TypeVar("_Answer")
 
@@ -92,7 +94,7 @@ class AsyncClient:
     def increment(self, name: str, visitor: str | None = None, count: int = 1, key: str | None = None) -> None:
         """Count a visit, soon. Returns at once, whether nodes answer or not. See ``Client.increment``."""
         if self._loop is None:
-            raise RuntimeError(CLOSED)
+            raise RuntimeError(NOT_OPEN)
         waiting = self._engine.buffer.put(name, visitor, count, key)
         if waiting == 1 or waiting == self._engine.enough:
             self._loop.call_soon_threadsafe(self._wake.set)

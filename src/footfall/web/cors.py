@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 ANY = "*"
 NO_READER = b""  # stands for an origin that is not allowed, and for none
 EXPOSED = b"etag, retry-after"
-ASKED = "authorization, content-type, idempotency-key, if-none-match, last-event-id"
+ASKED = "authorization, content-type, idempotency-key, idempotency-key-age, if-none-match, last-event-id"
 PREFLIGHT_AGE_S = 7200  # browsers keep the answer no longer
 
 Header = tuple[bytes, bytes]
