@@ -20,11 +20,14 @@ from footfall.cli.arguments import (
     RUN,
     SESSION,
     Counter,
+    Data,
     Json,
+    Place,
     Servers,
     Where,
     counters_there,
     switch,
+    typed,
     whole,
 )
 from footfall.cli.settings import Tuning, config_file
@@ -68,7 +71,7 @@ def serve(
         Literal["replicated", "sharded"], Parameter(help="Counts are pushed to every node, or pulled at intervals.")
     ] = "replicated",
     partitions: Annotated[int, Parameter(converter=whole, help="Parts of the log; fixed when it is made.")] = 16,
-    config: Annotated[str | None, Parameter(help="TOML file with any of these settings.")] = None,
+    config: Annotated[Place | None, Parameter(metavar="FILE", help="TOML file with any of these settings.")] = None,
     open: Annotated[  # noqa: A002 - it is the flag's name
         bool, switch(help="Show the dashboard in a browser when the node is ready.")
     ] = False,
@@ -96,7 +99,9 @@ def demo(
         int, Parameter(converter=whole, help="A count from before, imported first: to show a large count honestly.")
     ] = 0,
     topology: Annotated[Literal["replicated", "sharded"], Parameter(help="As for serve.")] = "replicated",
-    data: Annotated[str | None, Parameter(help="Keep the data here; otherwise it is thrown away at the end.")] = None,
+    data: Annotated[
+        Place | None, Parameter(metavar="DIR", help="Keep the data here; otherwise it is thrown away at the end.")
+    ] = None,
     kill: Annotated[
         bool,
         switch(help="End the node that judges with kill -9, just before the milestone."),
@@ -111,7 +116,7 @@ def demo(
     """
     from footfall.cli.demo import Wishes, run
 
-    return run(Wishes(to, start, rate, kill), topology, data)
+    return run(Wishes(to, start, rate, kill), topology, typed(data))
 
 
 @app.command(group=COUNT)
@@ -196,10 +201,7 @@ def audit(
     n: Annotated[int, Parameter(converter=whole, help="Whose visit it is: the N-th.")],
     /,
     *,
-    data: Annotated[
-        str | None,
-        Parameter(env_var="FOOTFALL_DATA", help="Directory that serve keeps everything in; by default footfall-data."),
-    ] = None,
+    data: Data = None,
     secret: Annotated[
         str | None,
         Parameter(env_var="FOOTFALL_SECRET", help="Keys the receipts; by default the one in the data directory."),
@@ -215,7 +217,7 @@ def audit(
     """
     from footfall.cli.audit import run
 
-    return run(counter, n, data, servers, secret, json)
+    return run(counter, n, typed(data), servers, secret, json)
 
 
 @app.command(group=LOOK)
@@ -229,10 +231,7 @@ def nodes(*, json: Json = False, where: Where = HERE) -> None:
 @app.command(group=KEEP)
 def doctor(
     *,
-    data: Annotated[
-        str | None,
-        Parameter(env_var="FOOTFALL_DATA", help="Directory that serve keeps everything in; by default footfall-data."),
-    ] = None,
+    data: Data = None,
     monitor: Annotated[
         tuple[str, ...],
         switch(
@@ -251,7 +250,7 @@ def doctor(
     """
     from footfall.cli.doctor import run
 
-    return run(data, servers, monitor, deep, json)
+    return run(typed(data), servers, monitor, deep, json)
 
 
 @app.command(name="--install-completion", group=SESSION)
@@ -261,7 +260,10 @@ def install_completion(
     ] = None,
     *,
     output: Annotated[
-        Path | None, Parameter(alias="-o", help="Write its script there, and nothing else; by default where it looks.")
+        Path | None,
+        Parameter(
+            alias="-o", metavar="FILE", help="Write its script there, and nothing else; by default where it looks."
+        ),
     ] = None,
 ) -> None:
     """Complete commands, flags and the names of counters in this shell: bash, zsh or fish.

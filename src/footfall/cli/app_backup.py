@@ -4,13 +4,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from footfall.cli.arguments import OWN, Json, Servers, switch, whole
+from footfall.cli.arguments import OWN, Data, Json, Place, Servers, switch, typed, whole
 
-Target = Annotated[str, Parameter(help="A directory, or s3://, gs:// or az:// with BUCKET/PREFIX.")]
-Data = Annotated[
-    str | None,
-    Parameter(env_var="FOOTFALL_DATA", help="Directory that serve keeps everything in; by default footfall-data."),
-]
+Target = Annotated[Place, Parameter(help="A directory, or s3://, gs:// or az:// with BUCKET/PREFIX.")]
 
 
 def backup(
@@ -34,7 +30,7 @@ def backup(
     """
     from footfall.cli.backup import run
 
-    run(target, data, servers, every, keep, json)
+    run(str(target), typed(data), servers, every, keep, json)
 
 
 def backups(
@@ -47,7 +43,7 @@ def backups(
     """List the backups in a place, the newest first. Exits with 1 if one is damaged."""
     from footfall.cli.backup import run_list
 
-    return run_list(target, verify, json)
+    return run_list(str(target), verify, json)
 
 
 def restore(
@@ -56,7 +52,8 @@ def restore(
     *,
     backup: Annotated[str | None, Parameter(help="Name of the backup; by default the newest.")] = None,
     data: Annotated[
-        str | None, Parameter(env_var="FOOTFALL_DATA", help="Directory without a log; by default footfall-data.")
+        Place | None,
+        Parameter(env_var="FOOTFALL_DATA", metavar="DIR", help="Directory without a log; by default footfall-data."),
     ] = None,
     replicas: Annotated[
         int, Parameter(converter=whole, help="Copies of the log on a cluster; 0: 3 there, and 1 elsewhere.")
@@ -76,4 +73,4 @@ def restore(
     """
     from footfall.cli.restore import run
 
-    run(source, backup, data, servers, replicas, log_bytes_max, json)
+    run(str(source), backup, typed(data), servers, replicas, log_bytes_max, json)

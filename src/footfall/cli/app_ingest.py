@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from footfall.cli.arguments import HERE, Json, Where, switch, whole
+from footfall.cli.arguments import HERE, Json, Place, Where, switch, whole
 from footfall.naming import NAMES_MAX
 
 FORMATS = Literal[
@@ -53,7 +52,7 @@ ALL = Selected()
 
 def ingest(
     *files: Annotated[
-        str | Path,  # never a Path: it tells shells to complete the names of files
+        Place,
         Parameter(
             name="FILE",
             allow_leading_hyphen=True,

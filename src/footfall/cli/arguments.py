@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter, Token
@@ -18,6 +19,7 @@ NAME = Group("Name the N-th", sort_key=4)
 KEEP = Group("Keep and examine", sort_key=5)
 SESSION = Group("This command line", sort_key=6)
 
+Place = str | Path  # what is typed, and never a Path: that tells shells to complete the names of files
 DIGITS_MAX = 40  # no number here is as long, and a message shows no more of one
 
 
@@ -34,14 +36,22 @@ def whole(kind: Any, tokens: Sequence[Token]) -> int:
 class Where:
     """The node that a command talks to, and how."""
 
-    url: Annotated[str, Parameter(env_var="FOOTFALL_URL", help="The node to talk to.")] = URL
+    url: Annotated[str, Parameter(env_var="FOOTFALL_URL", metavar="URL", help="The node to talk to.")] = URL
     token: Annotated[
         str | None,
-        Parameter(env_var="FOOTFALL_TOKEN", help="What the node lets in. Others see a flag: use the variable."),
+        Parameter(
+            env_var="FOOTFALL_TOKEN",
+            metavar="SECRET",
+            help="What the node lets in. Others see a flag: use the variable.",
+        ),
     ] = None
     ca: Annotated[
         str | None,
-        Parameter(env_var="FOOTFALL_CA", help="PEM file: who signed the node's certificate, if not a public one."),
+        Parameter(
+            env_var="FOOTFALL_CA",
+            metavar="FILE",
+            help="PEM file: who signed the node's certificate, if not a public one.",
+        ),
     ] = None
 
 
@@ -72,6 +82,20 @@ class Servers:
 
 
 OWN = Servers()
+
+Data = Annotated[
+    Place | None,
+    Parameter(
+        env_var="FOOTFALL_DATA",
+        metavar="DIR",
+        help="Directory that serve keeps everything in; by default footfall-data.",
+    ),
+]
+
+
+def typed(place: Place | None) -> str | None:
+    """What was typed for it."""
+    return None if place is None else str(place)
 
 
 def counters_there(context: CompletionContext) -> list[str]:
