@@ -145,6 +145,7 @@ def commands() -> str:
         text = app.generate_docs("markdown", heading_level=1)
     text = text[text.index("\n**") + 1 :]  # behind what is said of the whole, and a table of contents
     text = re.sub(r" \*\[default: (False|\(\))\]\*", "", text)
+    text = re.sub(r"^footfall (.+) \1 \[", r"footfall \1 [", text, flags=re.MULTILINE)  # of a usage that the code has
     text = re.sub(
         r"(## footfall serve\n.*?\n\*\*Parameters\*\*:\n\n).*?(?=\n## )", r"\1" + SERVE, text, flags=re.DOTALL
     )

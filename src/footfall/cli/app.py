@@ -42,7 +42,7 @@ app = App(
 )
 app.command(version, name="--version", group=SESSION)
 app["--help"].group = SESSION
-app.command(ingest, group=COUNT)
+app.command(ingest, group=COUNT, usage="Usage: footfall ingest [OPTIONS] FILE...")
 app.command(import_, name="import", group=COUNT)
 app.command(top, group=LOOK)
 app.command(milestone)
@@ -160,7 +160,7 @@ def read(
     run(where, counter, exact, watch, json)
 
 
-@app.command(group=LOOK)
+@app.command(group=LOOK, usage="Usage: footfall counters [OPTIONS] [PREFIX]")
 def counters(
     prefix: Annotated[str, Parameter(help="Only this counter and those below it.", completer=counters_there)] = "",
     /,

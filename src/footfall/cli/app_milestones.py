@@ -42,7 +42,7 @@ def show(
     run(where, counter, n, wait, timeout, json)
 
 
-@milestone.command(name="list")
+@milestone.command(name="list", usage="Usage: footfall milestone list [OPTIONS] [COUNTER]")
 def list_(
     counter: Annotated[str | None, Parameter(help="Only this counter's.", completer=counters_there)] = None,
     /,
