@@ -53,6 +53,7 @@ class Authority:
         certificate = made.add_extension(issuer, critical=False).sign(self._key, hashes.SHA256())
         pair = Pair(str(self._directory / f"{name}.cert.pem"), str(self._directory / f"{name}.key.pem"))
         Path(pair.cert).write_bytes(certificate.public_bytes(Encoding.PEM))
+        Path(pair.key).touch(mode=0o600)
         Path(pair.key).write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return pair
 
