@@ -253,7 +253,7 @@ def doctor(
     return run(typed(data), servers, monitor, deep, json)
 
 
-@app.command(name="--install-completion", group=SESSION)
+@app.command(name="--install-completion", group=SESSION, usage="Usage: footfall --install-completion [OPTIONS] [SHELL]")
 def install_completion(
     shell: Annotated[
         Literal["bash", "zsh", "fish"] | None, Parameter(help="The shell; by default the one that this is run from.")
