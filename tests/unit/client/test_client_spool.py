@@ -55,6 +55,7 @@ def test_parts_take_the_place_of_the_whole(tmp_path: Path) -> None:
     assert spool.head() == batch("a", "b", "c")
     spool.replace([batch("a"), batch("b"), batch("c")])
     assert names(spool) == ["a", "b", "c", "d"]
+    spool.close()
 
 
 def test_what_may_have_been_counted_is_known_after_a_restart(tmp_path: Path) -> None:
@@ -89,6 +90,8 @@ def test_two_clients_share_a_directory_and_mix_nothing(tmp_path: Path) -> None:
     first.look()
     second.look()
     assert (names(first), names(second)) == (["a"], ["b"])
+    first.close()
+    second.close()
 
 
 def test_only_what_a_dead_process_left_is_taken_over(tmp_path: Path) -> None:
@@ -249,6 +252,7 @@ def test_while_a_disk_does_not_take_that_a_batch_is_sent_there_is_none_to_send(t
     assert spool.head() == batch("a")
     assert spool.mark(1.0)
     assert spool.head() == batch("a", unsure_since_s=1.0)
+    spool.close()
 
 
 def test_what_the_disk_does_not_take_is_sent_from_memory(tmp_path: Path) -> None:
@@ -264,3 +268,4 @@ def test_what_the_disk_does_not_take_is_sent_from_memory(tmp_path: Path) -> None
     assert (backlog.held, backlog.own) == (2, 3)
     backlog.append([batch("d")])
     assert (backlog.held, backlog.own) == (3, 4)
+    spool.close()
