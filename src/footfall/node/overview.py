@@ -38,6 +38,7 @@ class Overview:
         self._rate = Rate()
         self._total = 0
         self._failing = False
+        self._version = version("footfall")  # it is read from a file: not each second
         self._servers = [_place(url) for url in node.config.nats]
 
     async def look(self) -> None:
@@ -65,7 +66,7 @@ class Overview:
         node.check_answering()
         return OverviewReading(
             node=node.id,
-            version=version("footfall"),
+            version=self._version,
             started=node.started,
             topology=node.topology,
             partitions=node.table.partitions,
