@@ -2,9 +2,12 @@
 
 import os
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import Any, Self
+
+from footfall.cli import output
 
 
 class Stop:
@@ -33,4 +36,6 @@ class Stop:
         if self.event.is_set():
             os._exit(128 + number)  # safe: whatever was on its way is settled by the source's position next time
         self.exit_code = 128 + number
+        if sys.stderr.isatty():
+            output.note("stopping when what is on its way is stored; Ctrl-C once more ends at once")
         self.event.set()
