@@ -16,6 +16,7 @@ from footfall.log.protocol import Log
 
 logger = logging.getLogger(__name__)
 
+OTHERS_KEPT = 64  # files of other names in a directory: as many nodes as may run on one machine
 PATIENCE_S = 20.0
 RETRY_S = 0.5
 
@@ -26,6 +27,7 @@ class Acknowledged:
     def __init__(self, directory: Path, node: str) -> None:
         self._path = directory / f"acknowledged-{node}.json"
         self._written = 0
+        self._compared = False
         self._lock = threading.Lock()
 
     async def check(self, log: Log) -> None:
@@ -42,6 +44,7 @@ class Acknowledged:
                 await self._check(position, log)
             except LogRewoundError as error:
                 raise LogRewoundError(f"{error} (so it is remembered in {self._path.parent})") from None
+        self._compared = True
 
     async def _check(self, position: Position, log: Log) -> None:
         if position.created in log.ancestors:
@@ -60,7 +63,19 @@ class Acknowledged:
                 return
             self._path.parent.mkdir(parents=True, exist_ok=True)
             durable.replace(self._path, msgspec.json.encode(position))
+            if self._compared:
+                self._remove_oldest()
+                self._compared = False
             self._written = position.sequence
+
+    def _remove_oldest(self) -> None:
+        """Remove files of other names that were written longest ago: a container has another name at every start.
+
+        The log was compared with them, so this one's file, which was just written, knows no less.
+        """
+        others = [path for path in self._path.parent.glob("acknowledged-*.json") if path != self._path]
+        for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[OTHERS_KEPT:]:
+            path.unlink(missing_ok=True)
 
 
 def remembered(directory: Path) -> list[Position]:

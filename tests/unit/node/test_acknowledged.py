@@ -1,5 +1,6 @@
 """A node remembers on disk what the log had acknowledged, and refuses a log that has forgotten it."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ from footfall.core.position import Position, at
 from footfall.errors import ConfigError, DataVersionError, LogRewoundError
 from footfall.log.memory import Storage
 from footfall.log.protocol import LogState, Message
+from footfall.node import acknowledged
 from footfall.node.acknowledged import Acknowledged
 from footfall.node.secret import SECRET_BYTES, kept_secret
 
@@ -23,6 +25,10 @@ def position(storage: Storage, sequence: int) -> Position:
     message = storage.message(sequence)
     assert message is not None
     return at(storage.created, message)
+
+
+def names_in(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
 
 
 @pytest.fixture
@@ -114,6 +120,23 @@ def test_only_a_higher_position_is_written(storage: Storage, tmp_path: Path) -> 
         known.write(position(storage, sequence))
     (path,) = (tmp_path / "deep" / "down").iterdir()
     assert msgspec.json.decode(path.read_bytes(), type=Position) == position(storage, 7)
+
+
+async def test_what_nodes_of_many_names_have_left_is_remembered_by_one_and_the_oldest_files_go(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acknowledged, "OTHERS_KEPT", 2)
+    fill(line.storage, 8)
+    for number in range(5):
+        Acknowledged(tmp_path, f"n{number}").write(position(line.storage, 7 - number))
+        os.utime(tmp_path / f"acknowledged-n{number}.json", (number, number))
+    mine = Acknowledged(tmp_path, "mine")
+    await mine.check(line)
+    mine.write(line.known)
+    assert names_in(tmp_path) == {"acknowledged-mine.json", "acknowledged-n3.json", "acknowledged-n4.json"}
+    line.storage.truncate(6)
+    with pytest.raises(LogRewoundError, match="sequence 6, but 7 had been reached"):
+        await Acknowledged(tmp_path, "n0").check(line)
 
 
 @pytest.mark.usefixtures("remembered")
