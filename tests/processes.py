@@ -20,6 +20,7 @@ import httpx
 from footfall.log.engine import find_binary
 
 START_TIMEOUT_S = 30.0
+HTTP = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))  # httpx.get loads all authorities: 20 ms each
 PORTS_FROM, PORTS_EACH, PORTS_APART = 10_000, 4_400, 12
 CLUSTER_PAGE = Path(__file__).parents[1] / "docs" / "cluster.md"
 
@@ -98,9 +99,13 @@ class Process:
 
     def start(self) -> None:
         """Start it, and return once it is ready."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Start it."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._env)
-        self.wait_ready()
 
     def wait_ready(self) -> None:
         """Return once it is ready."""
@@ -166,15 +171,15 @@ class NatsServer(Process):
     def wait_ready(self) -> None:
         """Healthy, JetStream included; a member of a cluster only once that has a leader: see ``NatsCluster``."""
         url = f"http://127.0.0.1:{self._monitor}/healthz?js-server-only=true"
-        eventually(lambda: httpx.get(url).status_code == 200, START_TIMEOUT_S, "the nats-server")
+        eventually(lambda: HTTP.get(url).status_code == 200, START_TIMEOUT_S, "the nats-server")
 
     def healthy(self) -> bool:
         """Whether it has all that the others have."""
-        return httpx.get(f"http://127.0.0.1:{self._monitor}/healthz", timeout=1).status_code == 200
+        return HTTP.get(f"http://127.0.0.1:{self._monitor}/healthz", timeout=1).status_code == 200
 
     def jsz(self, query: str = "") -> dict[str, Any]:
         """What it says of JetStream."""
-        said: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self._monitor}/jsz?{query}", timeout=1).json()
+        said: dict[str, Any] = HTTP.get(f"http://127.0.0.1:{self._monitor}/jsz?{query}", timeout=1).json()
         return said
 
 
@@ -235,7 +240,7 @@ class NodeProcess(Process):
 
         def ready() -> bool:
             assert self.running(), self.said()[-2000:]
-            return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
+            return HTTP.get(f"{self.url}/readyz", timeout=2).status_code == 200
 
         eventually(ready, START_TIMEOUT_S, "the node")
 
@@ -247,19 +252,19 @@ class NodeProcess(Process):
 
     def value(self, counter: str) -> int:
         """The counter's value as this node answers it."""
-        answer = httpx.get(f"{self.url}/v1/counters/{counter}", timeout=5)
+        answer = HTTP.get(f"{self.url}/v1/counters/{counter}", timeout=5)
         assert answer.status_code == 200, answer.text
         value: int = answer.json()["value"]
         return value
 
     def owned(self) -> list[int]:
         """The partitions that it counts."""
-        nodes = httpx.get(f"{self.url}/v1/nodes", timeout=5).json()["nodes"]
+        nodes = HTTP.get(f"{self.url}/v1/nodes", timeout=5).json()["nodes"]
         return next(node["partitions"] for node in nodes if node["self"])
 
     def metric(self, name: str) -> float:
         """A metric's value, all labels summed."""
-        lines = httpx.get(f"{self.url}/metrics", timeout=5).text.splitlines()
+        lines = HTTP.get(f"{self.url}/metrics", timeout=5).text.splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 
 

@@ -11,7 +11,7 @@ from wires import Wires
 
 from footfall.log.engine import running_url
 from footfall.log.streams import STREAM
-from processes import NatsCluster, NatsServer, NodeProcess, eventually
+from processes import HTTP, NatsCluster, NatsServer, NodeProcess, eventually
 
 NODES = ("node1", "node2", "node3")
 PARTITIONS = list(range(16))
@@ -43,7 +43,7 @@ class Place:
         """Whether all nodes are ready, hold nothing back, and share out all partitions."""
         running = [node for node in self.nodes.values() if node.running()]
         for node in running:
-            ready = httpx.get(f"{node.url}/readyz", timeout=2)
+            ready = HTTP.get(f"{node.url}/readyz", timeout=2)
             assert ready.status_code == 200, (node.url, ready.text)
             assert node.metric("footfall_spool_visits") == 0, f"{node.url} has a spool"
             assert node.metric("footfall_nodes") == len(running), node.url

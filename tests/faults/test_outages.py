@@ -3,13 +3,13 @@
 import asyncio
 from pathlib import Path
 
-import httpx
 import pytest
 from nemeses import killed, paused, stopped, together
 from site_under_test import Site
 from trials import Trial
 
 from conftest import Watched
+from processes import HTTP
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 
@@ -21,7 +21,7 @@ async def pending(site: Site, counter: str) -> list[int]:
 
     def found() -> list[int]:
         urls = [f"{url}/v1/counters/{counter}" for url in site.urls.values()]
-        return [httpx.get(url, timeout=5).raise_for_status().json()["pending"] for url in urls]
+        return [HTTP.get(url, timeout=5).raise_for_status().json()["pending"] for url in urls]
 
     return await asyncio.to_thread(found)
 

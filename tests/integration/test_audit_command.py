@@ -25,7 +25,7 @@ from footfall.log.opening import connect, connect_existing
 from footfall.log.protocol import CONTROL_SUBJECT
 from footfall.log.streams import STREAM
 from footfall.node.judge_begin import beginning
-from processes import NatsServer, NodeProcess, eventually
+from processes import HTTP, NatsServer, NodeProcess, eventually
 
 N = 12
 WINNER = "visitor 12"
@@ -42,10 +42,10 @@ def hold_raffle(node: NodeProcess) -> None:
     """5 visits, a cut, and then the rest; the winner is found."""
     milestone = f"{node.url}/v1/counters/raffle/milestones/{N}"
     visit(node.url, 5, 1)
-    httpx.put(milestone).raise_for_status()
+    HTTP.put(milestone).raise_for_status()
     eventually(lambda: node.metric("footfall_cut_epoch") >= 2, what="a cut")
     visit(node.url, 10, 6)
-    eventually(lambda: httpx.get(milestone).json()["state"] == "reached", what="the winner")
+    eventually(lambda: HTTP.get(milestone).json()["state"] == "reached", what="the winner")
 
 
 async def with_log(data: Path, work: Callable[[JetStreamLog], Awaitable[Any]]) -> Any:
@@ -100,11 +100,11 @@ def data(held: Path, tmp_path: Path) -> Path:
 def test_an_audit_agrees_while_a_node_runs_before_and_after_the_trim_and_writes_nothing(tmp_path: Path) -> None:
     with NodeProcess(tmp_path / "data", "--cut-interval-s", "1000") as node:
         visit(node.url, 5, 1)
-        httpx.put(f"{node.url}/v1/counters/raffle/milestones/{N}").raise_for_status()
+        HTTP.put(f"{node.url}/v1/counters/raffle/milestones/{N}").raise_for_status()
         early = footfall("audit", "raffle", str(N), "--data", str(tmp_path / "data"), code=1)
         assert "the 12th of raffle has not come yet" in early.stderr
         visit(node.url, 10, 6)
-        eventually(lambda: "reached" in httpx.get(f"{node.url}/v1/counters/raffle/milestones/{N}").text, what="winner")
+        eventually(lambda: "reached" in HTTP.get(f"{node.url}/v1/counters/raffle/milestones/{N}").text, what="winner")
         sequence = settled(node.url)
         done = footfall("audit", "raffle", str(N), "--data", str(tmp_path / "data"))
         assert f"The 12th of raffle, as the log tells: {WINNER}" in done.stdout
@@ -121,7 +121,7 @@ def settled(url: str) -> int:
     seen: list[int] = []
 
     def still() -> bool:
-        seen.append(httpx.get(f"{url}/v1/counters/raffle").json()["sequence"])
+        seen.append(HTTP.get(f"{url}/v1/counters/raffle").json()["sequence"])
         return len(seen) > 20 and len(set(seen[-20:])) == 1  # a second
 
     eventually(still, what="an end of the log")

@@ -9,12 +9,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from commands import COMMAND, footfall, until
 
 from footfall.node.backup_format import MANIFEST
-from processes import NodeProcess, Process, eventually
+from processes import HTTP, NodeProcess, Process, eventually
 
 VISITORS = 200_000  # so many, that a backup takes a while
 
@@ -24,7 +23,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
     """A node whose state is some megabytes."""
     data = tmp_path_factory.mktemp("backup") / "data"
     with NodeProcess(data, "--cut-interval-s", "0.3", "--partitions", "4") as node:
-        httpx.put(f"{node.url}/v1/counters/people", json={"unit": "visitors"}).raise_for_status()
+        HTTP.put(f"{node.url}/v1/counters/people", json={"unit": "visitors"}).raise_for_status()
         file = data / "visitors"
         file.write_text("".join(f"{number}\n" for number in range(VISITORS)))
         footfall("ingest", str(file), "--counter", "people", "--url", node.url, "--format", "lines")

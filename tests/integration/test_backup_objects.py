@@ -7,7 +7,6 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from commands import footfall
 from moto.server import ThreadedMotoServer
@@ -16,7 +15,7 @@ from footfall.errors import BackupFailedError, ConfigError
 from footfall.node.backup_catalogue import complete_names
 from footfall.node.backup_format import MANIFEST, PART_BYTES_MAX
 from footfall.node.backup_places import Place, place_of
-from processes import NodeProcess, eventually, free_ports
+from processes import HTTP, NodeProcess, eventually, free_ports
 
 NAME = "20260304T050607Z-42-20260101T000000123456789Z-0badcafe"
 OTHER = "20260304T050607Z-43-20260101T000000123456789Z-0badcafe"
@@ -44,8 +43,8 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
         "AWS_ALLOW_HTTP": "true",
     }.items():
         monkeypatch.setenv(name, value)
-    httpx.post(f"{server}/moto-api/reset").raise_for_status()
-    httpx.put(f"{server}/backups").raise_for_status()
+    HTTP.post(f"{server}/moto-api/reset").raise_for_status()
+    HTTP.put(f"{server}/backups").raise_for_status()
     return "s3://backups/of/footfall"
 
 
@@ -79,7 +78,7 @@ def test_a_removed_backup_is_gone_and_others_stay(place: Place) -> None:
 
 def test_what_is_not_a_backup_is_left_alone(bucket: str, server: str, tmp_path: Path) -> None:
     for key in ("of/footfall/notes.txt", "of/footfall/logs/today", f"of/footfall/{NAME}/deep/x", f"elsewhere/{NAME}/x"):
-        httpx.put(f"{server}/backups/{key}", content=b"x").raise_for_status()
+        HTTP.put(f"{server}/backups/{key}", content=b"x").raise_for_status()
     assert place_of(bucket).contents() == {}
     (tmp_path / "file").write_text("x")
     (tmp_path / "directory").mkdir()
@@ -111,7 +110,7 @@ def test_a_store_without_its_settings_is_refused() -> None:
 def test_a_log_is_backed_up_to_s3_and_restored_from_there(tmp_path: Path, bucket: str) -> None:
     data, again = tmp_path / "data", tmp_path / "again"
     with NodeProcess(data, "--cut-interval-s", "0.3", "--backup", bucket, "--backup-interval-s", "3600") as node:
-        httpx.post(f"{node.url}/v1/counters/shop/visits", json={"count": 41}).raise_for_status()
+        HTTP.post(f"{node.url}/v1/counters/shop/visits", json={"count": 41}).raise_for_status()
         epoch = node.metric("footfall_epoch")
         eventually(lambda: node.metric("footfall_cut_epoch") > epoch + 1, what="a cut")
         eventually(lambda: node.metric("footfall_backups_total") == 1, what="the node's own backup")

@@ -8,10 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
-from processes import Ingest, NatsCluster, NodeProcess, eventually, free_ports
+from processes import HTTP, Ingest, NatsCluster, NodeProcess, eventually, free_ports
 
 VISITORS = 20_000
 
@@ -36,7 +35,7 @@ def ingest_until_done(log_file: Path, counter: str, url: str, log: Path) -> None
 
 def value(url: str, counter: str) -> int:
     """The counter's value at a node."""
-    answer = httpx.get(f"{url}/v1/counters/{counter}", timeout=5).raise_for_status()
+    answer = HTTP.get(f"{url}/v1/counters/{counter}", timeout=5).raise_for_status()
     found: int = answer.json()["value"]
     return found
 
@@ -48,7 +47,7 @@ def begun(node: NodeProcess, counter: str) -> int:
 
 def test_a_node_killed_in_mid_ingest_and_restarted_counts_exactly(tmp_path: Path, log_file: Path) -> None:
     with NodeProcess(tmp_path / "data", "--cut-interval-s", "0.5") as node:
-        httpx.put(f"{node.url}/v1/counters/people", json={"unit": "visitors"}).raise_for_status()
+        HTTP.put(f"{node.url}/v1/counters/people", json={"unit": "visitors"}).raise_for_status()
         for _ in range(3):
             before = node.value("people.all")
             with Ingest(log_file, "people.all", node.url, tmp_path / "ingest.log") as ingest:
@@ -93,8 +92,8 @@ def test_a_node_of_several_that_is_killed_is_started_again(tmp_path: Path) -> No
     directory = tmp_path / "data"
     with NodeProcess(directory, "--nodes", "2", port=ports[0]) as parent:
         second = f"http://127.0.0.1:{ports[0] + 1}"
-        eventually(lambda: httpx.get(f"{second}/readyz").status_code == 200, 30, "the second node")
-        httpx.post(f"{parent.url}/v1/counters/a/visits", json={"count": 3}).raise_for_status()
+        eventually(lambda: HTTP.get(f"{second}/readyz").status_code == 200, 30, "the second node")
+        HTTP.post(f"{parent.url}/v1/counters/a/visits", json={"count": 3}).raise_for_status()
         children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
         nodes = [int(pid) for pid in children if "nats" not in Path(f"/proc/{pid}/comm").read_text()]
         assert len(nodes) == 2
@@ -108,13 +107,22 @@ def test_a_node_of_several_that_is_killed_is_started_again(tmp_path: Path) -> No
 @pytest.mark.parametrize("topology", ["replicated", "sharded"])
 def test_three_nodes_on_three_servers_survive_the_death_of_any(tmp_path: Path, log_file: Path, topology: str) -> None:
     with NatsCluster(tmp_path / "nats") as cluster:
-        arguments = ("--nats", cluster.urls, "--topology", topology, "--cut-interval-s", "1", "--secret", "the test's secret")
+        arguments = (
+            "--nats",
+            cluster.urls,
+            "--topology",
+            topology,
+            "--cut-interval-s",
+            "1",
+            "--secret",
+            "the test's secret",
+        )
         nodes = [NodeProcess(tmp_path / f"node{n}", *arguments, "--node", f"node{n}") for n in range(3)]
         try:
             for node in nodes:
                 node.start()
             first, second, third = nodes
-            httpx.put(f"{first.url}/v1/counters/people", json={"unit": "visitors"}).raise_for_status()
+            HTTP.put(f"{first.url}/v1/counters/people", json={"unit": "visitors"}).raise_for_status()
             with Ingest(log_file, "people.all", first.url, tmp_path / "ingest.log") as ingest:
                 begun(first, "people.all")
                 second.kill()
@@ -142,7 +150,7 @@ def test_a_paused_node_that_wakes_up_changes_no_count(tmp_path: Path, log_file: 
     with NodeProcess(tmp_path / "data", "--nodes", "3") as parent:
         urls = [f"http://127.0.0.1:{parent.port + n}" for n in range(3)]
         for url in urls:
-            eventually(lambda url=url: httpx.get(f"{url}/readyz").status_code == 200, 30, url)
+            eventually(lambda url=url: HTTP.get(f"{url}/readyz").status_code == 200, 30, url)
         children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
         paused = [int(pid) for pid in children if _listens(int(pid), parent.port + 2)]
         assert len(paused) == 1
@@ -169,12 +177,12 @@ def test_a_log_that_went_back_in_time_is_refused(tmp_path: Path) -> None:
     """An older copy of the data is put back: the node knows what it had been acknowledged, and does not count."""
     data = tmp_path / "data"
     with NodeProcess(data, "--cut-interval-s", "3600") as node:
-        httpx.post(f"{node.url}/v1/counters/a/visits", json={"count": 1}).raise_for_status()
+        HTTP.post(f"{node.url}/v1/counters/a/visits", json={"count": 1}).raise_for_status()
         node.stop()
         subprocess.run(["cp", "-a", str(data / "jetstream"), str(tmp_path / "older")], check=True)
         node.start()
         for _ in range(5):
-            httpx.post(f"{node.url}/v1/counters/a/visits", json={"count": 1}).raise_for_status()
+            HTTP.post(f"{node.url}/v1/counters/a/visits", json={"count": 1}).raise_for_status()
         node.stop()
         subprocess.run(["rm", "-r", str(data / "jetstream")], check=True)
         (tmp_path / "older").rename(data / "jetstream")

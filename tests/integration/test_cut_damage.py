@@ -14,7 +14,7 @@ from footfall.core.position import Position
 from footfall.log.engine import Engine
 from footfall.log.opening import connect_existing
 from footfall.log.streams import CUTS
-from processes import NodeProcess, eventually, free_ports
+from processes import HTTP, NodeProcess, eventually, free_ports
 
 LOG_BYTES = 1 << 30
 PARTITIONS = 4
@@ -53,9 +53,9 @@ def check_counted(data: Path) -> str:
     with NodeProcess(data, *SETTINGS, port=free_ports(1)[0], log="again.log") as node:
         assert (node.value("a"), node.value("people")) == (VISITS, VISITORS)
         key = {"idempotency-key": f"key {VISITS - 1}"}
-        again = httpx.post(f"{node.url}/v1/counters/a/visits", json={"visitor": "someone"}, headers=key)
+        again = HTTP.post(f"{node.url}/v1/counters/a/visits", json={"visitor": "someone"}, headers=key)
         assert again.status_code == 202
-        assert httpx.get(f"{node.url}/v1/counters/a?consistency=linearizable").json()["value"] == VISITS, (
+        assert HTTP.get(f"{node.url}/v1/counters/a?consistency=linearizable").json()["value"] == VISITS, (
             "it came before"
         )
         return node.said()

@@ -26,7 +26,7 @@ from footfall.log.jetstream import JetStreamLog
 from footfall.log.opening import connect_existing
 from footfall.log.streams import CUTS, STREAM
 from footfall.node.spool_file import Origin, SpoolFile
-from processes import NatsServer, NodeProcess, eventually, free_ports
+from processes import HTTP, NatsServer, NodeProcess, eventually, free_ports
 
 LOG_BYTES = 1 << 30
 
@@ -191,7 +191,7 @@ async def test_a_setting_that_loses_data(data: Path, stream: str, name: str, val
 async def test_messages_that_were_taken_out_of_the_middle(server: NatsServer, tmp_path: Path) -> None:
     """By whoever may use the API of a stream that allows it; the log's own does not, and that is named, too."""
     with NodeProcess(tmp_path / "data", "--nats", server.url, "--log-bytes-max", str(LOG_BYTES)) as node:
-        await asyncio.to_thread(lambda: httpx.post(f"{node.url}/v1/counters/a/visits", json={}).raise_for_status())
+        await asyncio.to_thread(lambda: HTTP.post(f"{node.url}/v1/counters/a/visits", json={}).raise_for_status())
         log = await connect_existing([server.url], name="rogue")
         config = (await log.api.info(STREAM))["config"]
         await log.api.ask(f"STREAM.DELETE.{STREAM}", {})
@@ -300,7 +300,7 @@ async def test_a_gap_that_a_rogue_producer_wrote(data: Path) -> None:
     with NodeProcess(data, *settings) as node:
         before = node.metric("footfall_cut_epoch")
         eventually(lambda: node.metric("footfall_cut_epoch") > before + 1)
-        ready = await asyncio.to_thread(lambda: httpx.get(f"{node.url}/readyz").json())
+        ready = await asyncio.to_thread(lambda: HTTP.get(f"{node.url}/readyz").json())
         assert any(f"gap (once, sequence {sequence})" in one for one in ready["warnings"])
     await asyncio.to_thread(check_named, data, "warn", "alarms", "gap", f"sequence {sequence}", "may be lost")
 

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
 import pytest
 
 import footfall
 from footfall.errors import BufferFullError, ConfigError
-from processes import NatsServer, NodeProcess, eventually, free_ports
+from processes import HTTP, NatsServer, NodeProcess, eventually, free_ports
 
 KILLED = """
 import sys
@@ -40,7 +39,7 @@ class Site(NamedTuple):
         return footfall.Edge(self.server.url, self.node.url, **options)  # type: ignore[arg-type]
 
     def define(self, counter: str, unit: str = "visits") -> None:
-        httpx.put(f"{self.node.url}/v1/counters/{counter}", json={"unit": unit}).raise_for_status()
+        HTTP.put(f"{self.node.url}/v1/counters/{counter}", json={"unit": unit}).raise_for_status()
 
     def counts(self, counter: str, value: int) -> None:
         """See that a counter comes to a value, and stays there."""

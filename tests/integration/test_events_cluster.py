@@ -10,14 +10,23 @@ import httpx
 import pytest
 from listening import PATIENCE_S, listen
 
-from processes import NatsServer, NodeProcess, eventually, free_ports
+from processes import HTTP, NatsServer, NodeProcess, eventually, free_ports
 
 
 @pytest.fixture(params=["replicated", "sharded"])
 def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[NodeProcess]]:
     """Three nodes on one server."""
     with NatsServer(tmp_path / "nats", "single", *free_ports(2)) as server:
-        arguments = ("--nats", server.url, "--topology", request.param, "--secret", "the cluster's secret", "--cut-interval-s", "1")
+        arguments = (
+            "--nats",
+            server.url,
+            "--topology",
+            request.param,
+            "--secret",
+            "the cluster's secret",
+            "--cut-interval-s",
+            "1",
+        )
         nodes = [NodeProcess(tmp_path / name, "--node", name, *arguments) for name in ("n1", "n2", "n3")]
         try:
             for node in nodes:
@@ -36,7 +45,7 @@ async def sent(node: NodeProcess, method: str, path: str, body: Any = None) -> A
 
 
 def past(node: NodeProcess) -> list[list[float]]:
-    points: list[list[float]] = httpx.get(f"{node.url}/v1/counters/raffle/history?span=hour").json()["points"]
+    points: list[list[float]] = HTTP.get(f"{node.url}/v1/counters/raffle/history?span=hour").json()["points"]
     return points
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import httpx
 
-from processes import NatsCluster, NatsServer, NodeProcess, eventually, free_ports
+from processes import HTTP, NatsCluster, NatsServer, NodeProcess, eventually, free_ports
 
 
 def visit(node: NodeProcess, counter: str = "site", **body: object) -> httpx.Response:
     """Pay a visit."""
-    return httpx.post(f"{node.url}/v1/counters/{counter}/visits", json=body or None, timeout=15)
+    return HTTP.post(f"{node.url}/v1/counters/{counter}/visits", json=body or None, timeout=15)
 
 
 def stored(node: NodeProcess, counter: str = "site", **body: object) -> str:
@@ -38,18 +38,18 @@ def test_a_broker_that_is_stopped_loses_no_visit_and_the_spool_drains_when_it_is
             assert stored(node, visitor="x") == "spool"
         assert stored(node, count=1_000) == "spool"
         assert node.metric("footfall_spool_visits") == before + 1_050
-        answer = httpx.get(f"{node.url}/v1/counters/site").json()
+        answer = HTTP.get(f"{node.url}/v1/counters/site").json()
         assert answer["pending"] == before + 1_050
-        ready = httpx.get(f"{node.url}/readyz")
+        ready = HTTP.get(f"{node.url}/readyz")
         assert (ready.status_code, len(ready.json()["warnings"])) == (200, 1)
         total = answer["value"] + answer["pending"]
         assert visit(node, "unknown").status_code == 503
         server.start()
         eventually(lambda: node.value("site") == total, what="the whole count")
         assert stored(node) == "log"
-        assert httpx.get(f"{node.url}/v1/counters/site").json()["pending"] == 0
+        assert HTTP.get(f"{node.url}/v1/counters/site").json()["pending"] == 0
         assert node.metric("footfall_alarms_total") == 0
-        exact = httpx.get(f"{node.url}/v1/counters/site?consistency=linearizable").json()["value"]
+        exact = HTTP.get(f"{node.url}/v1/counters/site?consistency=linearizable").json()["value"]
         assert exact == total + 1
 
 
@@ -60,7 +60,7 @@ def test_a_node_killed_while_the_log_is_away_drains_its_spool_at_the_next_start(
         eventually(lambda: stored(node) == "spool", what="the spool")
         for _ in range(200):
             assert stored(node) == "spool"
-        total = sum(httpx.get(f"{node.url}/v1/counters/site").json()[name] for name in ("value", "pending"))
+        total = sum(HTTP.get(f"{node.url}/v1/counters/site").json()[name] for name in ("value", "pending"))
         node.kill()
         assert list((tmp_path / "data" / "spool").glob("*.sqlite"))
         server.start()
@@ -119,21 +119,21 @@ def test_a_full_spool_answers_503_and_says_when_to_come_again(tmp_path: Path) ->
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert answer.json()["type"] == "/problems/spool-full"
         assert "may hold 20000" in answer.json()["detail"]
-        ready = httpx.get(f"{node.url}/readyz")
+        ready = HTTP.get(f"{node.url}/readyz")
         assert ready.status_code == 503
         assert "may hold 20000" in ready.json()["problems"][0]
         assert node.metric("footfall_spool_bytes") >= node.metric("footfall_spool_bytes_max") == 20_000
         assert node.metric("footfall_ready") == 0
         server.start()
         eventually(lambda: node.value("site") == taken, what="the whole count")
-        assert httpx.get(f"{node.url}/readyz").status_code == 200
+        assert HTTP.get(f"{node.url}/readyz").status_code == 200
 
 
 def test_a_node_that_stops_while_the_log_is_away_loses_nothing(tmp_path: Path) -> None:
     with server_for(tmp_path) as server, NodeProcess(tmp_path / "data", "--nats", server.url) as node:
         assert stored(node) == "log"
         server.kill()
-        httpx.post(f"{node.url}/v1/counters/site/visits?ack=received", json={"count": 7}).raise_for_status()
+        HTTP.post(f"{node.url}/v1/counters/site/visits?ack=received", json={"count": 7}).raise_for_status()
         node.kill(signal.SIGTERM)
         server.start()
         node.start()

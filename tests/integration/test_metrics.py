@@ -6,10 +6,9 @@ import subprocess
 from typing import NamedTuple
 
 import deployed
-import httpx
 import pytest
 
-from processes import NodeProcess, eventually
+from processes import HTTP, NodeProcess, eventually
 
 BASE_UNITS = ("seconds", "bytes")
 OTHER_UNITS = re.compile(r"_(ms|us|ns|milliseconds|minutes|hours|kb|mb|kilobytes|megabytes|percent|s)(_|$)")
@@ -29,10 +28,10 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Scrape:
     directory = tmp_path_factory.mktemp("metrics")
     with NodeProcess(directory / "data", "--backup", str(directory / "backups"), "--cut-interval-s", "0.5") as node:
         for _ in range(3):
-            assert httpx.post(f"{node.url}/v1/counters/shop.books/visits").status_code == 202
-        assert httpx.put(f"{node.url}/v1/counters/shop/milestones/1000").status_code == 201
+            assert HTTP.post(f"{node.url}/v1/counters/shop.books/visits").status_code == 202
+        assert HTTP.put(f"{node.url}/v1/counters/shop/milestones/1000").status_code == 201
         eventually(lambda: node.metric("footfall_counted_total"), what="the counter among the metrics")
-        text = httpx.get(f"{node.url}/metrics").text
+        text = HTTP.get(f"{node.url}/metrics").text
     comments = re.findall(r"^# (HELP|TYPE) (\S+) (.*)$", text, re.MULTILINE)
     samples = re.findall(r"^([a-zA-Z_:][\w:]*)(\{.*\})? \S+$", text, re.MULTILINE)
     return Scrape(

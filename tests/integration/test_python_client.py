@@ -16,7 +16,7 @@ import pytest
 import footfall
 from footfall.core.keys import WINDOW_EPOCHS
 from footfall.errors import UnavailableError
-from processes import NodeProcess, eventually
+from processes import HTTP, NodeProcess, eventually
 
 WAIT_S = 30.0
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
@@ -230,7 +230,7 @@ class LosesAnAnswer(httpx.HTTPTransport):
 
 def test_a_repeat_after_nodes_have_forgotten_its_key_is_not_counted_again(tmp_path: Path) -> None:
     def epoch() -> int:
-        return int(httpx.get(f"{node.url}/v1/overview").json()["epoch"])
+        return int(HTTP.get(f"{node.url}/v1/overview").json()["epoch"])
 
     network = LosesAnAnswer()
     keyed = {"visits": [{"counter": "other", "key": "the same"}]}
@@ -238,7 +238,7 @@ def test_a_repeat_after_nodes_have_forgotten_its_key_is_not_counted_again(tmp_pa
         NodeProcess(tmp_path, "--cut-interval-s", "0.02", "--partitions", "1") as node,
         footfall.Client(node.url, transport=network) as client,
     ):
-        httpx.post(f"{node.url}/v1/visits", json=keyed).raise_for_status()
+        HTTP.post(f"{node.url}/v1/visits", json=keyed).raise_for_status()
         client.increment("late", "ann")
         assert network.lost.wait(WAIT_S)
         since = epoch()
@@ -249,7 +249,7 @@ def test_a_repeat_after_nodes_have_forgotten_its_key_is_not_counted_again(tmp_pa
         client.increment("late", "bob")
         assert client.flush(WAIT_S)
         assert client.value("late", exact=True) == 2
-        httpx.post(f"{node.url}/v1/visits", json=keyed).raise_for_status()
+        HTTP.post(f"{node.url}/v1/visits", json=keyed).raise_for_status()
         assert client.value("other", exact=True) == 2, "who does not tell how late it is counts twice"
 
 

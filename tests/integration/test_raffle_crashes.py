@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 from raffles import MILESTONES, VISITS, Raffle, check, check_audit, check_winner, raffle_at, until
 
 from crowd import PATIENCE_S, PEOPLE, SITE, SUM, Connection, Crowd, Visit, make_visits
 from footfall.log.engine import running_url
 from footfall.log.streams import STREAM
-from processes import NatsCluster, NatsServer, NodeProcess, eventually, free_ports
+from processes import HTTP, NatsCluster, NatsServer, NodeProcess, eventually, free_ports
 
 EXACT = f"/v1/counters/{SUM}?consistency=linearizable"
 SECRET = ("--secret", "the secret of the raffle")
@@ -167,5 +166,5 @@ async def read_exactly(url: str, crowd: Crowd, owned: list[int], answers: Counte
 
 
 def exact(url: str) -> int:
-    value: int = httpx.get(url + EXACT, timeout=PATIENCE_S).raise_for_status().json()["value"]
+    value: int = HTTP.get(url + EXACT, timeout=PATIENCE_S).raise_for_status().json()["value"]
     return value

@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from commands import footfall
 
-from processes import NatsCluster, NodeProcess, eventually
+from processes import HTTP, NatsCluster, NodeProcess, eventually
 
 pytestmark = pytest.mark.cluster
 
@@ -18,7 +17,7 @@ CUT = ("--cut-interval-s", "0.3", "--partitions", "4", "--secret", "the cluster'
 def hit(node: NodeProcess, count: int, stored: str = "log") -> dict[str, Any]:
     """Count visits; again with the same number they are the same visits."""
     url, key = f"{node.url}/v1/counters/shop/visits", {"Idempotency-Key": f"{count} visits"}
-    answer = httpx.post(url, json={"count": count}, headers=key, timeout=15).raise_for_status()
+    answer = HTTP.post(url, json={"count": count}, headers=key, timeout=15).raise_for_status()
     said: dict[str, Any] = answer.json()
     assert said["stored"] == stored
     return said
@@ -61,7 +60,7 @@ def test_a_new_cluster_goes_on_from_a_backup_and_nodes_drain_their_spools_into_i
         said = footfall("restore", str(place), "--nats", new.urls).stdout
         assert "is restored on the cluster: 100 visits and 0 visitors of 1 counter" in said
         assert "there is a log already" in footfall("restore", str(place), "--nats", new.urls, code=2).stderr
-        info = httpx.get(f"http://127.0.0.1:{new.servers[0]._monitor}/jsz?streams=1&config=1").json()
+        info = HTTP.get(f"http://127.0.0.1:{new.servers[0]._monitor}/jsz?streams=1&config=1").json()
         streams = {
             stream["name"]: stream["config"]["num_replicas"]
             for account in info["account_details"]

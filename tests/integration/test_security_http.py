@@ -15,7 +15,7 @@ from footfall.addresses import hashed
 from footfall.cli import WRONG_USE, run
 from footfall.node.secret import kept_secret, visitors_key
 from footfall.web.token_file import UNUSABLE
-from processes import NodeProcess, eventually, free_ports
+from processes import HTTP, NodeProcess, eventually, free_ports
 
 SECRET = "0123456789012345678901"
 
@@ -50,16 +50,16 @@ class Guarded(NodeProcess):
 
     def visit(self, name: str, counter: str = "shop", url: str = "") -> int:
         """The status that a visit with a token is answered with."""
-        return httpx.post(f"{url or self.url}/v1/counters/{counter}/visits", headers=shows(name)).status_code
+        return HTTP.post(f"{url or self.url}/v1/counters/{counter}/visits", headers=shows(name)).status_code
 
     def value_with(self, name: str, counter: str = "shop") -> int:
         """A counter, read with a token."""
-        value: int = httpx.get(f"{self.url}/v1/counters/{counter}", headers=shows(name)).json()["value"]
+        value: int = HTTP.get(f"{self.url}/v1/counters/{counter}", headers=shows(name)).json()["value"]
         return value
 
     def warnings(self) -> list[str]:
         """What readiness warns of."""
-        found: list[str] = httpx.get(f"{self.url}/readyz").json()["warnings"]
+        found: list[str] = HTTP.get(f"{self.url}/readyz").json()["warnings"]
         return found
 
 
@@ -72,10 +72,10 @@ def node(tmp_path: Path) -> Iterator[Guarded]:
 def test_visits_and_reads_need_their_tokens_and_what_is_refused_is_not_counted(node: Guarded) -> None:
     for _ in range(3):
         assert [node.visit(name) for name in ("writer", "reader", "stranger")] == [202, 403, 401]
-    assert httpx.post(f"{node.url}/v1/counters/shop/visits").status_code == 401
+    assert HTTP.post(f"{node.url}/v1/counters/shop/visits").status_code == 401
     eventually(lambda: node.value_with("reader") == 3, what="the count")
-    assert httpx.get(f"{node.url}/metrics").status_code == 401
-    assert "footfall_http_requests_total" in httpx.get(f"{node.url}/metrics", headers=shows("reader")).text
+    assert HTTP.get(f"{node.url}/metrics").status_code == 401
+    assert "footfall_http_requests_total" in HTTP.get(f"{node.url}/metrics", headers=shows("reader")).text
     assert SECRET not in node.said()
 
 
@@ -140,13 +140,13 @@ def test_the_winner_is_known_by_a_hash_of_his_address_that_the_cluster_alone_can
     arguments = ("--visitor-from-address", "--trusted-proxies", "127.0.0.1")
     with NodeProcess(tmp_path / "node", *arguments) as node:
         counter = f"{node.url}/v1/counters/people"
-        httpx.put(counter, json={"unit": "visitors"}).raise_for_status()
-        httpx.put(f"{counter}/milestones/2").raise_for_status()
+        HTTP.put(counter, json={"unit": "visitors"}).raise_for_status()
+        HTTP.put(f"{counter}/milestones/2").raise_for_status()
         clients = ["203.0.113.7"] * 3 + ["2001:db8::1", "2001:db8::2", "2001:db8::3"]
         for client in clients:
-            assert httpx.post(f"{counter}/visits", headers={"x-forwarded-for": client}).status_code == 202
-        eventually(lambda: httpx.get(f"{counter}/milestones/2").json()["winner"], what="the winner")
-        winner = httpx.get(f"{counter}/milestones/2").json()["winner"]
+            assert HTTP.post(f"{counter}/visits", headers={"x-forwarded-for": client}).status_code == 202
+        eventually(lambda: HTTP.get(f"{counter}/milestones/2").json()["winner"], what="the winner")
+        winner = HTTP.get(f"{counter}/milestones/2").json()["winner"]
         key = visitors_key(kept_secret(tmp_path / "node"))
         assert winner["visitor"] == hashed("2001:db8::/64", key)
         assert node.value("people") == 2
@@ -158,13 +158,13 @@ def test_who_sends_too_fast_waits_as_long_as_he_is_told_and_others_do_not(tmp_pa
     with NodeProcess(tmp_path / "node", *arguments) as node:
         url = f"{node.url}/v1/counters/shop/visits"
         eager, other = {"x-forwarded-for": "203.0.113.7"}, {"x-forwarded-for": "203.0.113.8"}
-        assert httpx.post(url, json={"count": 3}, headers=eager).status_code == 202
-        refused = httpx.post(url, json={"count": 3}, headers=eager)
+        assert HTTP.post(url, json={"count": 3}, headers=eager).status_code == 202
+        refused = HTTP.post(url, json={"count": 3}, headers=eager)
         assert (refused.status_code, refused.json()["type"]) == (429, "/problems/rate-limited")
-        assert httpx.post(url, headers=other).status_code == 202
-        assert httpx.post(url, json={"count": 4}, headers=other).status_code == 413
+        assert HTTP.post(url, headers=other).status_code == 202
+        assert HTTP.post(url, json={"count": 4}, headers=other).status_code == 413
         time.sleep(int(refused.headers["retry-after"]))
-        assert httpx.post(url, json={"count": 3}, headers=eager).status_code == 202
+        assert HTTP.post(url, json={"count": 3}, headers=eager).status_code == 202
         eventually(lambda: node.value("shop") == 7, what="the count")
 
 
@@ -186,4 +186,4 @@ def test_slow_requests_and_too_many_connections_keep_nobody_out_for_long(tmp_pat
 
 def status(node: NodeProcess, wanted: Callable[[int], bool]) -> bool:
     """Whether a visit over a new connection is answered as wanted."""
-    return wanted(httpx.post(f"{node.url}/v1/counters/shop/visits").status_code)
+    return wanted(HTTP.post(f"{node.url}/v1/counters/shop/visits").status_code)

@@ -17,15 +17,17 @@ from damaging import cut_off, flip_header, put_back
 from footfall.config import Config
 from footfall.log.opening import connect, connect_existing
 from footfall.log.streams import CUTS, STREAM
-from processes import NatsServer, NodeProcess, eventually, free_ports
+from footfall.node.acknowledged import remembered
+from processes import HTTP, NatsServer, NodeProcess, eventually, free_ports
 
 LOST = "lost its tail|rewritten|not the one that was counted"
+HITS = 100  # each a message
 REFUSED_S = 10.0  # a server starts anew, and the node looks once a second
 
 
 def hit(node: NodeProcess, times: int, counter: str = "a") -> None:
     for _ in range(times):
-        answer = httpx.post(f"{node.url}/v1/counters/{counter}/visits", json={}, timeout=10)
+        answer = HTTP.post(f"{node.url}/v1/counters/{counter}/visits", json={}, timeout=10)
         assert answer.status_code == 202, answer.text
 
 
@@ -33,20 +35,22 @@ def check_refused(node: NodeProcess, reason: str) -> None:
     """The node is not ready, says why, takes nothing and shows nothing."""
 
     def refuses() -> bool:
-        answer = httpx.get(f"{node.url}/readyz", timeout=5)
+        answer = HTTP.get(f"{node.url}/readyz", timeout=5)
         return answer.status_code == 503 and any(word in answer.text for word in reason.split("|"))
 
     eventually(refuses, REFUSED_S, "the refusal")
-    assert httpx.get(f"{node.url}/v1/counters/a", timeout=5).status_code == 503
-    assert httpx.get(f"{node.url}/v1/counters/a?consistency=linearizable", timeout=5).status_code == 503
-    assert httpx.post(f"{node.url}/v1/counters/a/visits", json={}, timeout=5).status_code == 503
+    assert HTTP.get(f"{node.url}/v1/counters/a", timeout=5).status_code == 503
+    assert HTTP.get(f"{node.url}/v1/counters/a?consistency=linearizable", timeout=5).status_code == 503
+    assert HTTP.post(f"{node.url}/v1/counters/a/visits", json={}, timeout=5).status_code == 503
 
 
-def check_does_not_start(node: NodeProcess, reason: str = LOST) -> None:
-    """It ends at once, and its last line says why."""
-    ended = subprocess.run(node._command, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
-    assert ended.returncode != 0
-    assert any(word in ended.stderr.splitlines()[-1] for word in reason.split("|")), ended.stderr
+def check_do_not_start(nodes: list[NodeProcess], reason: str = LOST) -> None:
+    """They end at once, and their last lines say why."""
+    started = [subprocess.Popen(node._command, stderr=subprocess.PIPE, text=True) for node in nodes]
+    for process in started:
+        _, said = process.communicate(timeout=30)
+        assert process.returncode != 0
+        assert any(word in said.splitlines()[-1] for word in reason.split("|")), said
 
 
 async def others(url: str, publish: int) -> None:
@@ -62,21 +66,24 @@ def nodes(server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Two nodes that share the partitions."""
     monkeypatch.setenv("FOOTFALL_SECRET", "the cluster's secret")
     with contextlib.ExitStack() as stack:
-        yield [
-            stack.enter_context(NodeProcess(tmp_path / name, "--nats", server.url, "--node", name))
-            for name in ("n1", "n2")
-        ]
+        pair = [NodeProcess(tmp_path / name, "--nats", server.url, "--node", name) for name in ("n1", "n2")]
+        for node in pair:
+            node.launch()
+            stack.callback(node.stop)
+        for node in pair:
+            node.wait_ready()
+        yield pair
 
 
-@pytest.mark.parametrize("publish", [0, 400], ids=["shorter", "grown over"])
+@pytest.mark.parametrize("publish", [0, 2 * HITS], ids=["shorter", "grown over"])
 @pytest.mark.parametrize("damage", [flip_header, cut_off])
 async def test_nodes_refuse_a_log_whose_blocks_were_damaged_though_some_of_them_were_idle(
     server: NatsServer, nodes: list[NodeProcess], damage: Callable[[Path, str], None], publish: int
 ) -> None:
-    hit(nodes[0], 300)
+    hit(nodes[0], HITS)
     hit(nodes[1], 1)
     for node in nodes:
-        eventually(lambda node=node: node.value("a") == 301)
+        eventually(lambda node=node: node.value("a") == HITS + 1)
     server.kill(signal.SIGTERM)
     damage(server.store, STREAM)
     await asyncio.to_thread(server.start)
@@ -85,7 +92,7 @@ async def test_nodes_refuse_a_log_whose_blocks_were_damaged_though_some_of_them_
         await asyncio.to_thread(check_refused, node, LOST)
     for node in nodes:  # nor does a restart hide it
         node.kill(signal.SIGTERM)
-        await asyncio.to_thread(check_does_not_start, node)
+    await asyncio.to_thread(check_do_not_start, nodes)
 
 
 async def test_nodes_refuse_an_older_copy_of_the_log_also_where_their_own_last_message_is_still_there(
@@ -136,7 +143,7 @@ async def test_nodes_refuse_a_log_that_was_removed_or_replaced(
 def test_a_node_with_an_embedded_engine_refuses_it_when_that_comes_back_without_its_tail(tmp_path: Path) -> None:
     port = free_ports(1)[0]
     with NodeProcess(tmp_path / "data", "--node", "n1", port=port) as node:
-        hit(node, 300)
+        hit(node, HITS)
         node.pause()  # it supervises its engine, and would start it before the damage is done
         os.kill(node.engine_pid, signal.SIGKILL)
         flip_header(tmp_path / "data" / "jetstream", STREAM)
@@ -147,7 +154,7 @@ def test_a_node_with_an_embedded_engine_refuses_it_when_that_comes_back_without_
         assert "\nn1\t" in listed.stdout
         assert any(word in listed.stderr for word in LOST.split("|"))
         node.kill(signal.SIGTERM)
-        check_does_not_start(node)
+        check_do_not_start([node])
 
 
 def test_a_node_that_finds_no_log_where_there_was_one_makes_none(tmp_path: Path) -> None:
@@ -155,7 +162,7 @@ def test_a_node_that_finds_no_log_where_there_was_one_makes_none(tmp_path: Path)
     with NodeProcess(tmp_path / "data") as node:
         hit(node, 1)
     shutil.rmtree(tmp_path / "data" / "jetstream")
-    check_does_not_start(node, "there is no log, and sequence 3 of one")
+    check_do_not_start([node], "there is no log, and sequence 3 of one")
     assert not list((tmp_path / "data" / "jetstream").rglob("streams/*"))
 
 
@@ -163,7 +170,8 @@ def test_a_supervisor_says_why_a_node_of_its_does_not_come_back(server: NatsServ
     port = free_ports(1)[0]
     arguments = ["--nats", server.url, "--nodes", "2"]
     with NodeProcess(tmp_path / "data", *arguments, port=port) as supervisor:
-        hit(supervisor, 300)
+        hit(supervisor, HITS)
+        eventually(lambda: any(known.sequence > HITS for known in remembered(tmp_path / "data")))
         children = Path(f"/proc/{supervisor.pid}/task/{supervisor.pid}/children").read_text().split()
         server.kill(signal.SIGTERM)
         flip_header(server.store, STREAM)
@@ -173,4 +181,4 @@ def test_a_supervisor_says_why_a_node_of_its_does_not_come_back(server: NatsServ
             os.kill(int(child), signal.SIGKILL)
         eventually(lambda: "does not start: the log ends at sequence" in supervisor.said(), 20, "the reason")
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{supervisor.url}/readyz")
+            HTTP.get(f"{supervisor.url}/readyz")

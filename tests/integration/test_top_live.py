@@ -13,10 +13,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from processes import NodeProcess
+from processes import HTTP, NodeProcess
 
 
 class Terminal:
@@ -64,7 +63,7 @@ class Terminal:
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[NodeProcess]:
     with NodeProcess(tmp_path / "data") as one:
-        assert httpx.post(f"{one.url}/v1/counters/shop.books/visits", json={"count": 1234}).status_code == 202
+        assert HTTP.post(f"{one.url}/v1/counters/shop.books/visits", json={"count": 1234}).status_code == 202
         yield one
 
 
@@ -82,7 +81,7 @@ def test_a_person_watches_a_node_that_dies_and_comes_back(node: NodeProcess) -> 
         node.kill()
         terminal.shows("DISCONNECTED")
         node.start()
-        assert httpx.post(f"{node.url}/v1/counters/shop.books/visits", json={"count": 4321}).status_code == 202
+        assert HTTP.post(f"{node.url}/v1/counters/shop.books/visits", json={"count": 4321}).status_code == 202
         terminal.shows("5,555")
         terminal.type(b"q")
         assert terminal.process.wait(timeout=10) == 0

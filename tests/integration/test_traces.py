@@ -6,11 +6,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from processes import NodeProcess, eventually
+from processes import HTTP, NodeProcess, eventually
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -80,9 +79,9 @@ def attributes(span: Any) -> dict[str, Any]:
 
 
 def test_a_request_and_what_it_does_belong_to_the_trace_of_who_asks(node: NodeProcess, collector: Collector) -> None:
-    assert httpx.post(f"{node.url}/v1/visits", json={"visits": [{"counter": "shop"}]}).status_code == 202
+    assert HTTP.post(f"{node.url}/v1/visits", json={"visits": [{"counter": "shop"}]}).status_code == 202
     headers = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
-    answer = httpx.get(f"{node.url}/v1/counters/shop?consistency=linearizable", headers=headers)
+    answer = HTTP.get(f"{node.url}/v1/counters/shop?consistency=linearizable", headers=headers)
     assert answer.status_code == 200
     (request,) = eventually(lambda: collector.named("GET /v1/counters/{name}"), what="the request's span")
     assert (request.trace_id.hex(), request.parent_span_id.hex()) == (TRACE, PARENT)
@@ -106,7 +105,7 @@ def test_flushes_cuts_and_backups_have_spans_and_single_visits_none(node: NodePr
     before = len(collector.named("POST /v1/counters/{name}/visits"))
     flushes = len(collector.named("flush"))
     for _ in range(3):
-        assert httpx.post(f"{node.url}/v1/counters/shop/visits").status_code == 202
+        assert HTTP.post(f"{node.url}/v1/counters/shop/visits").status_code == 202
     eventually(lambda: len(collector.named("flush")) > flushes, what="a flush's span")
     assert attributes(collector.named("flush")[-1]).keys() == {"footfall.visits", "footfall.messages"}
     eventually(lambda: collector.named("part of a cut"), what="a cut's span")
@@ -115,7 +114,7 @@ def test_flushes_cuts_and_backups_have_spans_and_single_visits_none(node: NodePr
 
 
 def test_what_is_asked_all_the_time_has_none_and_what_fails_says_so(node: NodeProcess, collector: Collector) -> None:
-    assert httpx.get(f"{node.url}/metrics").status_code == 200
-    assert httpx.get(f"{node.url}/v1/counters/no%20name").status_code == 422
+    assert HTTP.get(f"{node.url}/metrics").status_code == 200
+    assert HTTP.get(f"{node.url}/v1/counters/no%20name").status_code == 422
     eventually(lambda: [one for one in collector.spans if attributes(one).get("http.response.status_code") == 422])
     assert not [span for span in collector.spans if attributes(span).get("url.path") in ("/metrics", "/readyz")]

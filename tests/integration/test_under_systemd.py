@@ -16,7 +16,7 @@ import pytest
 from footfall.config import Config
 from footfall.web import supervisor
 from footfall.web.supervisor import Supervisor
-from processes import NodeProcess, eventually, free_ports
+from processes import HTTP, NodeProcess, eventually, free_ports
 
 
 class Listening:
@@ -67,7 +67,7 @@ def test_the_process_that_systemd_started_tells_it_how_its_nodes_are(
         ready = eventually(lambda: systemd.heard("READY=1\nSTATUS="))
         assert node.url in ready
         for port in range(first, first + nodes):
-            assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+            assert HTTP.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
         eventually(lambda: opened.read_text() == f"{node.url}\n", what="the dashboard in the browser")
         systemd.told.clear()
         eventually(lambda: systemd.heard("WATCHDOG=1"))

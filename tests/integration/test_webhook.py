@@ -10,10 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
 import pytest
 
-from processes import NatsServer, NodeProcess, eventually, free_ports
+from processes import HTTP, NatsServer, NodeProcess, eventually, free_ports
 
 KEY = b"a key of 24 bytes ......"
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
@@ -92,12 +91,12 @@ def config(path: Path, url: str) -> str:
 def hold_raffle(node: NodeProcess) -> dict[str, Any]:
     """Set a milestone and reach it; returns it."""
     milestone = f"{node.url}/v1/counters/raffle/milestones/{N}"
-    httpx.put(milestone).raise_for_status()
+    HTTP.put(milestone).raise_for_status()
     for number in range(1, N + 3):
         visit = {"visitor": f"visitor {number}"}
-        httpx.post(f"{node.url}/v1/counters/raffle/visits", json=visit).raise_for_status()
-    eventually(lambda: httpx.get(milestone).json()["state"] == "reached", what="the winner")
-    found: dict[str, Any] = httpx.get(milestone).json()
+        HTTP.post(f"{node.url}/v1/counters/raffle/visits", json=visit).raise_for_status()
+    eventually(lambda: HTTP.get(milestone).json()["state"] == "reached", what="the winner")
+    found: dict[str, Any] = HTTP.get(milestone).json()
     return found
 
 

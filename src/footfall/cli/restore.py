@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import fcntl
-import logging
 import os
 import shutil
 import tempfile
@@ -16,7 +15,7 @@ import msgspec
 from footfall.cli import output
 from footfall.cli.arguments import Servers
 from footfall.cli.backup import counted_text
-from footfall.cli.log_access import DATA, FILE_STORE_BYTES, access_to
+from footfall.cli.log_access import DATA, FILE_STORE_BYTES, access_to, quiet
 from footfall.cli.settings import parse_servers
 from footfall.config import Config
 from footfall.errors import ConfigError, DataInUseError, LogExistsError
@@ -65,7 +64,7 @@ def run(
     servers, access = parse_servers(named.nats), access_to(named)
     directory = None if servers else Path(data or DATA)
     config = Config(replicas=replicas, log_bytes_max=Config().log_bytes_max if log_bytes_max is None else log_bytes_max)
-    logging.getLogger("footfall").addHandler(logging.NullHandler())
+    quiet()
     begun_s = time.monotonic()
     done, created = asyncio.run(_restore(place, backup, directory, servers, config, access))
     _say(done, created, directory, time.monotonic() - begun_s, json)
@@ -124,6 +123,9 @@ def _taken(directory: Path) -> Iterator[None]:
 
 def _put(made: Path, store: Path) -> None:
     """Rename what is whole to where it belongs, durably."""
+    _check_free(store)
+    if store.exists():
+        shutil.rmtree(store)
     made.rename(store)
     handle = os.open(store.parent, os.O_RDONLY)
     os.fsync(handle)
@@ -131,8 +133,8 @@ def _put(made: Path, store: Path) -> None:
 
 
 def _check_free(store: Path) -> None:
-    """Raises LogExistsError if there is a log, or what is left of one."""
-    if store.exists():
+    """Raises LogExistsError if there is a log, or what is left of one. An engine that held none has left nothing."""
+    if any(store.rglob("streams/*")):
         raise LogExistsError(
             f"there is a log already, in {store}: nothing was changed. Stop the node, move {store.parent} away, "
             "and restore into a new one"
