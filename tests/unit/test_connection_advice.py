@@ -2,6 +2,7 @@
 
 import pytest
 
+from footfall.log.api import said
 from footfall.log.connection import with_advice
 
 SSL = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed:"
@@ -38,3 +39,11 @@ def test_what_is_to_be_done_depends_on_what_was_said(why: str, said: str) -> Non
     told = with_advice(why)
     assert said in told
     assert "_ssl" not in told
+
+
+def test_servers_without_a_majority_are_told_to_need_one() -> None:
+    told = said({"error": {"description": "JetStream system temporarily unavailable", "err_code": 10008}})
+    assert told == (
+        "JetStream system temporarily unavailable (10008); a majority of the servers must be up, and have a leader"
+    )
+    assert said({"error": {"description": "insufficient resources", "err_code": 10023}}).endswith("resources (10023)")

@@ -13,6 +13,7 @@ TIMEOUT_S = 5.0
 AGAIN_S = 1.0  # a question without a reply is asked again
 MESSAGE_NOT_FOUND = 10037
 STREAM_NOT_FOUND = 10059
+NO_QUORUM = 10008
 
 
 class Api:
@@ -70,7 +71,9 @@ class Api:
 
 def said(answer: dict[str, Any]) -> str:
     """What an answer that is an error says."""
-    return f"{answer['error'].get('description')} ({answer['error'].get('err_code')})"
+    code = answer["error"].get("err_code")
+    hint = "; a majority of the servers must be up, and have a leader" if code == NO_QUORUM else ""
+    return f"{answer['error'].get('description')} ({code}){hint}"
 
 
 def unix_ns(text: str) -> int:
