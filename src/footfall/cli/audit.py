@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-import logging
 from pathlib import Path
 
 from footfall.cli import output
 from footfall.cli.arguments import Servers
-from footfall.cli.log_access import DATA, access_to, log_servers
+from footfall.cli.log_access import DATA, access_to, log_servers, quiet
 from footfall.cli.settings import parse_servers
 from footfall.core.names import check_name
 from footfall.core.vector import ENTRY_MAX
@@ -25,7 +24,7 @@ def run(counter: str, n: int, data: str | None, named: Servers, secret: str | No
     check_name(counter)
     if not 1 <= n <= ENTRY_MAX:
         raise InvalidRequestError(f"N is {n}; it must be a whole number from 1 to 2**63 - 1")
-    logging.getLogger("footfall").addHandler(logging.NullHandler())  # the report says all that a reader needs
+    quiet()
     servers, access = parse_servers(named.nats), access_to(named)
     directory = Path(data or DATA) if data or not servers else None
     key = secret.encode() if secret else existing_secret(directory) if directory is not None else None

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import signal
 import time
 from collections.abc import Coroutine
@@ -12,7 +11,7 @@ import msgspec
 
 from footfall.cli import output
 from footfall.cli.arguments import Servers
-from footfall.cli.log_access import access_to, log_servers
+from footfall.cli.log_access import access_to, log_servers, quiet
 from footfall.errors import ConfigError, FootfallError, IntegrityError
 from footfall.log import opening
 from footfall.node import backup as making
@@ -67,7 +66,7 @@ def run(target: str, data: str | None, servers: Servers, every_s: float | None, 
         raise ConfigError(f"--keep is {keep}; it must be 0, which keeps all, or more")
     access_to(servers)
     place = place_of(target)
-    logging.getLogger("footfall").addHandler(logging.NullHandler())  # what fails is said in one line
+    quiet()
     if every_s is None:
         asyncio.run(_once(place, data, servers, keep, json, started=True))
     else:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import re
 import time
 from collections.abc import AsyncIterator
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 from footfall.cli import output
 from footfall.cli.arguments import Servers
-from footfall.cli.log_access import DATA, access_to, log_servers
+from footfall.cli.log_access import DATA, access_to, log_servers, quiet
 from footfall.errors import IntegrityError, LogUnavailableError, SetupError
 from footfall.log import jetstream, opening
 from footfall.log.access import Access
@@ -28,8 +27,7 @@ MARKS = {Level.OK: ("OK  ", "32"), Level.WARN: ("WARN", "33"), Level.BAD: ("BAD 
 
 def run(data: str | None, named: Servers, monitors: tuple[str, ...], deep: bool, json: bool) -> int:
     """Examine; returns 0 if nothing is wrong, else 1. Raises FootfallError for wrong use."""
-    logging.getLogger("footfall").addHandler(logging.NullHandler())  # the findings say all that a reader needs
-    logging.getLogger("footfall").propagate = False
+    quiet()
     access = access_to(named)
     directory = Path(data or DATA) if data or not named.nats else None
     return asyncio.run(_run(_Patient(directory, named.nats, access, monitors, deep), json))

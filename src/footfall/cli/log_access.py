@@ -1,5 +1,6 @@
 """How commands that talk to the log itself, and to no node, reach it: on a cluster, or in a data directory."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -33,6 +34,13 @@ def access_to(servers: Servers) -> Access:
             f"--nats-api is {api[:60]!r}; it must be the beginning of a subject, such as footfall.audit.API"
         )
     return msgspec.structs.replace(access_of(config), api=api)
+
+
+def quiet() -> None:
+    """Loggers say nothing: what is printed says all that a reader needs."""
+    logger = logging.getLogger("footfall")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
 
 
 @asynccontextmanager

@@ -3,13 +3,12 @@
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 from footfall.cli import output
 from footfall.cli.arguments import Where
 from footfall.cli.client import Client
-from footfall.cli.queries import patience
+from footfall.cli.queries import asked, patience
 from footfall.core.names import check_name
 from footfall.core.vector import ENTRY_MAX
 from footfall.core.visit import check_text
@@ -18,18 +17,15 @@ from footfall.ordinals import ordinal
 from footfall.web.requests import KEY_HEADER_BYTES_MAX, parse_source
 from footfall.web.wire import NOTE_BYTES_MAX, RECEIPT_BYTES_MAX, Milestone
 
-PATIENCE_S = 15.0
 WAIT_PATIENCE_S = 60.0
 WAIT_INTERVAL_S = 0.25
-
-Answer = TypeVar("Answer")
 
 
 def add(where: Where, counter: str, n: int, json: bool) -> None:
     """Set a milestone."""
     check(counter, n)
     with Client(where) as client:
-        found, made = _asked(lambda: client.add_milestone(counter, n))
+        found, made = asked(lambda: client.add_milestone(counter, n))
     if json:
         output.print_json(found)
     elif found.winner is not None and not made:
@@ -49,7 +45,7 @@ def show(where: Where, counter: str, n: int, wait: bool, timeout_s: float | None
         raise ConfigError(f"--timeout is {timeout_s}; it goes with --wait, and must be more than 0 seconds")
     with Client(where) as client:
         if not wait:
-            found = _asked(lambda: client.milestone(counter, n))
+            found = asked(lambda: client.milestone(counter, n))
         else:
             found = _reached(_readings(client, counter, n, timeout_s), live=not json and sys.stdout.isatty())
     if json:
@@ -65,7 +61,7 @@ def list_milestones(where: Where, counter: str | None, json: bool) -> None:
     if counter is not None:
         check_name(counter)
     with Client(where) as client:
-        found = _asked(lambda: client.milestones(counter))
+        found = asked(lambda: client.milestones(counter))
     if json:
         output.print_json(found)
         return
@@ -86,7 +82,7 @@ def claim(where: Where, counter: str, n: int, receipt: str, key: str | None, jso
     own = secrets.token_urlsafe(18) if key is None else key
     check_text("key", own, KEY_HEADER_BYTES_MAX)
     with Client(where) as client:
-        found = _asked(lambda: client.claim(counter, n, receipt, own))
+        found = asked(lambda: client.claim(counter, n, receipt, own))
     if json:
         output.print_json(found)
     else:
@@ -101,7 +97,7 @@ def import_count(where: Where, counter: str, value: int, note: str, source: str,
     check_text("note", note, NOTE_BYTES_MAX)
     parse_source(source)
     with Client(where) as client:
-        found, made = _asked(lambda: client.import_count(counter, source, value, note))
+        found, made = asked(lambda: client.import_count(counter, source, value, note))
     if json:
         output.print_json(found)
     elif made:
@@ -141,12 +137,6 @@ def _who(milestone: Milestone) -> str:
     if milestone.winner is None:
         return "-"
     return milestone.winner.visitor if milestone.winner.visitor is not None else "(a visit without a visitor)"
-
-
-def _asked(action: Callable[[], Answer]) -> Answer:
-    answer = patience(PATIENCE_S).call(action)
-    assert answer is not None, "nothing stops it"
-    return answer
 
 
 def _readings(client: Client, counter: str, n: int, timeout_s: float | None) -> Iterator[Milestone]:

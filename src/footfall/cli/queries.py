@@ -4,7 +4,8 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from footfall.cli import output
 from footfall.cli.arguments import Where
@@ -15,9 +16,11 @@ from footfall.core.names import check_name, check_unit
 from footfall.core.visit import Visit, check_visit
 from footfall.ordinals import counted
 
-HIT_PATIENCE_S = 15.0
+PATIENCE_S = 15.0
 WATCH_INTERVAL_S = 0.25
 WATCH_PATIENCE_S = 60.0
+
+Answer = TypeVar("Answer")
 
 
 def hit(where: Where, counter: str, visitor: str | None, count: int, key: str | None, json: bool) -> None:
@@ -28,8 +31,7 @@ def hit(where: Where, counter: str, visitor: str | None, count: int, key: str | 
     visit = Visit(counter, visitor, key if key is not None else secrets.token_urlsafe(18), count)
     check_visit(visit)
     with Client(where) as client:
-        accepted = patience(HIT_PATIENCE_S).call(lambda: client.hit(visit))
-    assert accepted is not None, "nothing stops it"
+        accepted = asked(lambda: client.hit(visit))
     receipt = accepted.receipts[0] if accepted.receipts else accepted.receipt
     if json:
         answer = {"counter": counter, "accepted": accepted.accepted, "stored": accepted.stored, "receipt": receipt}
@@ -108,6 +110,13 @@ def nodes(where: Where, json: bool) -> None:
         for node in found
     ]
     output.print_table(("node", "url", "topology", "partitions", "sequence", "lag_ms", "heard_ms_ago"), rows)
+
+
+def asked(action: Callable[[], Answer]) -> Answer:
+    """What a node answers, though it may be away for a while: the action must be one that may safely be made again."""
+    answer = patience(PATIENCE_S).call(action)
+    assert answer is not None, "nothing stops it"
+    return answer
 
 
 def patience(patience_s: float) -> Patience:
