@@ -73,6 +73,11 @@ class Backlog:
         return self.held + (self.store.own if self.store else 0)
 
     @property
+    def count(self) -> int:
+        """How many visits are in memory, with their counts."""
+        return sum(batch.count for batch in self._memory)
+
+    @property
     def spooled(self) -> int:
         """How many visits wait on disk, with their counts."""
         return self.store.count if self.store else 0

@@ -47,6 +47,12 @@ class Buffer:
     def __len__(self) -> int:
         return len(self._visits) + len(self._aside)
 
+    @property
+    def count(self) -> int:
+        """How many visits wait, with their counts."""
+        with self._lock:
+            return sum(visit.count for visit in (*self._visits, *self._aside))
+
     def put(self, counter: str, visitor: str | None, count: int, key: str | None) -> int:
         """Take a visit in.
 

@@ -173,7 +173,7 @@ class Engine:
 
     def tell_left(self) -> None:
         """The end has come: what is in memory now is lost."""
-        self._trouble.left(len(self.buffer) + self._backlog.held)
+        self._trouble.left(self.buffer.count + self._backlog.count)
 
     def abandon(self) -> None:
         """Never touch what is on disk again: this process was forked from the one that has it."""

@@ -182,7 +182,7 @@ class Edge:
         self._driver.end()
         self._worker.join(0.5)
         if not stored and (left := self.statistics.buffered):
-            logger.warning("%d visits were not stored before the end, as far as is known", left)
+            logger.warning("at least %d visits were not stored before the end, as far as is known", left)
         self._client.close(0.0)
         return stored
 

@@ -195,6 +195,18 @@ def test_a_hit_goes_to_the_next_node_at_once(nodes: FakeNodes) -> None:
     assert nodes.requests == [URL, "http://b:1", "http://b:1"]
 
 
+def test_what_is_lost_at_the_end_is_told_with_its_counts(nodes: FakeNodes, caplog: pytest.LogCaptureFixture) -> None:
+    held = Held(nodes)
+    client = footfall.Client(URL, transport=held, flush_interval_s=0)
+    client.increment("shop", count=5)
+    assert held.asked.wait(20)
+    client.increment("shop", count=2)
+    client.increment("shop")
+    assert not client.close(0)
+    assert "8 visits could not be sent before the end" in caplog.text
+    held.may.set()
+
+
 def test_a_closed_client_takes_no_more(nodes: FakeNodes) -> None:
     client = footfall.Client(URL, transport=httpx.MockTransport(nodes.answer))
     client.increment("shop")
