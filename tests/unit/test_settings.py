@@ -196,6 +196,14 @@ def test_a_secret_that_could_be_guessed_is_refused_and_not_shown(
     assert cli.run(["serve", f"--{name}", "private-01234567"]) == 0
 
 
+def test_the_prefix_of_a_webhooks_secret_makes_it_no_better(
+    served: list[tuple[Config, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["serve", "--webhook-secret", "whsec_cGFzc3dvcmQ="]) == cli.WRONG_USE
+    assert "it has 12 characters" in capsys.readouterr().err
+    assert served == []
+
+
 def test_a_setting_is_named_as_it_was_given(
     served: list[tuple[Config, int]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

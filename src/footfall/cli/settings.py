@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SECRET_CHARACTERS_MIN = 16  # with a receipt in hand one tries secrets, on a machine of one's own, as fast as it hashes
 SECRET_DIFFERENT_MIN = 8  # of them: "changemechangeme" has 7
 
+WEBHOOK_PREFIX = "whsec_"  # of a webhook's secret that is base64
+
 _NODE = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")  # it becomes a part of subjects and of a file's name
 
 
@@ -237,6 +239,7 @@ def check_secret(what: str, secret: str) -> None:
     """Raises ConfigError for a secret that cannot be one, or could be guessed. It is not shown."""
     if not (secret and secret.isprintable()):
         raise ConfigError(f"the {what} is empty, or not of characters that can be shown; write others, or leave it out")
+    secret = secret.removeprefix(WEBHOOK_PREFIX)
     if len(secret) < SECRET_CHARACTERS_MIN or len(set(secret)) < SECRET_DIFFERENT_MIN:
         raise ConfigError(
             f"the {what} could be guessed: it has {len(secret)} characters, {len(set(secret))} of them different; it "
