@@ -36,32 +36,6 @@ class Reading(msgspec.Struct, frozen=True):
     staleness_ms: int = 0
 
 
-class Accepted(msgspec.Struct, frozen=True):
-    """The answer to visits: they are stored."""
-
-    accepted: int
-    stored: str
-    receipt: str | None = None
-    receipts: list[str] | None = None
-
-
-class NodeStatus(msgspec.Struct, frozen=True):
-    """One node, as the node asked knows it."""
-
-    id: str
-    url: str
-    topology: str
-    partitions: list[int]
-    sequence: int = 0
-    lag_ms: int = 0
-    heard_ms_ago: int = 0
-    self: bool = False
-
-
-class _Definition(msgspec.Struct, frozen=True):
-    unit: Unit
-
-
 class _Page(msgspec.Struct, frozen=True):
     counters: list[Reading]
     next: str | None = None
@@ -71,23 +45,9 @@ class _Rows(msgspec.Struct, frozen=True):
     counters: list[dict[str, Any]]
 
 
-class _Nodes(msgspec.Struct, frozen=True):
-    nodes: list[NodeStatus]
-
-
-class _SourceStatus(msgspec.Struct, frozen=True):
-    position: int
-
-
-class _Source(msgspec.Struct, frozen=True):
-    id: str
-    start: int = msgspec.field(name="from")
-    end: int = msgspec.field(name="to")
-
-
 class _Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     visits: Sequence[Visit]
-    source: _Source | None = None
+    source: wire.Source | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -130,9 +90,9 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def hit(self, visit: Visit) -> Accepted:
+    def hit(self, visit: Visit) -> wire.Accepted:
         """Count one visit (or ``visit.count`` of them), durably. With a key, the same call may safely be made again."""
-        return self._call("POST", "/v1/visits", Accepted, body=encode_visits([visit]))
+        return self._call("POST", "/v1/visits", wire.Accepted, body=encode_visits([visit]))
 
     def send_keyed(self, visits: Sequence[Visit]) -> None:
         """Count visits that have keys, durably; the same call may safely be made again."""
@@ -144,7 +104,7 @@ class Client:
 
     def source_position(self, source: str) -> int:
         """The byte up to which the source was counted; 0 if it is not known."""
-        return self._call("GET", f"/v1/sources/{quote(source, safe='')}", _SourceStatus).position
+        return self._call("GET", f"/v1/sources/{quote(source, safe='')}", wire.SourcePosition).position
 
     def read(self, counter: str, consistency: str = "eventual") -> Reading:
         """What the node says of a counter."""
@@ -171,7 +131,7 @@ class Client:
 
     def define(self, counter: str, unit: Unit) -> bool:
         """Define a counter; whether it was made now. Raises UnitConflictError if it has the other unit."""
-        return self._request("PUT", _counter(counter), _encode(_Definition(unit)), {}).status_code == 201
+        return self._request("PUT", _counter(counter), _encode(wire.CounterDefinition(unit)), {}).status_code == 201
 
     def add_milestone(self, counter: str, n: int) -> tuple[wire.Milestone, bool]:
         """Set a milestone; returns it, and whether it was made now. Raises MilestonePassedError."""
@@ -201,9 +161,9 @@ class Client:
         path = f"{_counter(counter)}/imports/{quote(source, safe='')}"
         return self._put(path, _encode(wire.Import(value, note)), wire.Imported)
 
-    def nodes(self) -> list[NodeStatus]:
+    def nodes(self) -> list[wire.NodeEntry]:
         """The nodes that this one hears, itself included."""
-        return self._call("GET", "/v1/nodes", _Nodes).nodes
+        return self._call("GET", "/v1/nodes", wire.NodeList).nodes
 
     def ready(self) -> bool:
         """Whether the node counts and answers."""
@@ -289,4 +249,4 @@ def encode_visits(visits: Sequence[Visit]) -> bytes:
 
 def encode_chunk(source: str, start: int, end: int, visits: Sequence[Visit]) -> bytes:
     """The body that counts bytes ``start`` to ``end`` of a source."""
-    return _encode(_Batch(visits, _Source(source, start, end)))
+    return _encode(_Batch(visits, wire.Source(source, start, end)))

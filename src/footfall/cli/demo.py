@@ -16,7 +16,7 @@ import httpx
 import msgspec
 import uvloop
 
-from footfall.cli.client import NodeStatus, Reading
+from footfall.cli.client import Reading
 from footfall.cli.demo_raffle import TIMEOUT_S, Raffle
 from footfall.cli.demo_traffic import COUNTERS, SITES, SUM, Traffic
 from footfall.cli.demo_view import Sample, View, view
@@ -26,6 +26,7 @@ from footfall.core.vector import ENTRY_MAX
 from footfall.errors import ConfigError, FootfallError
 from footfall.ordinals import counted, ordinal
 from footfall.web.supervisor import Supervisor
+from footfall.web.wire import NodeList
 
 NODES = 3
 TO_MIN = 100  # below it half of a site's share is no milestone
@@ -53,10 +54,6 @@ class Wishes(NamedTuple):
 
 class _Page(msgspec.Struct):
     counters: list[Reading]
-
-
-class _Nodes(msgspec.Struct):
-    nodes: list[NodeStatus]
 
 
 def run(wishes: Wishes, topology: str, data: str | None) -> int:
@@ -163,7 +160,7 @@ class _Demo:
 
     async def _kill_judge(self, http: httpx.AsyncClient, urls: Sequence[str]) -> None:
         answer = await http.get(f"{urls[0]}/v1/nodes")
-        nodes = {node.id: node.url for node in msgspec.json.decode(answer.content, type=_Nodes).nodes}
+        nodes = {node.id: node.url for node in msgspec.json.decode(answer.content, type=NodeList).nodes}
         judging = nodes[ranking(f"judge {SUM}", nodes)[0]]
         number = list(urls).index(judging)
         pid = self._supervisor.pids[number]
