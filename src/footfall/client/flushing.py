@@ -1,9 +1,11 @@
 """A block at whose end all that was counted in it is sent: for tasks, cron jobs and functions that are frozen."""
 
 import contextlib
+import inspect
 import logging
 import time
-from typing import Self
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
 
 from footfall.client import lifetimes
 from footfall.client.lifetimes import Lifetime
@@ -12,11 +14,13 @@ logger = logging.getLogger("footfall.client")
 
 TIMEOUT_S = 5.0
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
 
 class flushing(contextlib.ContextDecorator):  # noqa: N801 - it is used like a function, as contextlib's are
     """At the end of the block, send what all clients of this process hold; also if the block raises.
 
-    It raises nothing itself. May decorate a function instead.
+    It raises nothing itself. May decorate a function instead, if that is not async: its end would be too early.
 
     Attributes:
         done: Whether all that was counted in the block is stored; None before its end.
@@ -31,6 +35,12 @@ class flushing(contextlib.ContextDecorator):  # noqa: N801 - it is used like a f
         self._timeout_s = timeout_s
         self._dropped: dict[Lifetime, int] = {}
         self.done: bool | None = None
+
+    def __call__(self, func: _Function) -> _Function:
+        """Decorate a function. Raises TypeError if it is async."""
+        if inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func):
+            raise TypeError(f"{func.__name__} is async: there, use a client of footfall.connect, and await its flush()")
+        return super().__call__(func)
 
     def __enter__(self) -> Self:
         self.done = None

@@ -99,8 +99,10 @@ def to_error(problem: _Problem, status: int) -> FootfallError:
 def cause(error: httpx.TransportError) -> str:
     """Why nothing was answered, in a few words."""
     text = str(error).lower()
-    if "refused" in text:
+    if "refused" in text or "all connection attempts failed" in text:  # as event loops say it
         return "connection refused"
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time"
     if "certificate verify failed" in text:
         return f"its certificate is not trusted: {text.rpartition('failed: ')[2].partition(' (_ssl')[0]}"
     if any(sign in text for sign in _NO_TLS):

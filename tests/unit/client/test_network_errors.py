@@ -65,3 +65,22 @@ def test_who_gives_an_edge_a_node_is_told_of_the_client() -> None:
 def test_a_read_waits_for_three_seconds_and_a_page_for_it() -> None:
     for place in (footfall.Client, footfall.AsyncClient, footfall.Counter, footfall.Edge):
         assert place.value.__kwdefaults__ == {"timeout_s": 3.0}
+
+
+async def test_who_refuses_and_who_is_silent_are_told_alike_with_threads_and_in_an_event_loop() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with footfall.Client(url) as client, pytest.raises(UnavailableError) as raised:
+            client.value("shop", timeout_s=0)
+        async with footfall.connect(url) as loop:
+            with pytest.raises(UnavailableError) as also_raised:
+                await loop.value("shop", timeout_s=0)
+        assert (
+            str(raised.value) == str(also_raised.value) == f"{url} broke off GET /v1/counters/shop: no answer in time"
+        )
+    with footfall.Client(url) as client, pytest.raises(UnreachableError) as raised:
+        client.value("shop", timeout_s=0)
+    async with footfall.connect(url) as loop:
+        with pytest.raises(UnreachableError) as also_raised:
+            await loop.value("shop", timeout_s=0)
+    assert str(raised.value) == str(also_raised.value) == f"no node answers at {url} (connection refused)"

@@ -268,6 +268,13 @@ def test_a_function_may_be_such_a_block(client: footfall.Client, nodes: FakeNode
     assert nodes.counts == {"shop": 1}
 
 
+def test_an_async_function_is_no_such_block_as_it_would_end_before_it_began() -> None:
+    async def task() -> None: ...
+
+    with pytest.raises(TypeError, match=r"task is async: there, use a client of footfall\.connect"):
+        footfall.flushing()(task)
+
+
 def test_counters_with_the_same_settings_share_a_client() -> None:
     first, second = footfall.Counter("a", url=URL), footfall.Counter("b", url=URL)
     other = footfall.Counter("a", url=URL, token="t")
