@@ -58,6 +58,10 @@ class _Child:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    @property
+    def _where(self) -> str:
+        return self.url or url_of(self.config.http_host, self.config.http_port, secure=bool(self.config.tls_cert))
+
     async def start(self) -> None:
         """Start it, and wait until it counts and answers. Raises FootfallError: what it says, or NodeFailedError."""
         self._process = process = await asyncio.create_subprocess_exec(
@@ -77,8 +81,7 @@ class _Child:
             if told:
                 failure = msgspec.json.decode(told, type=Failure)
                 raise revive(failure.kind, failure.detail)
-            where = url_of(self.config.http_host, self.config.http_port, secure=bool(self.config.tls_cert))
-            raise NodeFailedError(f"the node at {where} did not start (exit code {code}); see above")
+            raise NodeFailedError(f"the node at {self._where} did not start (exit code {code}); see above")
         self.url = told
         port = int(self.url.rpartition(":")[2])
         self.config = msgspec.structs.replace(self.config, http_port=port)
@@ -99,7 +102,7 @@ class _Child:
             self.restarts += 1
             try:
                 await self.start()
-            except FootfallError as error:
+            except (FootfallError, OSError) as error:  # also where the system has no room for a process
                 logger.error("the node at %s does not start: %s", self.url, error)
 
     async def _line(self, process: Process, looks_max: int) -> bytes:
@@ -111,8 +114,8 @@ class _Child:
                 await asyncio.wait({reading}, timeout=LOOK_S)
                 if reading.done():
                     return reading.result()
-            where = self.url or url_of(self.config.http_host, self.config.http_port)
-            logger.error("the node at %s hangs: it was silent for %.0f s, and is ended", where, looks_max * LOOK_S)
+            silent_s = looks_max * LOOK_S
+            logger.error("the node at %s hangs: it was silent for %.0f s, and is ended", self._where, silent_s)
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             return await reading
