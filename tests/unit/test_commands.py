@@ -42,3 +42,11 @@ def test_all_commands_are_told_where_none_is_near(capsys: pytest.CaptureFixture[
     said = capsys.readouterr().err
     for name in ("audit", "backup", "hit", "ingest", "milestone", "read", "serve", "top"):
         assert f" {name}" in said, name
+
+
+def test_help_may_be_asked_for_as_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for typed in ("help", "--help", "help milestone add", "milestone add --help"):
+        assert cli.run(typed.split()) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] != said[2] == said[3]
