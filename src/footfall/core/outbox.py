@@ -12,7 +12,7 @@ from footfall.core.definitions import Definition
 from footfall.core.names import Unit
 from footfall.core.receipts import JOINT, RECEIPT_LENGTH, is_receipt
 from footfall.core.routing import partition_of
-from footfall.core.sealing import ENTRY_BYTES, Lot, Sealed, Sealer, pending_in
+from footfall.core.sealing import ENTRY_BYTES, Lot, Sealed, Sealer, add_pending, pending_in
 from footfall.core.visit import Visit
 
 LOCAL = -1  # "whichever partition this flush goes to"
@@ -199,6 +199,11 @@ class Outbox:
     def pending(self, number: int) -> int:
         """How many visits to a counter are gathered here."""
         return pending_in(self._singles.values(), number) + pending_in(self._lots.values(), number)
+
+    def add_pending(self, found: dict[int, int]) -> None:
+        """Add how many visits are gathered here to those counters that are in ``found``."""
+        add_pending(found, self._singles.values())
+        add_pending(found, self._lots.values())
 
     def seal(self, local: int) -> Flush | None:
         """End the gathering; what comes now gathers anew. None if there was nothing.

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -51,12 +51,22 @@ class Reads:
         number = self._counting.definitions.number(name)
         if number is None:
             check_name(name)
+        return self._reading(name, number, 0 if number is None else self._producer.pending(number))
+
+    def read_all(self, names: Sequence[str]) -> list[Reading]:
+        """The values of many counters, as ``read`` tells them, for less. Raises InvalidNameError."""
+        numbers = [self._counting.definitions.number(check_name(name)) for name in names]
+        pending = self._producer.pending_of(number for number in numbers if number is not None)
+        pairs = zip(names, numbers, strict=True)
+        return [self._reading(name, number, 0 if number is None else pending[number]) for name, number in pairs]
+
+    def _reading(self, name: str, number: int | None, pending: int) -> Reading:
         sequence, staleness_ms = self._freshness()
         if number is None:
             return Reading(name, 0, 0, Unit.VISITS, Phase.AP, "eventual", sequence, staleness_ms)
         unit = self._counting.definitions.unit(number)
         value, phase, sequence, staleness_ms = self._counting.judging.showing.read(number, sequence, staleness_ms)
-        return Reading(name, value, self._producer.pending(number), unit, phase, "eventual", sequence, staleness_ms)
+        return Reading(name, value, pending, unit, phase, "eventual", sequence, staleness_ms)
 
     async def read_exact(self, name: str) -> Reading:
         """A counter's exact value: of all visits acknowledged before this call, and maybe some that came since.
@@ -126,12 +136,12 @@ class Reads:
         """A page, of ``limit`` + 1 names if it goes on."""
         return Page(self._listed(names[:limit]), names[limit - 1] if len(names) > limit else None)
 
-    def _listed(self, names: Iterable[str]) -> Sequence[Listed]:
+    def _listed(self, names: Sequence[str]) -> Sequence[Listed]:
         found = []
-        for name in names:
-            number = self._counting.definitions.number(name)
+        for reading in self.read_all(names):
+            number = self._counting.definitions.number(reading.counter)
             assert number is not None, "the catalogue holds what is defined"
-            found.append(Listed(**msgspec.structs.asdict(self.read(name)), children=self._catalogue.children[number]))
+            found.append(Listed(**msgspec.structs.asdict(reading), children=self._catalogue.children[number]))
         return found
 
     def vector(self, name: str) -> VectorReading:

@@ -20,9 +20,11 @@ class Telling:
         self._node = node
         self._overviews: dict[bool, tuple[float, bytes]] = {}  # as of when, with and without nodes
 
-    def look(self, topic: Topic) -> None:
-        """Take a counter's newest reading."""
-        topic.take(self._node.read(topic.name), self._node.producer.storing.away)
+    def look(self, topics: Sequence[Topic]) -> None:
+        """Take the newest readings of some counters."""
+        away = self._node.producer.storing.away
+        for topic, reading in zip(topics, self._node.answers.read_all([one.name for one in topics]), strict=True):
+            topic.take(reading, away)
 
     def change(self, change: Change, position: int) -> tuple[bytes, bool]:
         """The event that tells how far a milestone is, and whether it has a winner."""

@@ -196,6 +196,9 @@ def test_pending_tells_how_many_visits_to_a_counter_are_gathered(requests: list[
     }
     assert {number: outbox.pending(number) for number in numbers} == expected_by_number
     assert outbox.pending(99) == 0
+    together = dict.fromkeys(numbers, 0)
+    outbox.add_pending(together)
+    assert together == expected_by_number
     flush = outbox.seal(0)
     if flush is not None:
         assert {number: pending_in(flush.lots, number) for number in numbers} == expected_by_number

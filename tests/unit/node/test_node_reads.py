@@ -96,6 +96,20 @@ async def test_a_list_holds_the_values(cluster: Cluster, node: Node) -> None:
     ]
 
 
+async def test_many_readings_are_each_what_one_reading_is_and_what_is_pending_is_looked_for_once(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.define("people", VISITORS)
+    await node.add([*visits("a.b", 3), Visit("people", "ann")])
+    names = ["a", "a.b", "people", "nobody.was.here"]
+    assert node.answers.read_all(names) == [node.read(name) for name in names]
+    monkeypatch.setattr(
+        node.producer, "pending", None
+    )  # a scan for each of a thousand would stop the node for a second
+    assert [reading.value for reading in node.answers.read_all(names)] == [3, 3, 1, 0]
+    assert await listed(node) == ["a", "a.b", "people"]
+
+
 async def test_the_nodes_that_are_there_are_told_this_one_first(cluster: Cluster) -> None:
     for name in ("n7", "n1", "n4"):
         await cluster.start(name, topology=Topology.SHARDED)

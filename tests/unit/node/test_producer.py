@@ -138,6 +138,7 @@ async def test_pending_is_what_is_gathered_or_in_flight_on_the_counters_path(lin
     desk.submit("a.b")
     await soon()
     assert desk.producer.pending(number) == 7
+    assert desk.producer.pending_of([number, 99]) == {number: 7, 99: 0}
     assert desk.producer.gathered == 3
     line.release()
     await asyncio.gather(first, second)
