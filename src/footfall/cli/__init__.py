@@ -60,7 +60,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code. Says what went wrong in one line on stderr."""
     from footfall.cli.app import app
 
-    if arguments[:1] == ["help"]:
+    if list(arguments[:1]) == ["help"]:
         arguments = [*arguments[1:], "--help"]
     try:
         code = app(list(arguments), exit_on_error=False, print_error=False)
