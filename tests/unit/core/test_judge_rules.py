@@ -172,6 +172,13 @@ def test_an_import_that_ends_just_below_n_leaves_the_next_visit_the_winner(book:
     assert winners(book.won("a")) == {10: Counted(4, 0, "ann", None)}
 
 
+def test_where_an_import_ends_at_n_exactly_the_next_visit_wins(book: Book) -> None:
+    book.wish("a", 9)
+    book.tell("import/1", "a", 9, "old", "", 99)
+    book.store(named("a", "ann", "bob"))
+    assert winners(book.won("a")) == {9: Counted(4, 0, "ann", None)}
+
+
 def test_an_import_makes_no_winner_where_n_was_reached_or_passed_before_it(book: Book) -> None:
     book.wish("a", 3)
     book.store(named("a.b", "ann", "bob", "eve"))
