@@ -126,7 +126,7 @@ def test_states_are_equal_just_where_their_bytes_are(log: list[Message], data: s
 def plain(fold: Partition) -> tuple[object, ...]:
     """All of a state, as Python compares it."""
     seen = {number: cut.merged(found.runs()).tolist() for number, found in fold.visitors.items()}
-    parts = (fold.sequence, fold.epoch, fold.counts, fold.producers, fold.sources, fold.tally)
+    parts = (fold.sequence, fold.epoch, fold.counts, fold.producers, fold.sources, fold.tally, fold.alarmed)
     return (*parts, fold.keys.segments(), seen)
 
 
