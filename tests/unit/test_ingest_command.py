@@ -262,3 +262,13 @@ def test_a_first_line_that_is_very_long_does_not_hide_the_format(http: FakeHttp,
     log = write(tmp_path / "log", long + requests(("GET", "/a", 200)))
     assert ingest(http, log, form=None).form == "combined"
     assert http.counts == {"shop": 2}
+
+
+def test_a_few_nul_bytes_that_a_client_sent_do_not_make_a_log_binary(http: FakeHttp, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    sent = b'192.0.2.7 - - [26/Nov/2026:08:00:00 +0100] "\x16\x03\x01\0\0\0" 400 157 "-" "-"\n'
+    log.write_bytes(sent + requests(("GET", "/a", 200)).encode())
+    assert ingest(http, log, form=None).visits == 2
+    log.write_bytes(requests(("GET", "/a", 200)).encode("utf-16"))
+    with pytest.raises(InputError, match="UTF-16"):
+        ingest(http, log, form=None)

@@ -23,6 +23,7 @@ MARKS = (*range(1, 17), 32, 64, 128, 256, 512, 1024)  # small files differ in an
 MARKS_MAX = MARKS[-1]
 HEAD_BYTES = 1 << 20  # the marks' lines lie within
 BLOCK_BYTES = 2 << 20  # about as much as a chunk takes; also the longest line
+NUL_SHARE = 10  # more than one byte in so many: a log may hold what a client sent, byte for byte
 _GUARD_BYTES = 1024  # of the beginning, read again to notice that a file was truncated and written anew
 _COMPRESSED = {b"BZh": "bzip2 -dc", b"\xfd7zXZ": "xz -dc"}  # otherwise than by gzip or zstd
 
@@ -200,5 +201,5 @@ def check_content(name: str, data: bytes) -> None:
                 f"{name} is compressed in a way that is not known here: unpack it first, as in "
                 f"`{unpack} FILE | footfall ingest - --source NAME`"
             )
-    if b"\0" in data:
+    if data.count(0) * NUL_SHARE > len(data):
         raise InputError(f"{name} holds NUL bytes: it is binary data or UTF-16, not a log")
