@@ -66,6 +66,7 @@ def test_what_operators_need_is_told(scraped: Scrape) -> None:
     assert re.search(r'^footfall_build_info\{.*version="\d+\.\d+\.\d+.*"\} 1.0$', scraped.text, re.MULTILINE)
     assert re.search(r'^footfall_counted_total\{counter="shop",unit="visits"\} 3.0$', scraped.text, re.MULTILINE)
     assert re.search(r'^footfall_alarms_total\{kind="gap"\} 0.0$', scraped.text, re.MULTILINE)
+    assert re.search(r"^footfall_warnings 0.0$", scraped.text, re.MULTILINE)
     assert re.search(r"^footfall_flush_duration_seconds_count [1-9]", scraped.text, re.MULTILINE)
     assert re.search(r"^footfall_http_request_duration_seconds_count [1-9]", scraped.text, re.MULTILINE)
     for name in ("footfall_start_time_seconds", "footfall_log_bytes", "process_resident_memory_bytes"):

@@ -170,12 +170,15 @@ class Api:
     async def get_readiness(self, request: Request) -> Response:
         """Say whether the node counts and answers."""
         found = [*self._node.problems(), *(["it is stopping"] if self._traffic.leaving else [])]
-        warnings = [*self._node.warnings(), *self._door.warnings]
-        return in_json(wire.Readiness(not found, found, warnings), 503 if found else 200)
+        return in_json(wire.Readiness(not found, found, self._warnings()), 503 if found else 200)
+
+    def _warnings(self) -> list[str]:
+        return [*self._node.warnings(), *self._door.warnings]
 
     async def get_metrics(self, request: Request) -> Response:
         """Expose metrics for Prometheus."""
-        content_type, body = exposition(self._node, self._traffic, request.headers.get("accept", ""))
+        accept = request.headers.get("accept", "")
+        content_type, body = exposition(self._node, self._traffic, len(self._warnings()), accept)
         return Response(body, headers={"content-type": content_type})
 
     async def get_openapi(self, request: Request) -> Response:

@@ -13,9 +13,10 @@ from footfall.web.traffic import Traffic
 
 
 class _Metrics(Collector):
-    def __init__(self, node: Node, traffic: Traffic) -> None:
+    def __init__(self, node: Node, traffic: Traffic, warnings: int) -> None:
         self._node = node
         self._traffic = traffic
+        self._warnings = warnings
 
     def collect(self) -> Iterator[Metric]:
         for metric in self._node.metrics():
@@ -28,6 +29,9 @@ class _Metrics(Collector):
             for sample, value in metric.samples:
                 made.add_metric([sample[label] for label in labels], value)
             yield made
+        yield GaugeMetricFamily(
+            "footfall_warnings", "What a person should look at by day: /readyz says it.", value=self._warnings
+        )
         answered = CounterMetricFamily(
             "footfall_http_requests", "Requests answered, by who answered and status.", labels=["path", "status"]
         )
@@ -79,10 +83,10 @@ def _durations(name: str, text: str, histogram: Histogram) -> HistogramMetricFam
 _PROCESS = ProcessCollector(registry=None)  # processor time, memory and descriptors, where the system tells them
 
 
-def exposition(node: Node, traffic: Traffic, accept: str) -> tuple[str, bytes]:
-    """Content type and body of the answer to a scrape that accepts ``accept``."""
+def exposition(node: Node, traffic: Traffic, warnings: int, accept: str) -> tuple[str, bytes]:
+    """Content type and body of the answer to a scrape that accepts ``accept``; ``warnings``: how many there are."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_PROCESS)
-    registry.register(_Metrics(node, traffic))
+    registry.register(_Metrics(node, traffic, warnings))
     encode, content_type = choose_encoder(accept)
     return content_type, encode(registry)
