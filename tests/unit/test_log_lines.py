@@ -208,6 +208,14 @@ def test_a_log_is_recognised_by_its_lines(reading: Reading, line: str, hit: Hit)
     assert recognise([*reading.head, line.encode(), line.encode()]) is reading.form
 
 
+def test_a_log_is_recognised_though_it_begins_with_many_other_messages() -> None:
+    other = CADDY.replace("http.log.access.log0", "http.handlers.reverse_proxy").encode()
+    assert recognise([other] * 50 + [CADDY.encode()]) is Format.CADDY
+    assert recognise([b'{"level":"info","msg":"Starting"}'] * 50 + [TRAEFIK.encode()]) is Format.TRAEFIK
+    with pytest.raises(InputError, match="no format"):
+        recognise([b'{"level":"info","msg":"Starting"}'] * 50)
+
+
 def test_combined_lines_of_ipv6_are_not_taken_for_lines_with_a_virtual_host() -> None:
     line = f'2001:db8::7 - John Doe [{TIME}] "GET /a HTTP/1.1" 200 5 "-" "{UA}"'.encode()
     assert recognise([line] * 3) is Format.COMBINED

@@ -137,7 +137,7 @@ def dialect_of(reading: Reading, fields: Sequence[str] = (), closely: bool = Tru
 
 
 def recognise(lines: Sequence[bytes]) -> Format:
-    """The format that reads most of these lines, and at least half of them.
+    """The format that finds a request in most of these lines, and makes sense of at least half of them.
 
     Args:
         lines: The log's first lines.
@@ -147,9 +147,10 @@ def recognise(lines: Sequence[bytes]) -> Format:
     """
     sample = [line for line in lines if line.strip()][:SNIFFED_LINES_MAX]
     counts = {form: _readable(form, sample) for form in _RECOGNISED}
-    best = max(counts, key=lambda form: counts[form])
+    best = max(counts, key=lambda form: counts[form][0])
+    requests, understood = counts[best]
     told = sum(not line.startswith(b"#") for line in sample)
-    if counts[best] and 2 * counts[best] >= told:
+    if requests and 2 * understood >= told:
         return best
     if not told:  # nothing but blank lines and comments
         return Format.CLOUDFRONT if aws.names_columns(sample) else Format.COMBINED
@@ -162,14 +163,16 @@ def recognise(lines: Sequence[bytes]) -> Format:
     )
 
 
-def _readable(form: Format, sample: Sequence[bytes]) -> int:
-    if form is Format.JSONL:
-        parse = _jsonl(Selection(counter="any"), None)
-        return sum(type(parse(line)) is Line for line in sample)
+def _readable(form: Format, sample: Sequence[bytes]) -> tuple[int, int]:
+    """How many of the lines are requests, or visits, in a format; and how many these are with its other messages."""
     if form is Format.CLOUDFRONT and not aws.names_columns(sample):
-        return 0
-    read = dialect_of(Reading(form, head=sample)).read
-    return sum(type(read(line)) is Hit for line in sample)
+        return 0, 0
+    read: Callable[[bytes], object] = (
+        _jsonl(Selection(counter="any"), None) if form is Format.JSONL else dialect_of(Reading(form, head=sample)).read
+    )
+    kinds = [type(read(line)) for line in sample]
+    requests = kinds.count(Hit) + kinds.count(Line)
+    return requests, requests + kinds.count(Skip)
 
 
 def _refuse_wishes(selection: Selection, form: Format) -> None:
