@@ -163,10 +163,8 @@ class Engine:
                         "stop that one, or give this one another --data"
                     ) from None
                 await asyncio.sleep(0.1)  # its parent was killed: the server of that is ending
-        lock.seek(0)
-        lock.truncate()
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+        lock.truncate(0)
+        os.write(lock.fileno(), b"%d\n" % os.getpid())  # not by way of a buffer, which would be full when it is closed
 
     def _check_version(self) -> None:
         path = self._data / "version"

@@ -1,5 +1,6 @@
 """Sees that no two processes have one name in one data directory: each would write over what the other remembers."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -37,9 +38,9 @@ def take_name(data: Path, node: str) -> IO[str]:
             f"node {node} runs on the data directory {data} already, as process {owner}: stop that one, or give "
             "this one another --node and another --data"
         ) from None
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
+    with contextlib.suppress(OSError):  # on a full disk it goes without: it is for messages alone
+        file.truncate(0)
+        os.write(file.fileno(), b"%d\n" % os.getpid())
     return file
 
 
