@@ -53,7 +53,7 @@ def test_the_example_of_a_file_is_one_that_a_node_takes(
 
 def test_the_page_tells_the_exit_codes_of_the_command_line(reference: ModuleType) -> None:
     page = reference.commands()
-    codes = (cli.DONE, cli.FAILED, cli.WRONG_USE, cli.INTERRUPTED, cli.PIPE_CLOSED)
+    codes = (cli.DONE, cli.FAILED, cli.WRONG_USE, cli.INTERRUPTED, cli.PIPE_CLOSED, cli.TERMINATED)
     assert cli.EXIT_CODES.keys() == set(codes)
     assert all(f"| {code} | {cli.EXIT_CODES[code]} |" in page for code in codes)
 

@@ -27,6 +27,7 @@ FAILED = 1
 WRONG_USE = 2
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 PIPE_CLOSED = 141  # 128 and the number of SIGPIPE
+TERMINATED = 143  # 128 and the number of SIGTERM
 EXIT_CODES = {
     DONE: "Done. `serve`, `top` and `ingest --follow` end so when they are stopped.",
     FAILED: "It failed, and one line on stderr says why: a node or the log was not there in time, or refused. "
@@ -38,6 +39,7 @@ EXIT_CODES = {
     WRONG_USE: "Wrong use: a flag, a setting, a file or a name that cannot be. Nothing was done.",
     INTERRUPTED: "Interrupted with Ctrl-C.",
     PIPE_CLOSED: "Who read the output has closed it.",
+    TERMINATED: "Ended by SIGTERM; `ingest` stores what is on its way before.",
 }
 
 _FAILURES = (ConnectError, EngineFailedError)  # of what is around: the same command may succeed later
