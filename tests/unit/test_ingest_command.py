@@ -13,7 +13,7 @@ from ingesting import asked_for, ingest, lines
 
 from footfall.cli import ingest as command
 from footfall.cli import ingest_files
-from footfall.cli.chunks import Cut
+from footfall.cli.chunks import BAD_REASON_MAX, Cut
 from footfall.cli.client import Client
 from footfall.cli.delivery import OTHERS, Chunk, DryCourier
 from footfall.cli.formats import Format
@@ -272,3 +272,10 @@ def test_a_few_nul_bytes_that_a_client_sent_do_not_make_a_log_binary(http: FakeH
     log.write_bytes(requests(("GET", "/a", 200)).encode("utf-16"))
     with pytest.raises(InputError, match="UTF-16"):
         ingest(http, log, form=None)
+
+
+def test_the_reason_why_a_line_is_bad_is_short_however_long_what_is_wrong(http: FakeHttp, tmp_path: Path) -> None:
+    log = write(tmp_path / "log", "\x01" * 250 + "\nalice\n")
+    (bad,) = ingest(http, log).bad_lines
+    assert len(bad.reason) == BAD_REASON_MAX + 1
+    assert bad.reason.startswith("the visitor has characters that cannot be shown: '\\x01")

@@ -29,7 +29,7 @@ INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 PIPE_CLOSED = 141  # 128 and the number of SIGPIPE
 TERMINATED = 143  # 128 and the number of SIGTERM
 EXIT_CODES = {
-    DONE: "Done. `serve`, `top` and `ingest --follow` end so when they are stopped.",
+    DONE: "Done. `serve`, `top`, `ingest --follow` and `backup --every` end so when they are stopped.",
     FAILED: "It failed, and one line on stderr says why: a node or the log was not there in time, or refused. "
     "`doctor`: something is `BAD`. `audit`: the log tells another winner than was announced, or none yet. "
     "`backups`: there is none, or one is damaged. `ingest`: no line could be read (single bad lines are "

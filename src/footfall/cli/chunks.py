@@ -13,6 +13,7 @@ from footfall.core.visit import BATCH_BYTES_MAX, BATCH_VISITS_MAX
 
 BAD_LINES_SHOWN = 5
 BAD_TEXT_MAX = 80
+BAD_REASON_MAX = 160  # a reason may show what was wrong: up to 256 bytes that cannot be shown as they are
 
 
 class BadLine(msgspec.Struct, frozen=True):
@@ -86,7 +87,7 @@ class Cut(NamedTuple):
         """What is in it, if ``lines_before`` lines of the file come before it."""
         bad = [refused for refused in self.refused if isinstance(refused.why, str)]
         shown = tuple(
-            BadLine(lines_before + refused.line + 1, str(refused.why), refused.text.decode(errors="replace"))
+            BadLine(lines_before + refused.line + 1, shortened(str(refused.why)), refused.text.decode(errors="replace"))
             for refused in bad[:BAD_LINES_SHOWN]
         )
         visits = sum(visit.count for visit in self.visits)
@@ -117,6 +118,11 @@ class Cut(NamedTuple):
         ]
         visits = [visit for index, visit in enumerate(self.visits) if index not in gone]
         return Cut(self.end, self.lines, visits, sorted(refused, key=lambda one: one.line))
+
+
+def shortened(reason: str) -> str:
+    """As much of a reason as fits on a line or two."""
+    return reason if len(reason) <= BAD_REASON_MAX else f"{reason[:BAD_REASON_MAX]}…"
 
 
 def cut(data: bytes, offset: int, parse: Parse, lines_max: int = BATCH_VISITS_MAX) -> Cut:
