@@ -3,7 +3,7 @@
 In this order each module needs only those before it:
 
 ``names``, ``vector``        counters, and how two views of one are joined
-``routing``                  where a visitor, a key or a source belongs; and which node does what, which changes no count
+``routing``                  where a visitor, a key or a source belongs; which node does what changes no count
 ``position``                 whether a log still is the one that was counted
 ``batch``, ``control``       what the log holds: visits, and everything else
 ``keys``, ``visitors``       what was seen

@@ -96,8 +96,7 @@ class Writer:
         """The manifest's bytes, and by key the blobs that must be stored before it."""
         previous = self._previous
         if previous is not None and previous.epoch != taken.epoch - 1:
-            previous = None  # its blobs may be gone, and what was added in between is not known
-        self._previous = None  # until ``stored``: a cut that was not written breaks the chain of segments
+            previous = None  # a cut was not stored: blobs may be gone, and what was added in between is not known
         pages = _Pages(taken.epoch, previous)
         visitors, base_bytes = _visitors(taken, previous, pages)
         meta = pages.refs(_split(taken.meta))

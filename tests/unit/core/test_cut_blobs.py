@@ -220,3 +220,15 @@ def test_a_ref_tells_digest_size_and_epoch() -> None:
     fold.counts = array("q", [1])
     data, _ = Writer().write(capture(fold), at(fold))
     assert cut.read_manifest(data).body == (Ref(sha256(b"\x01").digest(), 1, 2),)
+
+
+def test_a_blob_that_the_manifest_held_before_is_stored_under_the_epoch_of_now() -> None:
+    """Under the older one it would be taken for superfluous, until the manifest that needs it is there."""
+    store, fold = Store(), ticked(Partition(0, 1))
+    fold.counts.extend(range(1, 100))
+    first = store.write(Writer(), capture(fold), at(fold))
+    assert first.inline.keys() == {ref.digest for ref in first.refs()}
+    with patched(cut_writer, INLINE_BYTES_MAX=0):
+        data, blobs = Writer(first).write(capture(ticked(fold)), at(fold))
+    assert first.body[0].digest in {ref.digest for ref in cut.read_manifest(data).refs()}
+    assert {key.split(".")[1] for key in blobs} == {"2"}
