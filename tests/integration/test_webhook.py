@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -107,6 +108,8 @@ def test_a_webhook_that_fails_twice_gets_it_a_third_time_and_never_again(tmp_pat
     with NodeProcess(tmp_path / "data", "--config", settings) as node:
         milestone = hold_raffle(node)
         eventually(lambda: len(receiver.requests) == 3, LONG_S, "the third attempt")
+        eventually(lambda: "the webhook was told of the 5th of raffle" in node.said(), what="the answer")
+        time.sleep(1)  # until the log was told, too: a node that dies before tells the webhook once more
         node.kill()
         node.start()
         node.stop()
