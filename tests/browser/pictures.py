@@ -75,7 +75,7 @@ def take(page: Page, name: str) -> None:
 
 def test_pictures(site: Site, browser: Browser) -> None:
     take(_welcome(site, browser), "dashboard-welcome")
-    for counter, n in (("google", 10_000), ("google.gmail", 1_000_000), ("shop", 5_000)):
+    for counter, n in (("google", 25_000), ("google.gmail", 1_000_000), ("shop", 10_000)):
         httpx.put(f"{site.url}/v1/counters/{counter}/milestones/{n}").raise_for_status()
     traffic = Traffic(site)
     traffic.start()
