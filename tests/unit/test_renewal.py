@@ -46,6 +46,21 @@ def test_the_last_tenth_of_a_life_is_warned_of(now_s: float, said: str) -> None:
     assert remark(Life(0.0, 100 * DAY_S), now_s) == said
 
 
+async def test_what_nobody_foresaw_does_not_end_the_looking(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = authority.issue("good")
+    renewal = Renewal(server_context(*good), *good, check_s=0.01)
+    keeping = asyncio.create_task(renewal.keep())
+    with monkeypatch.context() as patch:
+        patch.setattr(renewal, "_read", lambda: 1 / 0)
+        await asyncio.sleep(0.1)
+    assert "the certificate cannot be looked at" in caplog.text
+    await asyncio.sleep(0.05)
+    assert not keeping.done()
+    keeping.cancel()
+
+
 async def test_a_person_is_told_when_something_changes_and_strangers_learn_no_path(
     authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -110,6 +110,29 @@ def test_a_file_of_tokens_that_everyone_can_read_is_warned_of(
     assert stat.S_IMODE(file.stat().st_mode) == mode
 
 
+async def test_what_nobody_foresaw_does_not_end_the_looking_at_the_file_of_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("footfall.web.token_file.CHECK_S", 0.01)
+    file, config = tmp_path / "tokens.toml", Config(tokens_file=str(tmp_path / "tokens.toml"))
+    file.write_text(f'[shop]\nsecret = "{"s" * 30}"\nscopes = ["write"]\n')
+    tokens, door = TokenFile(config), Door(config)
+    tokens.first()
+    keeping = asyncio.create_task(tokens.keep(door))
+    with monkeypatch.context() as patch:
+        patch.setattr(tokens, "_read", lambda: 1 / 0)
+        await asyncio.sleep(0.1)
+    assert "the file of tokens cannot be looked at" in caplog.text
+    for _ in range(500):
+        if not door.warnings:
+            break
+        await asyncio.sleep(0.01)
+    assert door.warnings == []
+    assert door.tokens is not None
+    assert door.tokens.find(b"s" * 30)
+    keeping.cancel()
+
+
 def test_secrets_that_every_user_can_read_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name, mode in (("open", 0o644), ("group", 0o640), ("mine", 0o600)):
         (tmp_path / name).touch(mode)

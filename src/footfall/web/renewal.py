@@ -65,13 +65,19 @@ class Renewal:
         """Take what is new, for ever. Files that are not right change nothing, and a person is told."""
         while True:
             await asyncio.sleep(self._check_s)
-            seen = await asyncio.to_thread(self._read)
-            if seen != self._seen:
-                self._seen = seen
-                self._renew()
-            elif isinstance(self._life, str):  # that may pass
-                self._life = life_of(self._context, self._cert)
-            self._look()
+            try:
+                await self._check()
+            except Exception:  # nobody foresaw it: the next certificate must be taken all the same
+                logger.exception("the certificate cannot be looked at")
+
+    async def _check(self) -> None:
+        seen = await asyncio.to_thread(self._read)
+        if seen != self._seen:
+            self._seen = seen
+            self._renew()
+        elif isinstance(self._life, str):  # that may pass
+            self._life = life_of(self._context, self._cert)
+        self._look()
 
     def _renew(self) -> None:
         try:

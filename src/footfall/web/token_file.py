@@ -48,19 +48,26 @@ class TokenFile:
                 await asyncio.wait_for(self._hung_up.wait(), CHECK_S)
             asked = self._hung_up.is_set()
             self._hung_up.clear()
-            seen = await asyncio.to_thread(self._read)
-            if seen == self._seen and not asked:
-                continue
-            self._seen = seen
             try:
-                tokens = self._parse(seen)
-            except ConfigError as error:
-                door.warning = UNUSABLE  # anyone may see it: neither where the file is, nor what is in it
-                logger.error("the tokens in force are those from before: %s", error)
-            else:
-                door.warning = ""
-                door.replace(tokens)
-                logger.info("%d tokens are in force, of %s", len(tokens), self._path)
+                await self._look(door, asked)
+            except Exception:  # nobody foresaw it: a token that is taken away must not stay good for ever
+                self._seen, door.warning = "", UNUSABLE  # until it was read
+                logger.exception("the file of tokens cannot be looked at")
+
+    async def _look(self, door: Door, asked: bool) -> None:
+        seen = await asyncio.to_thread(self._read)
+        if seen == self._seen and not asked:
+            return
+        self._seen = seen
+        try:
+            tokens = self._parse(seen)
+        except ConfigError as error:
+            door.warning = UNUSABLE  # anyone may see it: neither where the file is, nor what is in it
+            logger.error("the tokens in force are those from before: %s", error)
+        else:
+            door.warning = ""
+            door.replace(tokens)
+            logger.info("%d tokens are in force, of %s", len(tokens), self._path)
 
     def _check_mode(self, path: Path) -> None:
         """Warn if every user of the machine can read it: tokens may be written in it as they are shown."""
