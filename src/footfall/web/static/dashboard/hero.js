@@ -46,7 +46,9 @@ function Pace() {
 }
 
 function Worth({ reading }) {
-  const { unit, phase, pending, staleness_ms: stale, sequence } = reading;
+  const { unit, phase, staleness_ms: stale, sequence } = reading;
+  const stored = useStore(({ overview }) => overview?.log.connected && !overview.spool?.spooling);
+  const pending = stored ? 0 : reading.pending; // otherwise each visit is for some milliseconds, which is no news
   const what = unit === "visitors" ? "Each distinct visitor is counted once." : "Every visit is counted.";
   const how =
     phase === "cp"
@@ -57,7 +59,7 @@ function Worth({ reading }) {
     <span class=${`chip phase ${phase}`} data-testid="phase" title=${how}>
       phase ${phase} · ${phase === "cp" ? "consistent" : "available"}
     </span>
-    ${pending > 0 && html`<span class="chip" title="Taken by this node, and not yet counted">${count(pending)} pending</span>`}
-    <p>${what} ${how}</p>
+    ${pending > 0 && html`<span class="chip">${count(pending)} pending</span>`}
+    <p>${what} ${how}${pending > 0 && " What is pending this node has taken, and counts when it is in the log."}</p>
   </div>`;
 }
