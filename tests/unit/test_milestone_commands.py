@@ -114,6 +114,8 @@ def test_waiting_shows_how_many_are_missing_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     node = Answering((200, OPEN), (200, REACHED))
     assert run(monkeypatch, node, "milestone", "show", "shop", "100000", "--wait") == 0
     out = capsys.readouterr().out

@@ -56,6 +56,7 @@ def test_a_terminal_that_wants_no_colours_gets_none(
     pretend_terminal(monkeypatch)
     monkeypatch.setenv(name, value)
     assert printed(capsys)[0] == "counter         value  unit"
+    assert output.moves() is (name != "TERM")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     output.error("it failed")
     assert capsys.readouterr().err == "footfall: it failed\n"

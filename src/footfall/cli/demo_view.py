@@ -1,10 +1,10 @@
 """How the demo looks: a live table on a terminal, a line a second elsewhere. Counts nothing itself."""
 
-import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
+from footfall.cli import output
 from footfall.cli.demo_raffle import Milestone
 from footfall.cli.demo_traffic import COUNTERS, SUM
 from footfall.ordinals import ordinal
@@ -162,7 +162,7 @@ class LiveView:
 
 def view(urls: Sequence[str], start: int) -> View:
     """What fits the standard output."""
-    return LiveView(urls, start) if sys.stdout.isatty() else LineView()
+    return LiveView(urls, start) if output.moves() else LineView()
 
 
 def _phase(sample: Sample) -> tuple[str, str]:

@@ -47,7 +47,7 @@ def show(where: Where, counter: str, n: int, wait: bool, timeout_s: float | None
         if not wait:
             found = asked(lambda: client.milestone(counter, n))
         else:
-            found = _reached(_readings(client, counter, n, timeout_s), live=not json and sys.stdout.isatty())
+            found = _reached(_readings(client, counter, n, timeout_s), live=not json and output.moves())
     if json:
         output.print_json(found)
     else:

@@ -71,6 +71,11 @@ def _width(text: str) -> int:
     return cell_len(text)
 
 
+def moves() -> bool:
+    """Whether the standard output is a terminal on which a picture can be drawn over the last one."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def painted(text: str, style: str, stream: TextIO | None = None) -> str:
     """The text in bold, dim or a colour, if the stream (the standard output) is a terminal that may have these."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"

@@ -52,7 +52,7 @@ def read(where: Where, counter: str, exact: bool, watch: bool, json: bool) -> No
             _show(client.read(counter, consistency), json)
             return
         readings = _readings(client, counter, consistency)
-        if not json and sys.stdout.isatty():
+        if not json and output.moves():
             _watch_live(readings)
         else:
             for reading in _changes(readings):

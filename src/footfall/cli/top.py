@@ -39,7 +39,7 @@ def run(where: Where, once: bool, json: bool) -> None:
             return
         top = Top(client)
         top.look(patient=False)
-        if once or not (sys.stdout.isatty() and sys.stdin.isatty()):
+        if once or not (output.moves() and sys.stdin.isatty()):
             print_once(top)
         else:
             with suppress(KeyboardInterrupt):  # one way to end it
