@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from damaging import cut_off, flip_header, put_back
+from damaging import blocks, cut_off, flip, flip_header, put_back, records
 
 from footfall.config import Config
 from footfall.log.opening import connect, connect_existing
@@ -164,6 +164,19 @@ def test_a_node_that_finds_no_log_where_there_was_one_makes_none(tmp_path: Path)
     shutil.rmtree(tmp_path / "data" / "jetstream")
     check_do_not_start([node], "there is no log, and sequence 3 of one")
     assert not list((tmp_path / "data" / "jetstream").rglob("streams/*"))
+
+
+def test_a_damaged_record_that_the_server_passes_over_is_told(tmp_path: Path) -> None:
+    """The last that its producer wrote into its partition: no number of the producer's tells that it is missing."""
+    with NodeProcess(tmp_path / "data") as node:
+        hit(node, 3)
+    block = blocks(tmp_path / "data" / "jetstream", STREAM)[-1]
+    flip(block, records(block)[-2] + 60)  # in what the message holds; the last of all is remembered
+    with NodeProcess(tmp_path / "data", port=node.port) as node:
+        assert node.value("a") == 2
+        (warning,) = eventually(lambda: HTTP.get(f"{node.url}/readyz").json()["warnings"])
+        assert "alarm missing (once, sequence 4)" in warning
+        assert node.metric("footfall_alarms_total") == 1
 
 
 def test_a_supervisor_says_why_a_node_of_its_does_not_come_back(server: NatsServer, tmp_path: Path) -> None:

@@ -140,8 +140,7 @@ class Aggregator:
         except MalformedError as error:
             definitions.sequence = message.sequence
             alarms = [Alarm("malformed", f"control: {error}", message.sequence)]
-        self.control_alarms.add(alarms)
-        self._report(alarms)
+        self.alarm(alarms)
         self.definitions_reached.set(message.sequence)
         if definitions.epoch != epoch:
             self.epoch_since_s = time.monotonic()
@@ -285,6 +284,12 @@ class Aggregator:
                 folding.caught_up_s = now_s
             # A clock that was set back by an hour must not look like an hour's lag: bounded by what was waited here.
             folding.lag_s = min(lag_s, now_s - folding.caught_up_s)
+
+    def alarm(self, alarms: Iterable[Alarm]) -> None:
+        """Remember alarms that no partition remembers, and report them."""
+        alarms = list(alarms)
+        self.control_alarms.add(alarms)
+        self._report(alarms)
 
     def _report(self, alarms: Iterable[Alarm]) -> None:
         for alarm in alarms:

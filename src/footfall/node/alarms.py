@@ -15,6 +15,7 @@ MEANING = {
     "expired": "visits came from a producer that began more than 7 days ago or in the future, and are not counted",
 }
 MEANING_OF_CONTROL = {
+    "missing": "the log lacks messages that it had acknowledged: a file is damaged, and the count is too low",
     "counters": "there are as many counters as the log may hold: more are not defined",
     "imports": "there are as many imports as the log may hold: more are not counted",
     "winner": "two judges named different winners of one milestone: the first in the log holds",
@@ -38,11 +39,12 @@ class Alarmed(NamedTuple):
         where = f"sequence {self.first}" if self.first == self.last else f"sequences {self.first} to {self.last}"
         at = f", {where}" if self.first else ""
         often = "once" if self.times == 1 else f"{self.times} times"
-        return f"alarm {self.kind} ({often}{at}): {MEANING.get(self.kind, 'the log holds what should not be there')}"
+        meaning = (MEANING | MEANING_OF_CONTROL).get(self.kind, "the log holds what should not be there")
+        return f"alarm {self.kind} ({often}{at}): {meaning}"
 
 
 class ControlAlarms:
-    """The alarms of the control subject since this process began: no cut keeps them."""
+    """The alarms that are of no partition, since this process began: no cut keeps them."""
 
     def __init__(self) -> None:
         self.found: dict[str, Alarmed] = {}
