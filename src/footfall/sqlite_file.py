@@ -10,9 +10,11 @@ from pathlib import Path
 
 from footfall.errors import SpoolDamagedError, SpoolInUseError
 
+ERRORS = (sqlite3.Error, UnicodeDecodeError)  # the latter where a message quotes a damaged file's bytes
+
 
 def connect(path: Path, timeout_s: float = 0.0) -> sqlite3.Connection:
-    """Open a file that is there, and take its lock. Raises sqlite3.Error; see ``refused``.
+    """Open a file that is there, and take its lock. Raises ERRORS; see ``refused``.
 
     Args:
         path: The file.

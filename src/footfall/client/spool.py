@@ -4,7 +4,6 @@ import ctypes
 import logging
 import os
 import secrets
-import sqlite3
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from footfall.client.batches import Batch
 from footfall.client.spool_file import DAMAGED, SpoolFile
 from footfall.errors import ConfigError, DataVersionError, SpoolDamagedError, SpoolInUseError
-from footfall.sqlite_file import set_aside
+from footfall.sqlite_file import ERRORS, set_aside
 
 logger = logging.getLogger("footfall.client")
 
@@ -74,7 +73,7 @@ class Spool:
                     self._tell(f"is full: {self._bytes_max} bytes")
                     return False
                 self._own.append(batches)
-            except (OSError, sqlite3.Error) as error:
+            except (OSError, *ERRORS) as error:
                 self._tell(f"cannot be written: {error}")
                 return False
             self._in_trouble = False
@@ -107,7 +106,7 @@ class Spool:
             file, batch = self._head
             try:
                 file.mark(since_s)
-            except sqlite3.Error as error:
+            except ERRORS as error:
                 self._fail(error)
                 return False
             self._head = file, Batch(batch.visits, since_s)
@@ -122,7 +121,7 @@ class Spool:
             self._head = None
             try:
                 file.replace(batches)
-            except sqlite3.Error as error:
+            except ERRORS as error:
                 self._tell(f"cannot be written: {error}")
                 return False
             if len(batches) == 1:

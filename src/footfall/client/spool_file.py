@@ -15,7 +15,7 @@ import xxhash
 
 from footfall.client.batches import Batch, unpacked
 from footfall.errors import DataVersionError, SpoolDamagedError, SpoolInUseError
-from footfall.sqlite_file import connect, refused, set_aside, transaction, unlink
+from footfall.sqlite_file import ERRORS, connect, refused, set_aside, transaction, unlink
 
 logger = logging.getLogger("footfall.client")
 
@@ -92,7 +92,7 @@ class SpoolFile:
 
     @classmethod
     def create(cls, path: Path) -> "SpoolFile":
-        """A new file. Raises OSError, sqlite3.Error."""
+        """A new file. Raises OSError, ERRORS."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600, exist_ok=False)
         connection = connect(path, LOCK_TIMEOUT_S)
@@ -131,11 +131,11 @@ class SpoolFile:
             except BaseException:
                 connection.close()
                 raise
-        except sqlite3.DatabaseError as error:
+        except ERRORS as error:
             raise refused(path, error) from None
 
     def append(self, batches: Iterable[Batch]) -> None:
-        """Keep batches, all or none, durably. Raises sqlite3.Error."""
+        """Keep batches, all or none, durably. Raises ERRORS."""
         rows = [_row(batch) for batch in batches]
         with transaction(self.connection):
             self.connection.executemany(
@@ -155,14 +155,14 @@ class SpoolFile:
                     self._first = number, row
                     return unpacked(row.data, row.unsure_since_s)
                 self.sums = self._summed()
-            return None
-        except sqlite3.DatabaseError as error:
+        except (*ERRORS, msgspec.MsgspecError) as error:
             raise refused(self.path, error) from None
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise SpoolDamagedError(f"the spool {self.path} cannot be read: {error}") from None
+        if self.sums.visits:
+            raise SpoolDamagedError(f"the spool {self.path} cannot be read: not all that is in it is found")
+        return None
 
     def mark(self, since_s: float) -> None:
-        """Write that the oldest batch may have been counted, since then. Raises sqlite3.Error."""
+        """Write that the oldest batch may have been counted, since then. Raises ERRORS."""
         number, row = self._first
         row = row._replace(unsure_since_s=since_s, digest=_digest(since_s, row.visits, row.count, row.data))
         with transaction(self.connection):
@@ -175,7 +175,7 @@ class SpoolFile:
         """Put batches in the place of the oldest one.
 
         Raises:
-            sqlite3.Error: They are not kept. The oldest one is done with all the same, until the file is opened again.
+            ERRORS: They are not kept. The oldest one is done with all the same, until the file is opened again.
         """
         rows = [_row(batch) for batch in batches]
         number, old = self._first
@@ -196,12 +196,12 @@ class SpoolFile:
         """Let the file go; it is removed if nothing is in it."""
         if not self.sums.visits:
             unlink(self.path)
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*ERRORS):
             self.connection.close()
 
     def set_aside(self) -> Path:
         """Rename the file, so that nobody takes it for a spool any more: a person must look. Returns its new name."""
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*ERRORS):
             self.connection.close()
         return set_aside(self.path, DAMAGED)
 

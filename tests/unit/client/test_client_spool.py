@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from footfall.client.backlog import Backlog
 from footfall.client.batches import Batch
@@ -269,3 +271,48 @@ def test_what_the_disk_does_not_take_is_sent_from_memory(tmp_path: Path) -> None
     backlog.append([batch("d")])
     assert (backlog.held, backlog.own) == (3, 4)
     spool.close()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A file with five batches."""
+    path = tmp_path_factory.mktemp("written") / f"a{SUFFIX}"
+    file = SpoolFile.create(path)
+    file.append([batch("a"), batch(*["b"] * 300), batch("c", unsure_since_s=5.0), batch("d"), batch("e")])
+    file.close()
+    return path.read_bytes()
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_whatever_bits_of_a_file_flip_nothing_is_sent_that_was_not_written(
+    written: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    directory = tmp_path_factory.mktemp("flipped")
+    flipped = bytearray(written)
+    used = [at for at in range(len(written)) if written[at]]  # most of the rest is free
+    for at in data.draw(st.lists(st.sampled_from(used), min_size=1, max_size=3)):
+        flipped[at] ^= 1 << data.draw(st.integers(0, 7))
+    (directory / f"a{SUFFIX}").write_bytes(flipped)
+    spool = Spool(directory, BYTES_MAX)
+    spool.look()
+    found = []
+    while (head := spool.head()) is not None and len(found) < 10:
+        found.append(head)
+        spool.replace([])
+    spool.close()
+    known = [batch("a"), batch(*["b"] * 300), batch("c", unsure_since_s=5.0), batch("d"), batch("e")]
+    assert [one for one in known if one in found] == sorted(found, key=known.index)
+
+
+def test_a_file_that_holds_less_than_it_did_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spool = Spool(tmp_path, BYTES_MAX)
+    spool.append([batch("a")])
+    assert spool._own is not None
+    spool._own.connection.execute("DELETE FROM batches")  # as a page that was lost does
+    assert spool.head() is None
+    assert "not all that is in it is found" in caplog.text
+    assert spool.append([batch("b")])
+    assert names(spool) == ["b"]
+    spool.close()
+    assert [path.suffix for path in tmp_path.iterdir()] == [".damaged"]
