@@ -330,7 +330,7 @@ def test_a_line_of_another_format_has_a_reason(reading: Reading, line: str, why:
 def test_columns_come_as_the_log_s_own_header_has_them() -> None:
     spaced = dialect_of(Reading(Format.CLOUDFRONT, head=[b"#Fields: date time c-ip sc-status cs(User-Agent)"]))
     assert spaced.read(b"2026-11-26 07:00:00 192.0.2.7 200 Moz+(X)") == Hit(
-        "192.0.2.7", "2026-11-26T07:00:00", status="200", agent="Moz+(X)"
+        "192.0.2.7", "2026-11-26T07:00:00", status="200", agent="Moz (X)"
     )
     timed = dialect_of(Reading(Format.CLOUDFRONT, head=[b"#Fields: timestamp(ms) c-ip"]))
     assert timed.tells == {"time", "address", "fields"}

@@ -54,6 +54,8 @@ def names_columns(head: Sequence[bytes]) -> bool:
 def cloudfront(head: Sequence[bytes], fields: Sequence[str]) -> Dialect:
     """CloudFront's standard log. Its own header tells which columns it has, and in which order; JSON needs none.
 
+    Other logs in W3C format, such as IIS's, have blanks between columns, and ``+`` for blanks in user agents.
+
     Args:
         head: The log's first lines.
         fields: Columns that are asked for by name.
@@ -83,7 +85,8 @@ def cloudfront(head: Sequence[bytes], fields: Sequence[str]) -> Dialect:
                 return "names other columns than the log's first #Fields: put what follows into a file of its own"
             return Skip.NOTHING
         text = to_text(line)
-        values = text.split("\t" if "\t" in text else " ")
+        tabs = "\t" in text
+        values = text.split("\t" if tabs else " ")
         if len(values) != width:
             return f"has {len(values)} of the {width} columns that #Fields names"
         if status is not None and not _STATUS.fullmatch(values[status]):
@@ -96,7 +99,7 @@ def cloudfront(head: Sequence[bytes], fields: Sequence[str]) -> Dialect:
             None if stem is None else values[stem],
             None if host is None else values[host],
             None if status is None else values[status],
-            None if agent is None else percent_decoded(values[agent]),
+            None if agent is None else percent_decoded(values[agent] if tabs else values[agent].replace("+", " ")),
             tuple(percent_decoded(values[column]) for column in columns),
         )
 
