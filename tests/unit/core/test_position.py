@@ -69,6 +69,12 @@ def test_another_log_is_refused_even_if_it_holds_the_same() -> None:
         check(Position("monday"), "tuesday", 1, 0, None)
 
 
+@pytest.mark.parametrize("created", ["", "friday", "monday ", "tuesday"])
+def test_a_log_that_was_made_at_another_time_is_refused_whether_before_or_after(created: str) -> None:
+    with pytest.raises(LogRewoundError, match="was replaced"):
+        stands(at("monday", MESSAGE), [MESSAGE], created)
+
+
 @law(MESSAGES, st.data())
 def test_a_log_that_was_trimmed_past_the_position_is_told_from_one_that_was_rewound(
     log: list[Message], data: st.DataObject

@@ -6,6 +6,7 @@ import pytest
 from core_laws import law
 from hypothesis import strategies as st
 
+from footfall.core import routing
 from footfall.core.routing import Peer, alive, partition_of, ranking, released, wanted, weight
 
 LAG_MAX_S = 5.0
@@ -99,6 +100,11 @@ def test_a_ranking_holds_every_node_by_falling_weight(nodes: set[str], partition
     assert sorted(ranked) == sorted(nodes)
     weights = [weight(node, partition) for node in ranked]
     assert weights == sorted(weights, reverse=True)
+
+
+def test_nodes_of_one_weight_rank_the_same_in_whatever_order_they_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "weight", lambda node, task: 7)
+    assert ranking(0, ["a", "c", "b"]) == ranking(0, ["b", "a", "c"]) == ["c", "b", "a"]
 
 
 def test_partitions_are_spread_over_the_nodes() -> None:
