@@ -70,6 +70,21 @@ async def test_where_there_are_cuts_of_a_log_none_is_made_that_begins_at_nothing
     assert await streams_of(log) == [streams.CUTS]
 
 
+async def test_cuts_that_were_removed_are_taken_again_as_long_as_the_log_holds_all(
+    server: NatsServer, log: JetStreamLog
+) -> None:
+    await publish(log, ONE, 10)
+    await log.api.ask(f"STREAM.DELETE.{streams.CUTS}", {})
+    again = await connect(CONFIG, [server.url], name="again")
+    assert await again.keys("cut") == []
+    await again.trim(4)
+    await again.api.ask(f"STREAM.DELETE.{streams.CUTS}", {})
+    with pytest.raises(LogRewoundError, match="stream FOOTFALL_CUTS is gone, and the log begins at sequence 4"):
+        await connect(CONFIG, [server.url], name="too late")
+    assert await streams_of(log) == [streams.STREAM]
+    await again.close()
+
+
 async def put_back(server: NatsServer, older: Path) -> None:
     """Start the server on an older copy of its data."""
     server.kill(signal.SIGTERM)

@@ -1,6 +1,7 @@
 """Connects to NATS, and to the log on it: finds the streams, makes them where there may be none, or refuses."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from footfall.log.api import Api, said
 from footfall.log.client import LogClient
 from footfall.log.jetstream import JetStreamLog
 from footfall.log.streams import CUTS, STREAM, check_partitions, cuts_config, log_config, partitions_of
+
+logger = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S = 20.0  # of a cluster that elects its leaders
 RETRY_S = 0.2
@@ -33,7 +36,7 @@ async def connect(config: Config, urls: Sequence[str], *, name: str, known: Sequ
     Raises:
         ConnectError: No server answers in 5 s, or none has JetStream.
         EngineTooOldError: The server is too old to be trusted with a log.
-        LogRewoundError: There is no log, though there was one; nothing was made.
+        LogRewoundError: There is no log, though there was one, or what came before it is gone; nothing was made.
         PartitionsMismatchError, FormatError: The log is another one than was asked for.
     """
 
@@ -42,6 +45,8 @@ async def connect(config: Config, urls: Sequence[str], *, name: str, known: Sequ
         if not info:
             await _check_there_was_none(log.api, known)
             info = await _made(log.api, config, _replicas(config, clustered))
+        elif not await log.api.info(CUTS):
+            await _make_cuts_again(log.api, info)
         check_partitions(info, config.partitions)
         await log.use(info, config.partitions)
 
@@ -119,6 +124,22 @@ async def _check_there_was_none(api: Api, known: Sequence[Position]) -> None:
     cuts = await api.info(CUTS)
     if cuts and cuts["state"]["messages"]:
         raise LogRewoundError(f"there is no log, and stream {CUTS} holds cuts of one: {lost}")
+
+
+async def _make_cuts_again(api: Api, info: dict[str, Any]) -> None:
+    """Make the store anew where someone has removed it: all can be counted again, if all is in the log.
+
+    Raises:
+        LogRewoundError: Not all is.
+        LogUnavailableError: It cannot be made now.
+    """
+    if (first := info["state"]["first_seq"]) > 1:
+        raise LogRewoundError(
+            f"stream {CUTS} is gone, and the log begins at sequence {first}: what came before was only in cuts; "
+            "bring its data back, or restore a backup"
+        )
+    await api.ask(f"STREAM.CREATE.{CUTS}", cuts_config(info["config"]["num_replicas"]))
+    logger.warning("stream %s was gone, and is made anew: the log is counted from its beginning", CUTS)
 
 
 async def _made(api: Api, config: Config, replicas: int) -> dict[str, Any]:
