@@ -84,7 +84,7 @@ async def leader(log: JetStreamLog, servers: NatsCluster) -> NatsServer:
 async def test_a_leader_that_goes_and_comes_back_is_no_loss(servers: NatsCluster, how: str) -> None:
     log = await connect(CONFIG, [server.url for server in servers.servers], name="test")
     async with Watched(log) as watched:
-        for _ in range(3):
+        for _ in range(2):
             await watched.goes_on()
             server = await leader(log, servers)
             if how == "killed":
