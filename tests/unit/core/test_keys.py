@@ -6,7 +6,7 @@ import pytest
 from core_laws import law
 from hypothesis import strategies as st
 
-from footfall.core.keys import WINDOW_EPOCHS, KeyWindow, key_digest, split
+from footfall.core.keys import WINDOW_EPOCHS, KeyWindow, key_digest, remembered_s, split
 
 KEYS = [key_digest("a", f"k{at}") for at in range(6)]
 STEPS = st.lists(st.sampled_from(KEYS) | st.sampled_from([1, 2, 30, 58, 59, 60, 61]), max_size=30)
@@ -102,3 +102,12 @@ def test_a_key_belongs_to_its_counter() -> None:
 )
 def test_the_digest_of_a_key_stays_what_it_is(counter: str, key: str, digest: str) -> None:
     assert key_digest(counter, key).hex() == digest
+
+
+def test_a_key_that_comes_at_an_epochs_end_is_remembered_for_as_long_as_is_promised() -> None:
+    window = KeyWindow()
+    assert window.first(KEYS[0])  # the epoch ends now
+    for epoch in range(1, int(remembered_s(10.0) / 10.0) + 2):  # the last of these begins when the time is over
+        assert not window.first(KEYS[0])
+        window.tick(epoch)
+    assert window.first(KEYS[0])

@@ -199,6 +199,9 @@ def test_pending_tells_how_many_visits_to_a_counter_are_gathered(requests: list[
     together = dict.fromkeys(numbers, 0)
     outbox.add_pending(together)
     assert together == expected_by_number
+    alone = dict.fromkeys(list(numbers)[:1], 0)
+    outbox.add_pending(alone)
+    assert alone == {number: expected_by_number[number] for number in alone}
     flush = outbox.seal(0)
     if flush is not None:
         assert {number: pending_in(flush.lots, number) for number in numbers} == expected_by_number
