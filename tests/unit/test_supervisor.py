@@ -1,8 +1,10 @@
 """A supervisor starts a node again that hangs, and leaves one alone that comes round. Shell scripts stand for nodes."""
 
 import asyncio
+import contextlib
 import os
 import select
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from footfall.config import Config
 from footfall.web import process, supervisor
 from footfall.web.supervisor import NodeFailedError, _Child
+from footfall.web.systemd import Systemd
 
 HANGS_ONCE = """
 read settings
@@ -17,6 +20,12 @@ echo http://127.0.0.1:1
 echo; sleep 0.05; echo
 [ -e hung ] || { touch hung; exec sleep 60; }
 while echo; do sleep 0.02; done
+"""
+STARTS_SLOWLY = """
+read settings
+for beat in $(seq 40); do echo; sleep 0.03; done
+echo http://127.0.0.1:1
+exec sleep 60
 """
 HANGS_AT_ITS_START = "read settings; exec sleep 60"
 
@@ -83,6 +92,31 @@ async def test_a_node_that_hangs_at_its_start_does_not_start(
     with pytest.raises(NodeFailedError, match=r"did not start \(exit code -9\)"):
         await child.start()
     assert "the node at http://127.0.0.1:8080 hangs" in caplog.text
+
+
+async def test_a_node_that_comes_round_may_take_as_long_as_it_needs_to_count_the_log_at_its_start(
+    child: _Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "COMMAND", ("sh", "-c", STARTS_SLOWLY))
+    await child.start()
+    assert child.url == "http://127.0.0.1:1"
+    await child.stop()
+
+
+async def test_a_node_says_that_it_comes_round_from_its_start_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextlib.asynccontextmanager
+    async def never_ready(*_: object) -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+    monkeypatch.setattr(process, "running", never_ready)
+    there, here = os.pipe()
+    starting = asyncio.create_task(process._run(Config(), None, Systemd(), here))
+    assert await asyncio.to_thread(os.read, there, 1) == b"\n"
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    os.close(there)
+    os.close(here)
 
 
 async def test_a_node_says_that_it_comes_round_and_waits_for_nobody_who_does_not_read(

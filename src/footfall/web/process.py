@@ -177,12 +177,13 @@ def _limits(config: Config, door: Door) -> Limits:
     )
 
 
-def run_node(config: Config, ready: Callable[[str], None] | None = None) -> None:
+def run_node(config: Config, ready: Callable[[str], None] | None = None, pipe: int | None = None) -> None:
     """Run one node until SIGTERM or SIGINT.
 
     Args:
         config: Its settings.
         ready: Called with the node's URL once it counts and answers.
+        pipe: Where it says, from its start on, that its event loop comes round.
 
     Raises:
         FootfallError: It cannot start; one line of explanation.
@@ -191,11 +192,12 @@ def run_node(config: Config, ready: Callable[[str], None] | None = None) -> None
     keep_columns_apart()
     systemd = Systemd()  # before anything is started that would inherit what names it
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(config, ready, systemd))
+        runner.run(_run(config, ready, systemd, pipe))
 
 
-async def _run(config: Config, ready: Callable[[str], None] | None, systemd: Systemd) -> None:
+async def _run(config: Config, ready: Callable[[str], None] | None, systemd: Systemd, pipe: int | None) -> None:
     stop, hung_up = asyncio.Event(), asyncio.Event()
+    beating = asyncio.create_task(beat(pipe), name="beats") if pipe is not None else None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if config.tokens_file:  # otherwise a terminal that is closed ends what runs in it, as ever
@@ -209,6 +211,8 @@ async def _run(config: Config, ready: Callable[[str], None] | None, systemd: Sys
         with contextlib.suppress(asyncio.CancelledError):
             await serving
         stopping.cancel()
+        if beating is not None:
+            beating.cancel()
 
 
 async def _serve(config: Config, ready: Callable[[str], None] | None, hung_up: asyncio.Event, systemd: Systemd) -> None:
@@ -251,18 +255,13 @@ def main() -> None:
     config = msgspec.json.decode(_line(sys.stdin.fileno()), type=Config)
     follow(sys.stdin.fileno())
     told: list[str] = []
-    beating: list[asyncio.Task[None]] = []
 
     def tell(line: str) -> None:
         told.append(line)
         print(line, flush=True)  # noqa: T201 - the supervisor reads it
 
-    def ready(url: str) -> None:
-        tell(url)
-        beating.append(asyncio.create_task(beat(sys.stdout.fileno()), name="beats"))
-
     try:
-        run_node(config, ready)
+        run_node(config, tell, sys.stdout.fileno())
     except FootfallError as error:
         if told:
             sys.exit(f"footfall: {error}")

@@ -37,7 +37,7 @@ BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.5, 10.0
 STEADY_S = 30.0  # a node that ran for so long starts anew with the first backoff
 STOP_S = 30.0  # a node's own stop is bounded below that
 LOOK_S = 1.0
-START_LOOKS_MAX = 600  # it loads the newest cut, and counts the log above it
+START_LOOKS_MAX = 600  # until it says anything at its start; to count all of a full log may take longer
 SILENT_LOOKS_MAX = 30  # then it hangs, and is ended: as systemd does with a node alone
 
 
@@ -75,7 +75,9 @@ class _Child:
         process.stdin.write(msgspec.json.encode(self.config) + b"\n")
         with contextlib.suppress(ConnectionError):
             await process.stdin.drain()
-        told = (await self._line(process, START_LOOKS_MAX)).decode().strip()
+        while (line := await self._line(process, START_LOOKS_MAX)) == b"\n":
+            pass  # it comes round, and counts what the log holds
+        told = line.decode().strip()
         if not told.startswith("http"):
             code = await process.wait()
             if told:
