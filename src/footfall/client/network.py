@@ -105,13 +105,16 @@ def _options(settings: Settings) -> _Options:
 
 def _request(url: str, asked: Asking, headers: Mapping[str, str], longest_s: float) -> httpx.Request:
     timeout = httpx.Timeout(longest_s, connect=min(CONNECT_TIMEOUT_S, longest_s))
-    return httpx.Request(
+    request = httpx.Request(
         asked.method,
         url + asked.path,
         content=asked.body,
         headers={**headers, **asked.headers},
         extensions={"timeout": timeout.as_dict()},
     )
+    if request.url.userinfo:  # what a proxy in front of the nodes asks for
+        next(httpx.BasicAuth(request.url.username, request.url.password).auth_flow(request))
+    return request
 
 
 def _failure(url: str, asked: Asking, request: httpx.Request, error: httpx.TransportError) -> UnavailableError:

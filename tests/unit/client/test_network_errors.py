@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 import footfall
@@ -84,3 +85,16 @@ async def test_who_refuses_and_who_is_silent_are_told_alike_with_threads_and_in_
         with pytest.raises(UnreachableError) as also_raised:
             await loop.value("shop", timeout_s=0)
     assert str(raised.value) == str(also_raised.value) == f"no node answers at {url} (connection refused)"
+
+
+def test_a_name_and_password_in_the_url_are_shown_to_the_proxy_that_asks_for_them() -> None:
+    shown: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        shown.append(request.headers.get("authorization", ""))
+        return httpx.Response(200, json={"counter": "shop", "value": 3})
+
+    for url in ("http://shop:p%40ss@a:1", "http://a:1"):
+        with footfall.Client(url, transport=httpx.MockTransport(answer)) as client:
+            assert client.value("shop") == 3
+    assert shown == ["Basic c2hvcDpwQHNz", ""]
