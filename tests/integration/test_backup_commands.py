@@ -100,6 +100,7 @@ def test_a_backup_killed_in_the_middle_is_none_and_does_no_harm(tmp_path: Path, 
     after = json.loads(footfall("backup", str(place), "--data", data_of(node), "--json").stdout)["name"]
     restored = footfall("restore", str(place), "--data", str(tmp_path / "restored")).stdout
     assert restored.startswith(f"{after} is restored")
+    assert f"copy the old file secret to {tmp_path / 'restored' / 'secret'}" in restored
     assert node.value("people") == VISITORS
 
 

@@ -26,6 +26,7 @@ from footfall.log.restoring import Restored
 from footfall.node.backup_format import Backup
 from footfall.node.backup_places import Place, place_of
 from footfall.node.restore import ancestors_of, chosen, fill
+from footfall.node.secret import SECRET_FILE
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,5 +153,10 @@ def _say(backup: Backup, created: str, directory: Path | None, seconds: float, j
         f"{backup.name} is restored {where}: {counted_text(backup)}, as of {backup.made} ({seconds:.2f} s).\n"
         f"What was counted after sequence {backup.sequence} of the old log is lost; "
         "footfall ingest, run again, brings back what log files still hold.\n"
-        f"Start the nodes with --partitions {backup.partitions}."
+        f"Start the nodes with --partitions {backup.partitions}, and with the secret that they had: "
+        f"{_secret_place(directory)}. With another one, receipts from before claim nothing."
     )
+
+
+def _secret_place(directory: Path | None) -> str:
+    return "FOOTFALL_SECRET" if directory is None else f"copy the old file secret to {directory / SECRET_FILE}"

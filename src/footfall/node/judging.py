@@ -168,8 +168,8 @@ class Judging:
     async def _reached(self, counter: str, crossing: Crossing, message: Message) -> None:
         winner = crossing.winner(self._secret, message.time_ns)
         logger.info(
-            "visitor %s is the %s of %s: sequence %d, entry %d",
-            winner.visitor,
+            "%s is the %s of %s: sequence %d, entry %d",
+            "a visit without a name" if winner.visitor is None else f"visitor {winner.visitor}",
             ordinal(crossing.n),
             counter,
             winner.sequence,
