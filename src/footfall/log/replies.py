@@ -71,6 +71,8 @@ class Replies:
         finally:
             timer.cancel()
             del self._waiting[reply]
+            if not waiting.cancel():
+                waiting.exception()  # or asyncio prints it, if the asker was cancelled as the connection was lost
 
 
 def _time_out(waiting: asyncio.Future[bytes], timeout_s: float) -> None:

@@ -95,7 +95,7 @@ class Publisher:
                     self._away_since_s = started_s
                     logger.warning("the log does not answer: %s", error)
                 if timeout_s is not None and now_s - started_s > timeout_s:
-                    raise
+                    raise type(error)(f"the log took nothing for {timeout_s:g} s: {error}") from None
                 self.retries += 1
                 await asyncio.sleep(pause_s)
         if self._away_since_s is not None:

@@ -8,7 +8,8 @@ from node_line import Line, counted, soon
 
 from footfall.core.routing import partition_of
 from footfall.core.visit import Visit
-from footfall.log.protocol import VISITS_SUBJECT
+from footfall.errors import LogUnavailableError
+from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT
 
 
 async def test_visits_that_come_while_a_flush_is_stored_go_together_in_the_next(line: Line) -> None:
@@ -54,6 +55,13 @@ async def test_the_pauses_between_attempts_grow_to_half_a_second(line: Line) -> 
     assert 12 <= len(line.attempts) <= 18
     line.mend()
     await request
+
+
+async def test_what_may_not_wait_for_ever_tells_how_long_the_log_took_nothing(line: Line) -> None:
+    desk = Desk(line)
+    line.lost = 100
+    with pytest.raises(LogUnavailableError, match="the log took nothing for 10 s: "):
+        await desk.producer.publisher.publish(CONTROL_SUBJECT, b"x", 10.0)
 
 
 async def test_a_request_gets_one_receipt_a_visit_in_the_order_of_its_visits(line: Line) -> None:
