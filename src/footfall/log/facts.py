@@ -85,5 +85,5 @@ def syncs_always(monitor: str) -> bool:
         with urlopen(url, timeout=MONITOR_TIMEOUT_S) as answer:  # noqa: S310  # http(s) only, as the operator named it
             config = json.loads(answer.read(1 << 20)).get("config") or {}
     except (URLError, HTTPException, OSError, ValueError) as error:
-        raise LogUnavailableError(f"{monitor} does not tell: {error}") from None
+        raise LogUnavailableError(f"it does not tell: {getattr(error, 'reason', None) or error}") from None
     return bool(config.get("sync_always"))

@@ -52,7 +52,7 @@ def _version(data: Path) -> Finding:
             f"{path} says {found[:20]!r}, and this Footfall reads {DATA_VERSION}",
             "use the version that wrote it; put the file back if it was changed",
         )
-    return ok("data", "version", found)
+    return ok("data", "version", f"its format is version {found}")
 
 
 def _private(data: Path) -> Iterator[Finding]:
@@ -73,8 +73,10 @@ def _secret(data: Path) -> Finding:
             "data", "secret", str(error), "put the original back from a copy: without it no receipt can be checked"
         )
     if secret is None:
-        return ok("data", "secret", "none is kept here: it comes from FOOTFALL_SECRET, or is made at the first start")
-    return ok("data", "secret", "there, and whole; keep a copy of it elsewhere")
+        return ok(
+            "data", "secret", "no secret is kept here: it comes from FOOTFALL_SECRET, or is made at the first start"
+        )
+    return ok("data", "secret", "the secret is there, and whole; keep a copy of it elsewhere")
 
 
 def _disk(data: Path, free: int) -> Finding:

@@ -67,7 +67,7 @@ def _settings(facts: StreamFacts, needed: dict[str, tuple[Any, str]]) -> Iterato
 def _copies(facts: StreamFacts) -> Iterator[Finding]:
     replicas = facts.config["num_replicas"]
     if facts.lagging:
-        found = f"stream {facts.name}: {', '.join(facts.lagging)} of {replicas} copies are away or behind"
+        found = f"stream {facts.name}: of {replicas} copies, away or behind: {', '.join(facts.lagging)}"
         yield warn("log", "copies", found, "start those servers, and wait until they have caught up")
     elif replicas > 1:
         yield ok("log", "copies", f"stream {facts.name} has {replicas} copies, all of them up to date")
