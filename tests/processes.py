@@ -259,8 +259,9 @@ class NodeProcess(Process):
 
     def owned(self) -> list[int]:
         """The partitions that it counts."""
-        nodes = HTTP.get(f"{self.url}/v1/nodes", timeout=5).json()["nodes"]
-        return next(node["partitions"] for node in nodes if node["self"])
+        answer = HTTP.get(f"{self.url}/v1/nodes", timeout=5)
+        assert answer.status_code == 200, answer.text  # a node that has too much to do says 503
+        return next(node["partitions"] for node in answer.json()["nodes"] if node["self"])
 
     def metric(self, name: str) -> float:
         """A metric's value, all labels summed."""
