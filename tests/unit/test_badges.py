@@ -110,7 +110,7 @@ def test_a_badge_says_the_value_or_how_far_it_is_to_a_number() -> None:
     assert say("shop", 1234, parse_options({})) == ("shop", "1.2k", "#007ec6")
     assert say("shop", 1234, parse_options({"label": "", "color": "F00"})) == ("", "1.2k", "#f00")
     ahead = parse_options({"milestone": "1000000", "numbers": "full"})
-    assert say("shop", 999_958, ahead).message == f"42 to 1{GAP}000{GAP}000"
+    assert say("shop", 999_958, ahead).message == f"42 until 1{GAP}000{GAP}000"
     for value in (10**6, 10**6 + 1):
         assert say("shop", value, parse_options({"milestone": "1000000"})) == ("shop", "1M reached", "#4c1")
 
@@ -182,7 +182,7 @@ async def test_shields_io_is_told_by_its_schema(http: httpx.AsyncClient) -> None
     assert (await http.get("/badge.json?milestone=2000&style=plastic&label=Our%20shop")).json() == {
         "schemaVersion": 1,
         "label": "Our shop",
-        "message": "766 to 2k",
+        "message": "766 until 2k",
         "color": "007ec6",
         "labelColor": "555",
         "style": "plastic",

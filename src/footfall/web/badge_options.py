@@ -95,7 +95,7 @@ def say(counter: str, value: int, options: Options) -> Said:
     n, left = options.milestone, options.milestone - value
     if left <= 0:
         return Said(label, f"{written(n)} reached", options.color or COLORS[REACHED_COLOR])
-    return Said(label, f"{written(left)} to {written(n)}", options.color or COLORS[COLOR])
+    return Said(label, f"{written(left)} until {written(n)}", options.color or COLORS[COLOR])
 
 
 def compact(value: int) -> str:
