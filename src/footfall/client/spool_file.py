@@ -150,11 +150,12 @@ class SpoolFile:
                 f"{_SELECT} WHERE id > ? ORDER BY id",
                 [self._passed],
             ):
-                row = _Row(*columns)
+                row, known = _Row(*columns), number in self._told
                 if self._is_whole(number, row):
                     self._first = number, row
                     return unpacked(row.data, row.unsure_since_s)
-                self.sums = self._summed()
+                if not known:  # it was changed since they were summed up
+                    self.sums = self._summed()
         except (*ERRORS, msgspec.MsgspecError) as error:
             raise refused(self.path, error) from None
         if self.sums.visits:

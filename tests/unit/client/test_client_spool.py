@@ -171,6 +171,27 @@ def test_a_batch_that_was_changed_is_told_passed_over_and_not_counted(
     assert caplog.text.count("batch 2 of the spool") == 1
 
 
+@pytest.mark.parametrize("before", [True, False], ids=["before it is opened", "meanwhile"])
+def test_however_many_batches_were_changed_the_file_is_summed_up_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    file = SpoolFile.create(tmp_path / f"a{SUFFIX}")
+    file.append([batch(str(number)) for number in range(20)])
+    change = "UPDATE batches SET count = count + 1 WHERE id < 20"
+    if before:
+        file.connection.execute(change)
+        file.close()
+        file = SpoolFile.open(file.path)
+    else:
+        file.connection.execute(change)
+    scans: list[None] = []
+    summed = file._summed
+    monkeypatch.setattr(file, "_summed", lambda: scans.append(None) or summed())  # type: ignore[func-returns-value]
+    assert file.first() == batch("19")
+    assert (len(scans), file.sums.visits) == (0 if before else 1, 1)
+    file.close()
+
+
 def test_a_file_in_which_nothing_is_whole_is_told_and_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = SpoolFile.create(tmp_path / f"a{SUFFIX}")
     file.append([batch("a")])
