@@ -31,7 +31,7 @@ SSL = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed:"
         ),
         (
             "[Errno 111] Connection refused",
-            "[Errno 111] Connection refused; is it running, and is the credential right?",
+            "Connection refused; is it running, and is the credential right?",
         ),
     ],
 )
