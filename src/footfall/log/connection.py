@@ -125,7 +125,8 @@ def with_advice(why: str) -> str:
         if sign in why.lower():
             said = re.sub(r"\[SSL: \w+\] |certificate verify failed: | \(_ssl\.c:\d+\)", "", why).rstrip(".")
             return f"{said}: {advice}"
-    return f"{re.sub(r'^\[Errno -?\d+\] ', '', why)}; is it running, and is the credential right?"
+    said = re.sub(r"^\[Errno -?\d+\] ", "", why)
+    return f"{said}; is it running, and is the credential right?"
 
 
 async def close(client: Client) -> None:
