@@ -58,14 +58,16 @@ class Worker:
         """Start a thread for each work, unless that was done before. At the interpreter's end nothing starts."""
         if self._thread is not None or not self._starting.acquire(timeout=START_S_MAX):
             return
-        with contextlib.suppress(RuntimeError):
-            if self._thread is None:
-                threads = [threading.Thread(target=work, name="footfall", daemon=True) for work in works]
-                for thread in threads:
+        try:
+            with contextlib.suppress(RuntimeError):
+                for work in works if self._thread is None else ():
+                    thread = threading.Thread(target=work, name="footfall", daemon=True)
                     thread.start()
-                self._thread = threads[0]
-                _close_where_multiprocessing_ends(client)
-        self._starting.release()
+                    if self._thread is None:  # it runs, though there may be no room for the next
+                        self._thread = thread
+                        _close_where_multiprocessing_ends(client)
+        finally:
+            self._starting.release()
 
     def join(self, timeout_s: float) -> None:
         """Wait for the end of the first work, unless that is what asks."""

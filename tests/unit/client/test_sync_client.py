@@ -359,6 +359,27 @@ def test_where_no_thread_can_start_a_flush_does_its_work(
     assert nodes.counts == {"shop": 1}
 
 
+def test_where_there_is_room_for_one_thread_it_sends_and_no_others_are_started_again_and_again(
+    nodes: FakeNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+    tried: list[threading.Thread] = []
+
+    def every_second(thread: threading.Thread) -> None:
+        tried.append(thread)
+        if len(tried) % 2 == 0:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", every_second)
+    with footfall.Client(URL, transport=httpx.MockTransport(nodes.answer), spool=tmp_path, exit_timeout_s=1) as client:
+        for _ in range(3):
+            client.increment("shop")
+            assert client.flush()
+    assert nodes.counts == {"shop": 3}
+    assert len(tried) == 2
+
+
 def test_a_visit_at_the_very_end_of_the_process_is_told_and_no_error(
     nodes: FakeNodes, caplog: pytest.LogCaptureFixture
 ) -> None:
