@@ -196,12 +196,13 @@ def test_a_truncation_under_a_plain_run_is_an_error(tmp_path: Path) -> None:
     reader.close()
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a byte order mark"])
 def test_a_log_of_which_only_the_header_is_there_is_not_taken_for_the_next_one_with_that_header(
-    http: FakeHttp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    http: FakeHttp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str
 ) -> None:
     looks: list[Path] = []
     monkeypatch.setattr(sources.FileReader, "is_at", lambda _, path: looks.append(path))
-    header = "#Version: 1.0\n#Fields: c-ip sc-status\n"
+    header = f"{mark}#Version: 1.0\n#Fields: c-ip sc-status\n"
     log, other = tmp_path / "log", tmp_path / "other"
     log.write_text(header)
     following = Following(http, log, form=None)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import xxhash
 
+from footfall.cli.formats import BYTE_ORDER_MARK
 from footfall.cli.packed import MAGIC_BYTES, PackedReader, packing
 from footfall.errors import FootfallError, InputError
 
@@ -175,7 +176,7 @@ def candidate_ids(head: bytes, counter: str | None) -> list[str]:
 
 def names_itself(head: bytes) -> bool:
     """Whether there is a whole line that is no comment: logs of one server may all begin with the same comments."""
-    whole = head[: head.rfind(b"\n") + 1]
+    whole = head[: head.rfind(b"\n") + 1].removeprefix(BYTE_ORDER_MARK)
     return any(line.strip() and not line.startswith(b"#") for line in whole.split(b"\n"))
 
 
