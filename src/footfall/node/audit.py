@@ -77,7 +77,8 @@ async def audit(cluster: LogAndStore, counter: str, n: int, secret: bytes | None
     definitions, problems = await _definitions(cuts, cluster, last, f"{n} of {counter}:")
     standing = definitions.milestones.find(counter, n)
     if standing is None or standing.undecided:
-        raise UnknownMilestoneError(f"{counter} has no milestone {n}: the log tells of none")
+        ask = "is it the right one (--data or --nats)?"
+        raise UnknownMilestoneError(f"{counter} has no milestone {n} in this log; {ask}")
     told = winner_reading(standing)
     if standing.winner is None or standing.proof is None or told is None:
         raise NotReachedError(f"the {ordinal(n)} of {counter} has not come yet, so there is nothing to audit")
