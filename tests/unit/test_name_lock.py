@@ -1,5 +1,7 @@
 """A node's name in a data directory is one process's, and the directory can be written."""
 
+import errno
+import fcntl
 import os
 from pathlib import Path
 
@@ -31,3 +33,27 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path, node: str) 
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=rf"the data directory {tmp_path}/file cannot be used: "):
         take_name(tmp_path / "file", node)
+
+
+@pytest.mark.parametrize("node", ["n1", ""])
+def test_where_there_are_no_locks_a_node_starts_all_the_same_and_one_with_a_name_says_so(
+    tmp_path: Path, node: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    take_name(tmp_path, node).close()
+    assert (f"{tmp_path} has no locks ([Errno {errno.ENOLCK}] No locks available)" in caplog.text) == bool(node)
+
+
+@pytest.mark.parametrize("code", [errno.EAGAIN, errno.EACCES])
+def test_what_a_share_says_of_a_name_that_another_process_has_is_understood(
+    tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, "taken")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(DataInUseError, match="runs on the data directory"):
+        take_name(tmp_path, "n1")

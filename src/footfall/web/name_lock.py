@@ -2,12 +2,15 @@
 
 import contextlib
 import fcntl
+import logging
 import os
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
 from footfall.errors import ConfigError, DataInUseError
+
+logger = logging.getLogger(__name__)
 
 
 def take_name(data: Path, node: str) -> IO[str]:
@@ -26,18 +29,20 @@ def take_name(data: Path, node: str) -> IO[str]:
         file: IO[str] = (data / f"node-{node}.lock").open("a+") if node else _unnamed(data)
     except OSError as error:
         raise ConfigError(f"the data directory {data} cannot be used: {error}") from None
+    if not node:
+        return file
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except (BlockingIOError, PermissionError):  # the latter is NFS's word for it
         file.seek(0)
         owner = file.read().strip() or "unknown"
         file.close()
-        if not isinstance(error, BlockingIOError):
-            raise ConfigError(f"the data directory {data} cannot be locked: {error}") from None
         raise DataInUseError(
             f"node {node} runs on the data directory {data} already, as process {owner}: stop that one, or give "
             "this one another --node and another --data"
         ) from None
+    except OSError as error:  # a share without locks: nodes count there all the same, and tell of a rival they hear
+        logger.warning("%s has no locks (%s): see that no two processes have one --node and one --data", data, error)
     with contextlib.suppress(OSError):  # on a full disk it goes without: it is for messages alone
         file.truncate(0)
         os.write(file.fileno(), b"%d\n" % os.getpid())
