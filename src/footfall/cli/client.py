@@ -9,7 +9,7 @@ import msgspec
 
 from footfall.cli.arguments import Where
 from footfall.cli.top_wire import Said
-from footfall.client.access import authorization, check_url, verification
+from footfall.client.access import authorization, check_url, shown, verification
 from footfall.client.refusals import cause, foreign, refusal
 from footfall.core.names import Unit
 from footfall.core.visit import Visit
@@ -73,13 +73,14 @@ class Client:
             ConfigError: If the URL or the token is not one, or the certificates cannot be read.
         """
         where = Where(where) if isinstance(where, str) else where
-        self.url = check_url(where.url)
+        url = check_url(where.url)
+        self.url = shown(url)
         self._http = httpx.Client(
-            base_url=self.url,
+            base_url=url,
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
             headers=authorization(where.token),
             # Certificates are read (35 ms) only where there is TLS; a proxy from the environment would hide loopback.
-            verify=verification(self.url, where.ca),
+            verify=verification(url, where.ca),
             trust_env=False,
             transport=transport,
         )

@@ -29,6 +29,12 @@ def check_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def shown(url: str) -> str:
+    """The URL as messages name it: without the name and password that a proxy asks for."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def check_urls(url: str | Sequence[str] | None) -> tuple[str, ...]:
     """The URLs of nodes; from FOOTFALL_URL if none is given. Raises ConfigError unless a node can be at each.
 

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 import httpx
 
-from footfall.client.access import authorization, verification
+from footfall.client.access import authorization, shown, verification
 from footfall.client.refusals import cause
 from footfall.client.requests import Asking
 from footfall.client.settings import CONNECT_TIMEOUT_S, Settings
@@ -122,7 +122,7 @@ def _failure(url: str, asked: Asking, request: httpx.Request, error: httpx.Trans
     error.request = request
     why = cause(error)
     if not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
-        return UnavailableError(f"{url} broke off {asked}: {why}")
+        return UnavailableError(f"{shown(url)} broke off {asked}: {why}")
     unknown = "issuer" in why or "self-signed" in why
     do = ": give the certificate of whoever signed it as ca, or in FOOTFALL_CA" if unknown else ""
-    return UnreachableError(f"no node answers at {url} ({why}){do}")
+    return UnreachableError(f"no node answers at {shown(url)} ({why}){do}")

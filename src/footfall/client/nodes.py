@@ -8,6 +8,7 @@ from typing import TypeVar
 import httpx
 
 from footfall.client import requests
+from footfall.client.access import shown
 from footfall.client.engine import Send
 from footfall.client.network import Network
 from footfall.client.patience import Patience
@@ -64,7 +65,7 @@ class Nodes:
         except FootfallError as error:
             return error
         except Exception as error:  # of httpx, or of a bug: visits wait, and are not lost with the thread
-            return FootfallError(f"{send.url} could not be asked: {error!r}")
+            return FootfallError(f"{shown(send.url)} could not be asked: {error!r}")
         return None
 
     def close(self) -> None:

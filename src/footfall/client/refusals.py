@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from footfall.client.access import shown
 from footfall.errors import (
     FootfallError,
     ForbiddenError,
@@ -54,7 +55,7 @@ def refusal(url: str, asked: str, response: httpx.Response) -> FootfallError:
 
 def _untold(url: str, asked: str, response: httpx.Response) -> FootfallError:
     """The error where a proxy has answered, and no node."""
-    said = f"{url} answered {response.status_code} to {asked}"
+    said = f"{shown(url)} answered {response.status_code} to {asked}"
     if response.status_code in (429, 502, 503, 504):
         error = UnavailableError(said)
         error.retry_after_s = _retry_after_s(response)
@@ -75,7 +76,7 @@ def _retry_after_s(response: httpx.Response) -> float:
 def foreign(url: str, asked: str, response: httpx.Response, what: str) -> FootfallError:
     """The error that no node of Footfall answers so."""
     return FootfallError(
-        f"{url} answered {response.status_code} to {asked}, and not as a node does ({what}): is the URL right?"
+        f"{shown(url)} answered {response.status_code} to {asked}, and not as a node does ({what}): is the URL right?"
     )
 
 

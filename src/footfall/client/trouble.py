@@ -4,6 +4,7 @@ import logging
 
 from footfall.client.settings import Settings
 from footfall.errors import FootfallError
+from footfall.ordinals import counted
 
 logger = logging.getLogger("footfall.client")
 
@@ -51,7 +52,7 @@ class Trouble:
     def left(self, visits: int) -> None:
         """The end has come for these."""
         if visits:
-            logger.warning("%d visits could not be sent before the end, and are not counted", visits)
+            logger.warning("not sent before the end, and not counted: %s", counted(visits, "visit"))
 
     def given_up(self, count: int) -> None:
         """Visits are too old to be sent again."""

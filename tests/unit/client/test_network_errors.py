@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 import footfall
-from footfall.errors import ConfigError, UnavailableError, UnreachableError
+from footfall.cli.client import Client as CommandClient
+from footfall.errors import ConfigError, FootfallError, UnavailableError, UnreachableError
 
 NEVER_MIND = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"
 
@@ -98,3 +99,21 @@ def test_a_name_and_password_in_the_url_are_shown_to_the_proxy_that_asks_for_the
         with footfall.Client(url, transport=httpx.MockTransport(answer)) as client:
             assert client.value("shop") == 3
     assert shown == ["Basic c2hvcDpwQHNz", ""]
+
+
+@pytest.mark.parametrize("answer", [None, 401, 502])
+def test_a_password_in_the_url_is_in_no_message(answer: int | None, caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        if answer is None:
+            raise httpx.ConnectError("refused", request=request)
+        return httpx.Response(answer)
+
+    url = "http://shop:secret-word@a:1"
+    with footfall.Client(url, transport=httpx.MockTransport(refuse), exit_timeout_s=0) as client:
+        with pytest.raises(FootfallError, match="http://a:1") as raised:
+            client.value("shop", timeout_s=0)
+        client.increment("shop")
+        assert not client.flush(timeout_s=0.2)
+    with CommandClient(url, transport=httpx.MockTransport(refuse)) as node, pytest.raises(FootfallError) as also_raised:
+        node.read("shop")
+    assert "secret-word" not in f"{raised.value} {also_raised.value} {caplog.text}"
