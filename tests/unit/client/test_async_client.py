@@ -59,7 +59,7 @@ async def test_a_flush_ends_in_time_and_what_is_left_at_the_end_is_told(caplog: 
         client.increment("shop")
         assert not await client.flush(0.01)
         assert client.statistics.buffered == 1
-    assert "1 visits could not be sent" in caplog.text
+    assert "not sent before the end, and not counted: 1 visit" in caplog.text
 
 
 async def test_a_full_buffer_drops_or_raises_and_cannot_stop_the_loop() -> None:

@@ -203,7 +203,7 @@ def test_what_is_lost_at_the_end_is_told_with_its_counts(nodes: FakeNodes, caplo
     client.increment("shop", count=2)
     client.increment("shop")
     assert not client.close(0)
-    assert "8 visits could not be sent before the end" in caplog.text
+    assert "not sent before the end, and not counted: 8 visits" in caplog.text
     held.may.set()
 
 
@@ -445,6 +445,14 @@ def test_the_package_is_imported_without_what_it_does_not_need() -> None:
     program = f"import sys, footfall; print({heavy} & set(sys.modules)); footfall.Client; print('nats' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\nFalse\n"
+
+
+def test_clients_and_middleware_need_none_of_the_nodes_libraries() -> None:
+    heavy = "{'cyclopts', 'httptools', 'nats', 'numpy', 'prometheus_client', 'starlette', 'uvicorn', 'uvloop'}"
+    used = "Counter('a'), footfall.connect(), footfall.FootfallMiddleware(None, 'a', exclude_bots=True)"
+    program = f"import sys, footfall; footfall.{used}, footfall.WSGIMiddleware; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_every_public_name_is_there() -> None:
