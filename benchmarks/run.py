@@ -88,7 +88,8 @@ async def footfall() -> list[Figure]:
             await published(running, "hashed", 1000, "visits, 1,000 a batch, straight, routed by visitor"),
             await over_http(running, 64, VISIT, "visits, one a request, 64 connections"),
             await over_http(running, 256, VISIT, "visits, one a request, 256 connections"),
-            await over_http(running, 256, VISIT, "the same, each with a key", keyed=True),
+            await over_http(running, 256, VISIT, "visits with a key, one a request, 256 connections", keyed=True),
+            await over_http(running, 1000, VISIT, "visits with a key, one a request, 1,000 connections", keyed=True),
             await over_http(running, 16, list_of_1000, "visits, 1,000 a request, 16 connections", 1000),
             await over_http(running, 64, "", "reads, 64 connections"),
         ]
@@ -99,7 +100,9 @@ async def footfall() -> list[Figure]:
             Figure("reads, at half that rate", half.rate, f"p50 {half.p50_ms:.1f} ms, p99 {half.p99_ms:.1f} ms")
         )
     async with cluster(1, topology=Topology.SHARDED) as running:
-        figures.append(await over_http(running, 256, VISIT, "visits, one a request, 256 connections, sharded"))
+        for connections in (256, 1000):
+            what = f"visits, one a request, {connections:,} connections, sharded"
+            figures.append(await over_http(running, connections, VISIT, what))
     return figures
 
 
