@@ -119,7 +119,7 @@ def test_a_reader_that_has_enough_is_no_error(url: str) -> None:
         ("hit a --count 1000000001", 2, "1000000001"),
         ("hit a --frequency 1", 2, "--frequency"),
         ("hit a --visitor=", 2, "visitor is empty"),
-        ("milestone show a 5", 1, "a has no milestone 5"),
+        ("milestone show a 5", 1, "a has no milestone 5; footfall milestone add a 5 sets it"),
         ("milestone claim a 5 receipt", 1, "a has no milestone 5"),
         ("milestone win a 5", 2, "win"),
         ("define a --unit bytes", 2, "bytes"),

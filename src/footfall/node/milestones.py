@@ -90,7 +90,9 @@ class Milestones:
         check_name(counter)
         standing = self._counting.definitions.milestones.find(counter, n)
         if standing is None or standing.undecided:
-            raise UnknownMilestoneError(f"{counter} has no milestone {n}; set it with PUT, or footfall milestone add")
+            raise UnknownMilestoneError(
+                f"{counter} has no milestone {n}; footfall milestone add {counter} {n} sets it, and so does PUT"
+            )
         return standing
 
     def list(self, counter: str | None = None) -> list[Standing]:

@@ -214,7 +214,7 @@ async def test_a_list_has_a_counters_milestones_in_order_and_all_in_the_order_th
         assert each.milestones.list("nobody") == []
         with pytest.raises(InvalidNameError):
             each.milestones.list("a..b")
-        with pytest.raises(UnknownMilestoneError, match="a has no milestone 7"):
+        with pytest.raises(UnknownMilestoneError, match="a has no milestone 7; footfall milestone add a 7 sets it"):
             each.milestones.find("a", 7)
         with pytest.raises(UnknownMilestoneError):
             each.milestones.find("nobody", FAR)
