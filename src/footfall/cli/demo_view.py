@@ -51,10 +51,11 @@ class View(Protocol):
 
 
 class LineView:
-    """A line a second, and one for each turn of events."""
+    """A line a second, and one for each turn of events; the first names the columns."""
 
     def __init__(self) -> None:
         self._next_s = 0.0
+        self._headed = False
         self._phase = "ap"
         self._states: dict[str, str] = {}
 
@@ -72,14 +73,23 @@ class LineView:
             turned.append(f"{SUM} is in phase {sample.phase}")
         if sample.elapsed_s >= self._next_s or turned:
             self._next_s = sample.elapsed_s + LINE_INTERVAL_S
+            self._head(len(sample.nodes))
             seen = "  ".join("     (away)" if node is None else f"{node.get(SUM, 0):>11,}" for node in sample.nodes)
             print(
-                f"{sample.elapsed_s:5.1f} s  {sample.phase}  {SUM}: sent {sample.acknowledged[SUM]:>11,}  "
-                f"nodes {seen}  {sample.rate:>8,.0f} visits/s",
+                f"{sample.elapsed_s:5.1f} s  {sample.phase:<5}  {sample.acknowledged[SUM]:>11,}  {seen}"
+                f"  {sample.rate:>8,.0f}",
                 flush=True,
             )
         for text in turned:
             print(f"{sample.elapsed_s:5.1f} s  {text}", flush=True)
+
+    def _head(self, nodes: int) -> None:
+        if self._headed:
+            return
+        self._headed = True
+        names = "  ".join(f"{f'node {number}':>11}" for number in range(1, nodes + 1))
+        print(f"{SUM}: visits sent, and what each node shows. Phase ap: available; cp: one judge counts exactly.")
+        print(f"{'time':>7}  phase  {'sent':>11}  {names}  visits/s")
 
     def _turned(self, milestone: Milestone) -> str:
         if self._states.get(milestone.counter, "open") == milestone.state:
