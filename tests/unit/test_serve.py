@@ -52,7 +52,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
             yield Running(node, SimpleNamespace(host="0.0.0.0", port=8080, url="http://127.0.0.1:8080"))  # type: ignore[arg-type]
 
         monkeypatch.setattr(process, "running", running)
-        await asyncio.wait_for(process._run(Config(), None, systemd), 5)
+        await asyncio.wait_for(process._run(Config(), None, systemd, None), 5)
 
     return run
 
