@@ -23,6 +23,7 @@ logging.getLogger("asyncio").addFilter(lambda record: not str(record.msg).starts
 
 SERVER_OLDEST = (2, 12, 12)  # earlier 2.12 lost and desynchronised messages
 CONNECT_TIMEOUT_S = 5.0
+TELL_S = 1.0  # whoever waits for so long wants to know for what
 TELLING = re.compile("authorization|authentication|certificate|TLS", re.IGNORECASE)
 
 
@@ -73,6 +74,9 @@ async def establish(
             logger.debug("nats: %s", _said(error))
 
     context = tls_context(access, urls)
+    telling = asyncio.get_running_loop().call_later(
+        TELL_S, logger.info, "trying to reach a nats-server at %s", shown(urls)
+    )
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await client.connect(
@@ -101,6 +105,8 @@ async def establish(
     except BaseException:
         await close(client)
         raise
+    finally:
+        telling.cancel()
     give_up_s = math.inf
     await _check_version(client)
 
