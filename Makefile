@@ -78,8 +78,8 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile pyproject.toml --
 	--no-emit-find-links --no-build --quiet
 
 lock:  ## Pin the dependencies anew (needs uv; add LOCK_FLAGS=--upgrade to move them)
-	$(LOCK) $(LOCK_FLAGS) --output-file requirements.txt
-	$(LOCK) $(LOCK_FLAGS) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(LOCK) $(LOCK_FLAGS) --extra server --output-file requirements.txt
+	$(LOCK) $(LOCK_FLAGS) --extra server --extra dev --constraint requirements.txt --output-file requirements-dev.txt
 
 clean:  ## Remove .venv and caches (data directories are left alone)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis .coverage dist site

@@ -62,7 +62,13 @@ def _find(name: str) -> Any:
     place = _PLACES.get(name)
     if place is None:
         raise AttributeError(f"module 'footfall' has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(place), name)
+    try:
+        module = import_module(place)
+    except ModuleNotFoundError as error:
+        if name != "Edge" or error.name is None or error.name.startswith("footfall"):
+            raise
+        raise ImportError(f"{error.name} is not installed, which Edge needs: pip install 'footfall[edge]'") from None
+    found = globals()[name] = getattr(module, name)
     return found
 
 
