@@ -64,7 +64,7 @@ def test_setting_a_milestone_tells_how_far_it_is(
 ) -> None:
     node = Answering((status, OPEN))
     assert run(monkeypatch, node, "milestone", "add", "shop", "100000") == 0
-    assert (node.asked[0].method, node.asked[0].url.path, node.asked[0].content) == (
+    assert (node.asked[-1].method, node.asked[-1].url.path, node.asked[-1].content) == (
         "PUT",
         "/v1/counters/shop/milestones/100000",
         b"",

@@ -112,6 +112,11 @@ class Client:
         wanted = {} if consistency == "eventual" else {"consistency": consistency}
         return self._call("GET", _counter(counter), Reading, query=wanted)
 
+    def find(self, counter: str) -> Reading | None:
+        """A counter as the lists have it; None if it was neither visited nor defined."""
+        page = self._call("GET", "/v1/counters", _Page, query={"prefix": counter, "limit": "1"})
+        return next((one for one in page.counters if one.counter == counter), None)
+
     def counters(self, prefix: str = "") -> Iterator[Reading]:
         """The counters at and below ``prefix``, by name, page by page."""
         query = {"limit": str(PAGE_COUNTERS)} | ({"prefix": prefix} if prefix else {})

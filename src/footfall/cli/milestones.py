@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from footfall.cli import output
+from footfall.cli import newness, output
 from footfall.cli.arguments import Where
 from footfall.cli.client import Client
 from footfall.cli.queries import asked, patience
@@ -25,6 +25,7 @@ def add(where: Where, counter: str, n: int, json: bool) -> None:
     """Set a milestone."""
     check(counter, n)
     with Client(where) as client:
+        looked = newness.look(client, counter)
         found, made = asked(lambda: client.add_milestone(counter, n))
     if json:
         output.print_json(found)
@@ -32,6 +33,8 @@ def add(where: Where, counter: str, n: int, json: bool) -> None:
         print("\n".join(lines(found)))
     else:
         print(f"the {ordinal(n)} of {counter} is set{'' if made else ' already'}: {progress(found)}")
+    if looked.missing and made:
+        output.note(f"{counter} is a new counter{looked.question}")
 
 
 def show(where: Where, counter: str, n: int, wait: bool, timeout_s: float | None, json: bool) -> None:

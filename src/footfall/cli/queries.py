@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from footfall.cli import output
+from footfall.cli import newness, output
 from footfall.cli.arguments import Where
 from footfall.cli.client import Client, Reading
 from footfall.cli.delivery import Patience
 from footfall.cli.top_text import ranges
-from footfall.core.names import check_name, check_unit
+from footfall.core.names import Unit, check_name, check_unit
 from footfall.core.visit import Visit, check_visit
 from footfall.ordinals import counted
 
@@ -31,6 +31,7 @@ def hit(where: Where, counter: str, visitor: str | None, count: int, key: str | 
     visit = Visit(counter, visitor, key if key is not None else secrets.token_urlsafe(18), count)
     check_visit(visit)
     with Client(where) as client:
+        looked = newness.look(client, counter)
         accepted = asked(lambda: client.hit(visit))
     receipt = accepted.receipts[0] if accepted.receipts else accepted.receipt
     if json:
@@ -40,7 +41,10 @@ def hit(where: Where, counter: str, visitor: str | None, count: int, key: str | 
         stored = {"log": "durable in the log", "spool": "durable on the node until the log is back"}.get(
             accepted.stored, f"stored in {accepted.stored}"
         )
-        print(f"{counted(accepted.accepted, 'visit')} to {counter}, {stored}; receipt {receipt}")
+        once = "; it counts if this visitor is new there" if looked.unit == Unit.VISITORS else ""
+        print(f"{counted(accepted.accepted, 'visit')} to {counter}, {stored}{once}; receipt {receipt}")
+    if looked.missing:
+        output.note(f"{counter} is a new counter{looked.question}")
 
 
 def read(where: Where, counter: str, exact: bool, watch: bool, json: bool) -> None:
@@ -48,8 +52,13 @@ def read(where: Where, counter: str, exact: bool, watch: bool, json: bool) -> No
     check_name(counter)
     consistency = "linearizable" if exact else "eventual"
     with Client(where) as client:
-        if not watch:
-            _show(client.read(counter, consistency), json)
+        if watch:
+            _note_unknown(client, counter)
+        else:
+            reading = client.read(counter, consistency)
+            _show(reading, json)
+            if not reading.value:
+                _note_unknown(client, counter)
             return
         readings = _readings(client, counter, consistency)
         if not json and output.moves():
@@ -123,6 +132,12 @@ def patience(patience_s: float) -> Patience:
     """Patience of one command, which says once if it needs it."""
     troubled = output.ProgressView("", shown=False)
     return Patience(patience_s, threading.Event(), troubled.trouble)
+
+
+def _note_unknown(client: Client, counter: str) -> None:
+    looked = newness.look(client, counter)
+    if looked.missing:
+        output.note(f"nobody has visited or defined {counter}{looked.question}")
 
 
 def _show(reading: Reading, json: bool) -> None:
