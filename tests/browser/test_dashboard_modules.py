@@ -88,6 +88,12 @@ def test_counts_beyond_what_a_number_holds_stay_exact(scripts: Page) -> None:
     assert call(scripts, "numbers", "distance", "5", "7") == 0
 
 
+def test_visits_and_visitors_are_added_up_apart(scripts: Page) -> None:
+    readings = "[{value: 5, unit: 'visits'}, {value: 9007199254740993n, unit: 'visits'}, {value: 1, unit: 'visitors'}]"
+    assert call(scripts, "numbers", "together", readings, "'visits'") == "9007199254740998"
+    assert call(scripts, "numbers", "together", readings, "'visitors'") == 1
+
+
 def test_a_wheel_turns_forward_to_its_digit_and_at_most_twice(scripts: Page) -> None:
     for before, after, turned in ((3, 4, 1), (9, 10, 1), (0, 20, 20), (0, 21, 11), (5, 10**11, 15), (7, 2, 5)):
         steps = call(scripts, "odometer", "turn", str(before), str(after))

@@ -37,6 +37,7 @@ class Overview:
         self._catalogue = catalogue
         self._rate = Rate()
         self._total = 0
+        self._visitors = 0
         self._failing = False
         self._version = version("footfall")  # it is read from a file: not each second
         self._servers = [_place(url) for url in node.config.nats]
@@ -53,11 +54,17 @@ class Overview:
 
     async def _look(self) -> None:
         await self._catalogue.catch_up()
-        total, roots = 0, self._catalogue.roots
+        units, roots = self._node.counting.definitions.units, self._catalogue.roots
+        total, visitors = 0, 0
         for begin in range(0, len(roots), SUMMED_AT_ONCE):
-            total += summed(self._node.table.totals, roots[begin : begin + SUMMED_AT_ONCE])
+            some = roots[begin : begin + SUMMED_AT_ONCE]
+            of_visitors = array("i", [number for number in some if units[number]])
+            of_both = summed(self._node.table.totals, some)
+            visitors_here = summed(self._node.table.totals, of_visitors)
+            total += of_both - visitors_here
+            visitors += visitors_here
             await asyncio.sleep(0)
-        self._total = total
+        self._total, self._visitors = total, visitors
         self._rate.see(time.monotonic(), self._total)
 
     def read(self) -> OverviewReading:
@@ -72,6 +79,7 @@ class Overview:
             partitions=node.table.partitions,
             counters=len(node.counting.definitions),
             total=self._total,
+            visitors=self._visitors,
             visits_per_s=round(self._rate.per_s, 3),
             sequence=node.table.sequence(),
             epoch=node.counting.definitions.epoch,

@@ -278,8 +278,9 @@ class OverviewReading(msgspec.Struct, frozen=True):
         topology: ``replicated`` or ``sharded``.
         partitions: How many there are.
         counters: How many there are.
-        total: What the counters at the top of the tree have together, as of the last second.
-        visits_per_s: How fast the counters at the top of the tree grow together, over the last ten seconds.
+        total: The visits of the counters at the top of the tree that count visits, together, as of the last second.
+        visitors: What those at the top of the tree that count visitors have together: one in two of them counts twice.
+        visits_per_s: How fast ``total`` grows, over the last ten seconds.
         sequence: All messages of the log up to this one are in what it shows.
         epoch: The present one: whoever publishes straight to the log is born in it.
         log: The log.
@@ -297,6 +298,7 @@ class OverviewReading(msgspec.Struct, frozen=True):
     partitions: int
     counters: int
     total: int
+    visitors: int
     visits_per_s: float
     sequence: int
     epoch: int

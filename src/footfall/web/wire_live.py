@@ -84,6 +84,7 @@ class Overview(msgspec.Struct):
     partitions: int
     counters: Natural
     total: Natural
+    visitors: Natural
     visits_per_s: float
     sequence: Natural
     log: LogOverview

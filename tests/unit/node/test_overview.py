@@ -8,6 +8,7 @@ from node_cluster import Cluster, until, visits
 
 from footfall.core.control import Proof, Winner
 from footfall.core.milestones import Standing
+from footfall.core.names import Unit
 from footfall.core.position import Position
 from footfall.core.visit import Visit
 from footfall.errors import NotReadyError
@@ -89,6 +90,14 @@ async def test_many_counters_are_added_up_in_parts(node: Node, monkeypatch: pyte
     await node.add([visit for number in range(9) for visit in visits(f"root-{number}", number)])
     await asyncio.sleep(2)
     assert node.overview.read().total == sum(range(9))
+
+
+async def test_visits_and_visitors_are_never_added_up(node: Node) -> None:
+    await node.define("readers", Unit.VISITORS)
+    await node.add([Visit("shop.books", count=5), Visit("readers", "ann"), Visit("readers", "ann")])
+    await asyncio.sleep(2)
+    found = node.overview.read()
+    assert (found.total, found.visitors) == (5, 1)
 
 
 async def test_it_names_servers_without_their_passwords(cluster: Cluster) -> None:

@@ -4,7 +4,7 @@ import { html } from "../vendor/htm-preact.js";
 import { ago, count, perSecond } from "./numbers.js";
 import { Odometer } from "./odometer.js";
 import { increase } from "./series.js";
-import { valueOf } from "./session.js";
+import { allOf, valueOf } from "./session.js";
 import { useStore } from "./store.js";
 
 const RATE_OVER_S = 5;
@@ -17,8 +17,14 @@ export function Hero() {
     <${Path} name=${chosen} />
     ${value === null ? html`<p class="odometer waiting">–</p>` : html`<${Odometer} key=${chosen} value=${value} />`}
     <p class="pace"><${Pace} /></p>
-    ${chosen ? reading && html`<${Worth} reading=${reading} />` : html`<p class="worth">All counters at the top of the tree, added up.</p>`}
+    ${chosen ? reading && html`<${Worth} reading=${reading} />` : html`<${Whole} />`}
   </section>`;
+}
+
+function Whole() {
+  const visitors = useStore((state) => allOf(state, "visitors"));
+  const apart = visitors > 0 && html` And <b data-testid="visitors">${count(visitors)}</b> visitors, in those that count visitors.`;
+  return html`<p class="worth">The visits of all counters at the top of the tree.${apart}</p>`;
 }
 
 function Path({ name }) {

@@ -16,6 +16,9 @@ const narrow = (value) => (value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(val
 
 export const sum = (values) => narrow(values.reduce((total, value) => total + BigInt(value), 0n));
 
+/** What counters of a unit have together; those of visits and of visitors are never added up. */
+export const together = (readings, unit) => sum(readings.filter((one) => one.unit === unit).map((one) => one.value));
+
 /** How much is missing from `value` to `n`; 0 if nothing is. */
 export const distance = (n, value) => narrow(BigInt(n) > BigInt(value) ? BigInt(n) - BigInt(value) : 0n);
 

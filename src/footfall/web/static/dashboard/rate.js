@@ -66,7 +66,9 @@ function useHistory(span) {
   const chosen = useStore((state) => state.chosen);
   const roots = useStore((state) => state.roots);
   const live = useStore((state) => state.link.state === "live");
-  const names = chosen ? [chosen] : roots?.length <= ADDED_MAX ? roots : null;
+  const visitors = useStore(({ readings }) => (roots ?? []).filter((name) => readings[name]?.unit === "visitors").join(" "));
+  const visits = roots?.filter((name) => !visitors.split(" ").includes(name));
+  const names = chosen ? [chosen] : visits?.length <= ADDED_MAX ? visits : null;
   const [state, setState] = useState([[], ""]);
   const key = `${span} ${names?.join(" ")}`;
   useEffect(() => {

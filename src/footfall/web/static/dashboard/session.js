@@ -1,7 +1,7 @@
 // Keeps the store as the node is: the stream of events, what is watched in it, and the samples of the live chart.
 
 import { ask, path, Refusal, token } from "./api.js";
-import { parse, sum } from "./numbers.js";
+import { parse, together } from "./numbers.js";
 import { placed } from "./owners.js";
 import { store } from "./store.js";
 import { Stream } from "./stream.js";
@@ -77,12 +77,15 @@ function take(overview) {
   }
 }
 
-/** What is shown large: the chosen counter, or all at the top added up; null while it is not known. */
-export function valueOf({ chosen, readings, roots, overview }) {
-  if (chosen) return readings[chosen]?.value ?? null;
-  if (!roots) return overview?.total ?? null;
-  if (roots.some((name) => !readings[name])) return null;
-  return sum(roots.map((name) => readings[name].value));
+/** What is shown large: the chosen counter, or the visits of all at the top; null while it is not known. */
+export function valueOf(state) {
+  return state.chosen ? (state.readings[state.chosen]?.value ?? null) : allOf(state, "visits");
+}
+
+/** What all at the top that count in a unit have together; null while it is not known. */
+export function allOf({ readings, roots, overview }, unit) {
+  if (!roots) return (unit === "visits" ? overview?.total : overview?.visitors) ?? null;
+  return roots.every((name) => readings[name]) ? together(roots.map((name) => readings[name]), unit) : null;
 }
 
 /** Rows that can be seen are kept up to date; the chosen counter and those at the top always are. */

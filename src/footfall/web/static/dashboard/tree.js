@@ -3,8 +3,8 @@
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { more, rowsOf, search, toggle, tree } from "./counters.js";
 import { Chevron, Search } from "./icons.js";
-import { compact, count, sum } from "./numbers.js";
-import { show } from "./session.js";
+import { compact, count } from "./numbers.js";
+import { allOf, show } from "./session.js";
 import { createStore, useStore } from "./store.js";
 
 const ROW_PX = 36;
@@ -111,7 +111,7 @@ function onKey(event, rows, current, move) {
 
 function Row({ row, current, chosen }) {
   const reading = useStore((state) => state.readings[row.name]);
-  const total = useStore((state) => (row.name === "" && row.more === undefined ? totalOf(state) : null));
+  const total = useStore((state) => (row.name === "" && row.more === undefined ? allOf(state, "visits") : null));
   const value = row.name === "" ? total : reading?.value;
   const caret = row.parent
     ? html`<span class="caret" onClick=${(event) => {
@@ -135,9 +135,4 @@ function Row({ row, current, chosen }) {
     ${row.name && reading?.unit === "visitors" && html`<span class="unit" title="Distinct visitors">visitors</span>`}
     <span class="value">${value === undefined || value === null ? "" : Number(value) >= 1e9 ? compact(value) : count(value)}</span>
   </li>`;
-}
-
-function totalOf({ roots, readings, overview }) {
-  if (!roots) return overview?.total ?? null;
-  return roots.every((name) => readings[name]) ? sum(roots.map((name) => readings[name].value)) : null;
 }
