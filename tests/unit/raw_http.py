@@ -54,8 +54,11 @@ async def talk(port: int, *chunks: bytes, answers: int = 1, bodiless: bool = Fal
 
 
 async def at_end(reader: asyncio.StreamReader) -> bool:
-    """Whether the server has closed and nothing more is to be read; waits until that is known."""
-    while not reader._buffer and not reader.at_eof():  # type: ignore[attr-defined]  # noqa: ASYNC110 - it has no event
+    """Whether the server has closed and nothing more is to be read; waits until that is known.
+
+    If a byte of ours crossed its end, it was reset, and there is no end of file.
+    """
+    while not reader._buffer and not reader.at_eof() and reader.exception() is None:  # type: ignore[attr-defined]  # noqa: ASYNC110 - it has no event
         await asyncio.sleep(0.0005)
     return not reader._buffer  # type: ignore[attr-defined]
 
