@@ -141,6 +141,7 @@ class Node:
         self.milestones = Milestones(self.id, self.counting, self.producer.control, self._defined)
         self.watching = Watching(self.counting.definitions, self._cluster.created)
         self.health.target = await self.producer.control(Barrier)
+        await self._watch()  # a log that is full is known before the first visit
         self._spawn(every(FILL_CHECK_S, self._watch), "watch")
         self._spawn(every(LOOK_S, self.overview.look), "rates")
         self._spawn(every(FINE.step_s, self.history.look), "history")
