@@ -141,7 +141,7 @@ class Node:
         self.milestones = Milestones(self.id, self.counting, self.producer.control, self._defined)
         self.watching = Watching(self.counting.definitions, self._cluster.created)
         self.health.target = await self.producer.control(Barrier)
-        await self._watch()  # a log that is full is known before the first visit
+        await self._look()  # a log that is full is known before the first visit
         self._spawn(every(FILL_CHECK_S, self._watch), "watch")
         self._spawn(every(LOOK_S, self.overview.look), "rates")
         self._spawn(every(FINE.step_s, self.history.look), "history")
@@ -182,8 +182,11 @@ class Node:
         self._remember()
 
     async def _watch(self) -> None:
-        """Note now and then how full the log is, and how far it is known."""
+        """Note now and then how far the log is known, and how full it is."""
         await asyncio.to_thread(self._remember)
+        await self._look()
+
+    async def _look(self) -> None:
         with contextlib.suppress(LogUnavailableError):
             state = self.log_state = await self._cluster.state()
             full = 0 <= state.bytes_max * FILL_MAX < state.bytes
