@@ -18,6 +18,7 @@ from footfall.core.cut import (
     Refs,
     blob_key,
     encode_manifest,
+    manifest_key,
 )
 from footfall.core.definitions import Definitions
 from footfall.core.partition import Partition
@@ -94,9 +95,7 @@ class Writer:
 
     def write(self, taken: Capture, position: Position) -> tuple[bytes, dict[str, bytes]]:
         """The manifest's bytes, and by key the blobs that must be stored before it."""
-        previous = self._previous
-        if previous is not None and previous.epoch != taken.epoch - 1:
-            previous = None  # a cut was not stored: blobs may be gone, and what was added in between is not known
+        previous = self._previous if self.builds_on(taken.epoch) else None
         pages = _Pages(taken.epoch, previous)
         visitors, base_bytes = _visitors(taken, previous, pages)
         meta = pages.refs(_split(taken.meta))
@@ -107,6 +106,16 @@ class Writer:
             "cut/1", taken.part, taken.partitions, taken.epoch, position, meta, body, keys, visitors, base_bytes, inline
         )
         return encode_manifest(self._written), blobs
+
+    def builds_on(self, epoch: int) -> str:
+        """Where the manifest is stored that the next one, of this epoch, builds on; empty if it builds on none."""
+        if self._previous is None or self._previous.epoch != epoch - 1:
+            return ""  # a cut was not stored: blobs may be gone, and what was added in between is not known
+        return manifest_key(self._previous.epoch, self._previous.part)
+
+    def begin_anew(self) -> None:
+        """The store has lost what was stored: the next ``write`` builds on nothing."""
+        self._previous = None
 
     def stored(self) -> None:
         """The last ``write`` is durable: the next one may build on it."""

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 FETCHES_MAX = 16  # at a time
 ATTEMPTS_MAX = 3  # to find a cut that can be read
+TOLD_MAX = 1_000  # remembered, of what was said of cuts that cannot be used
 
 T = TypeVar("T")
 
@@ -44,6 +45,15 @@ class CutReader:
     def __init__(self, log: LogAndStore) -> None:
         self.newest = 0
         self._log = log
+        self._told: set[str] = set()
+
+    def tell(self, why: str) -> None:
+        """Say once, however often cuts are looked at, why one cannot be used. No traceback: an older one serves."""
+        if len(self._told) >= TOLD_MAX:
+            self._told.clear()
+        if why not in self._told:
+            self._told.add(why)
+            logger.error("%s", why)
 
     async def find(self) -> list[Found]:
         """The complete cuts of this log, newest first; one that cannot be read is left out.
@@ -79,7 +89,7 @@ class CutReader:
                     strange = strange or epoch
                     raise CheckpointError(f"cut {epoch} is of another log, made at {found.position.created}")
             except CheckpointError as error:
-                logger.error("%s", error)  # no traceback: it is expected, and an older one serves
+                self.tell(str(error))
                 continue
             if newest:
                 await self.check(found.position)

@@ -45,6 +45,7 @@ class Cuts(CutReader):
         self._seen: dict[int, float] = {}  # sequence of a cut that was verified → when that was
         self._verified: set[str] = set()  # keys of blobs
         self._verified_s = time.monotonic()  # since when they are gathered
+        self._lost = 0  # epoch of the newest cut of which the store has lost something
         self._pinned: dict[int, set[str]] = {}  # by epoch, the blobs of pinned cuts: they do not change any more
 
     def take(self, taken: cut_writer.Capture, position: Position, writer: cut_writer.Writer) -> None:
@@ -76,6 +77,9 @@ class Cuts(CutReader):
     async def _written(self, taken: cut_writer.Capture, position: Position, writer: cut_writer.Writer) -> int:
         """How many bytes it takes. Raises TimeoutError, too."""
         async with asyncio.timeout(SECONDS_MAX):
+            if (before := writer.builds_on(taken.epoch)) and await self._log.get(before) is None:
+                self._say_lost(taken.epoch - 1)
+                writer.begin_anew()
             manifest, blobs = await asyncio.to_thread(writer.write, taken, position)
             key = cut.manifest_key(taken.epoch, taken.part)
             if await self._log.get(key) is None:  # another owner's is as good, and its blobs are known to be there
@@ -84,6 +88,15 @@ class Cuts(CutReader):
                 await self._store(key, manifest)
                 writer.stored()
         return len(manifest) + sum(map(len, blobs.values()))
+
+    def _say_lost(self, epoch: int) -> None:
+        if self._lost < epoch:
+            self._lost = epoch
+            logger.error(
+                "cut %d was stored, and is gone, or a part of it: that is written anew. If stream FOOTFALL_CUTS was "
+                "removed, the proofs of milestones went with it",
+                epoch,
+            )
 
     async def _store(self, key: str, data: bytes) -> None:
         await self._log.put(key, data)
@@ -142,7 +155,7 @@ class Cuts(CutReader):
                 try:
                     await self._verify(found)
                 except (CheckpointError, LogRewoundError, LogTrimmedError) as error:
-                    logger.error("cut %d is passed over, and an older one is kept: %s", found.epoch, error)
+                    self.tell(f"cut {found.epoch} is passed over, and an older one is kept: {error}")
                     continue
                 kept.append(found)
                 if len(kept) == KEPT:
@@ -152,16 +165,26 @@ class Cuts(CutReader):
     async def _verify(self, found: Found) -> None:
         """Read all of a cut that was not read lately. Raises CheckpointError, LogRewoundError, LogTrimmedError."""
         await self.check(found.position)
-        for manifest in found.manifests.values():
-            keys = {cut.blob_key(ref) for ref in manifest.refs() if ref.digest not in manifest.inline}
-            for key in sorted(keys - self._verified):  # one at a time: a cut may be larger than what a node may hold
-                ref = {key: await self._log.get(key)}
-                await asyncio.to_thread(
-                    cut.verify, manifest, {k: v for k, v in ref.items() if v is not None}, keys - {key}
-                )
-                self._verified.add(key)
-            cut.verify(manifest, {}, keys)
+        damaged: CheckpointError | None = None
+        for part, manifest in found.manifests.items():
+            try:
+                await self._verify_part(manifest)
+            except CheckpointError as error:
+                damaged = damaged or error
+                if found.epoch == self.newest:  # who counts it would build on it, and no cut would be whole again
+                    await self._log.delete(cut.manifest_key(found.epoch, part))
+        if damaged is not None:
+            raise damaged
         self._seen.setdefault(found.position.sequence, time.monotonic())
+
+    async def _verify_part(self, manifest: cut.Manifest) -> None:
+        """Raises CheckpointError."""
+        keys = {cut.blob_key(ref) for ref in manifest.refs() if ref.digest not in manifest.inline}
+        for key in sorted(keys - self._verified):  # one at a time: a cut may be larger than what a node may hold
+            ref = {key: await self._log.get(key)}
+            await asyncio.to_thread(cut.verify, manifest, {k: v for k, v in ref.items() if v is not None}, keys - {key})
+            self._verified.add(key)
+        cut.verify(manifest, {}, keys)
 
     async def _trim(self, sequence: int) -> None:
         """Trim the log to a cut, or to one before it if that is too young."""

@@ -64,6 +64,19 @@ def test_a_state_that_did_not_change_stores_no_blob() -> None:
     assert blobs == {}
 
 
+def test_where_the_store_has_lost_what_a_cut_builds_on_all_is_stored_anew() -> None:
+    store, writer, fold = Store(), Writer(), ticked(wide(2))
+    assert writer.builds_on(fold.epoch) == ""
+    store.write(writer, capture(fold), at(fold))
+    ticked(fold)
+    assert writer.builds_on(fold.epoch) == "cut.1.0"
+    assert writer.builds_on(fold.epoch + 1) == ""
+    store.values.clear()
+    writer.begin_anew()
+    manifest = store.write(writer, capture(fold), at(fold))
+    assert state_bytes(store.restore(manifest)) == state_bytes(fold)
+
+
 def test_counts_end_at_the_last_that_is_not_0() -> None:
     fold = ticked(Partition(0, 1))
     fold.counts = array("q", [0, 256, 0, 0])
