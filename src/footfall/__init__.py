@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from footfall.client.engine import Statistics as Statistics
     from footfall.client.events import Event as Event
     from footfall.client.flushing import flushing as flushing
+    from footfall.client.milestones import AsyncMilestone as AsyncMilestone
+    from footfall.client.milestones import Milestone as Milestone
+    from footfall.client.milestones import MilestoneStatus as MilestoneStatus
+    from footfall.client.milestones import Proof as Proof
+    from footfall.client.milestones import Winner as Winner
     from footfall.client.requests import Receipt as Receipt
+    from footfall.client.requests import new_receipt as new_receipt
     from footfall.client.rules import Request as Request
     from footfall.client.rules import by_host as by_host
     from footfall.client.rules import by_path as by_path
@@ -22,37 +28,49 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "AsyncClient": "footfall.client.asynchronous",
+    "AsyncMilestone": "footfall.client.milestones",
     "Client": "footfall.client.sync",
     "Counter": "footfall.client.counter",
     "Edge": "footfall.edge.edge",
     "Event": "footfall.client.events",
-    "Receipt": "footfall.client.requests",
     "FootfallMiddleware": "footfall.client.asgi",
+    "Milestone": "footfall.client.milestones",
+    "MilestoneStatus": "footfall.client.milestones",
+    "Proof": "footfall.client.milestones",
+    "Receipt": "footfall.client.requests",
     "Request": "footfall.client.rules",
-    "WSGIMiddleware": "footfall.client.wsgi",
     "Statistics": "footfall.client.engine",
+    "WSGIMiddleware": "footfall.client.wsgi",
+    "Winner": "footfall.client.milestones",
     "by_host": "footfall.client.rules",
     "by_path": "footfall.client.rules",
     "connect": "footfall.client.asynchronous",
     "flushing": "footfall.client.flushing",
+    "new_receipt": "footfall.client.requests",
 }
 
 __all__ = [
     "AsyncClient",
+    "AsyncMilestone",
     "Client",
     "Counter",
     "Edge",
     "Event",
     "FootfallMiddleware",
+    "Milestone",
+    "MilestoneStatus",
+    "Proof",
     "Receipt",
     "Request",
     "Statistics",
     "WSGIMiddleware",
+    "Winner",
     "by_host",
     "by_path",
     "connect",
     "errors",
     "flushing",
+    "new_receipt",
 ]
 
 

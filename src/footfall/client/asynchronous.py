@@ -12,14 +12,23 @@ from typing import Self, TypeVar, Unpack
 import httpx
 
 from footfall.client import policy, requests
+from footfall.client.access import shown
 from footfall.client.engine import Engine, Send, Statistics
 from footfall.client.events import Event, EventParser
+from footfall.client.milestones import AsyncMilestone
 from footfall.client.network import AsyncNetwork
 from footfall.client.patience import Patience
 from footfall.client.requests import Asking, Receipt
-from footfall.client.settings import KEEP_S_MIN, Options, Settings, settings
+from footfall.client.settings import (
+    FLUSH_TIMEOUT_S,
+    HIT_TIMEOUT_S,
+    KEEP_S_MIN,
+    VALUE_TIMEOUT_S,
+    Options,
+    Settings,
+    settings,
+)
 from footfall.client.spool import Spool
-from footfall.client.sync import FLUSH_TIMEOUT_S, HIT_TIMEOUT_S, VALUE_TIMEOUT_S
 from footfall.errors import ConfigError, FootfallError, UnavailableError
 
 logger = logging.getLogger("footfall.client")
@@ -114,12 +123,15 @@ class AsyncClient:
     ) -> Receipt:
         """Count a visit, and wait until it is durable; tried again until then, it counts once. See ``Client.hit``."""
         asked = requests.asking_to_count(name, visitor, count, key)
-        return await self._ask(asked, timeout_s, lambda url, response: requests.receipt_of(name, url, asked, response))
+        return requests.receipt_of(name, await self._ask(asked, timeout_s, requests.HitStored))
 
     async def value(self, name: str, exact: bool = False, *, timeout_s: float = VALUE_TIMEOUT_S) -> int:
         """A counter's value; 0 if nobody has visited it. See ``Client.value``."""
-        asked = requests.asking_for(name, exact)
-        return await self._ask(asked, timeout_s, lambda url, response: requests.value_of(url, asked, response))
+        return (await self._ask(requests.asking_for(name, exact), timeout_s, requests.Reading)).value
+
+    def milestone(self, name: str, n: int) -> AsyncMilestone:
+        """A counter's N-th visit, to set, read, wait for and claim. Asks nothing yet. See ``Client.milestone``."""
+        return AsyncMilestone(self._ask, name, n)
 
     async def events(self, name: str) -> AsyncIterator[Event]:
         """What happens to a counter, from now on: its value, phases and winners.
@@ -167,12 +179,13 @@ class AsyncClient:
         """What became of the visits so far."""
         return self._engine.statistics
 
-    async def _ask(self, asked: Asking, timeout_s: float, read: Callable[[str, httpx.Response], _Answer]) -> _Answer:
-        patience = Patience(self.settings.urls, self._url, timeout_s, time.monotonic(), counts=asked.body is not None)
+    async def _ask(self, asked: Asking, timeout_s: float, shape: type[_Answer]) -> _Answer:
+        patience = Patience(self.settings.urls, self._url, timeout_s, time.monotonic(), counts=asked.counts)
         while True:
             url, longest_s, age_s = patience.begin(time.monotonic(), self.settings.answer_timeout_s)
             try:
-                answer = read(url, await self._network.ask(url, asked._replace(age_s=age_s), longest_s))
+                response = await self._network.ask(url, asked._replace(age_s=age_s), longest_s)
+                answer = requests.decoded(url, asked, response, shape)
             except FootfallError as error:
                 await asyncio.sleep(patience.failed(error, time.monotonic(), random.random()))  # noqa: S311
             else:
@@ -225,10 +238,10 @@ class AsyncClient:
     async def _deliver(self, send: Send) -> FootfallError | None:
         asked = requests.asking_to_store(send.body, send.age_s)
         try:
-            answer = await self._network.ask(send.url, asked, self.settings.answer_timeout_s)
-            requests.stored_of(send.url, asked, answer)
+            response = await self._network.ask(send.url, asked, self.settings.answer_timeout_s)
+            requests.decoded(send.url, asked, response, requests.Stored)
         except FootfallError as error:
             return error
         except Exception as error:  # of httpx, or of a bug: visits wait, and are not lost with the task
-            return FootfallError(f"{send.url} could not be asked: {error!r}")
+            return FootfallError(f"{shown(send.url)} could not be asked: {error!r}")
         return None

@@ -4,9 +4,10 @@ import threading
 from collections.abc import Sequence
 from typing import Unpack
 
+from footfall.client.milestones import Milestone
 from footfall.client.requests import Receipt
-from footfall.client.settings import Options, Settings, settings
-from footfall.client.sync import FLUSH_TIMEOUT_S, HIT_TIMEOUT_S, VALUE_TIMEOUT_S, Client
+from footfall.client.settings import FLUSH_TIMEOUT_S, HIT_TIMEOUT_S, VALUE_TIMEOUT_S, Options, Settings, settings
+from footfall.client.sync import Client
 from footfall.core.names import check_name
 
 _shared: dict[Settings, Client] = {}
@@ -70,6 +71,10 @@ class Counter:
     def value(self, exact: bool = False, *, timeout_s: float = VALUE_TIMEOUT_S) -> int:
         """Its value; see ``Client.value``."""
         return self.client.value(self.name, exact, timeout_s=timeout_s)
+
+    def milestone(self, n: int) -> Milestone:
+        """Its N-th visit, to set, read, wait for and claim; see ``Client.milestone``."""
+        return self.client.milestone(self.name, n)
 
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
         """Send what waits, of all counters with these settings; see ``Client.flush``."""

@@ -109,7 +109,7 @@ def _request(url: str, asked: Asking, headers: Mapping[str, str], longest_s: flo
         asked.method,
         url + asked.path,
         content=asked.body,
-        headers={**headers, **asked.headers},
+        headers=httpx.Headers({**headers, **asked.headers}, encoding="utf-8"),
         extensions={"timeout": timeout.as_dict()},
     )
     if request.url.userinfo:  # what a proxy in front of the nodes asks for

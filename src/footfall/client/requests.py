@@ -2,7 +2,7 @@
 
 import secrets
 from math import ceil
-from typing import Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -14,7 +14,8 @@ from footfall.core.visit import Visit, check_visit
 
 KEY_BYTES = 16  # 22 characters: a key that is its own receipt, so that a lost answer loses no receipt
 
-_JSON = {"content-type": "application/json"}
+_VISITS = "/v1/visits"
+
 _encode = msgspec.json.encode
 _Answer = TypeVar("_Answer")
 
@@ -39,32 +40,51 @@ class Asking(NamedTuple):
     """A request to any node.
 
     Attributes:
+        key: An idempotency key of the request itself.
         age_s: How long ago visits were sent that may have been counted then; 0 for new ones.
     """
 
     method: str
     path: str
     body: bytes | None = None
+    key: str | None = None
     age_s: float = 0.0
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts visits, so that a late repeat might count them twice."""
+        return self.path == _VISITS
 
     @property
     def headers(self) -> dict[str, str]:
         """What describes the body. A node refuses visits whose keys it may have forgotten since."""
-        if self.body is None:
-            return {}
-        return _JSON if self.age_s <= 0 else {**_JSON, "idempotency-key-age": str(ceil(self.age_s))}
+        headers = {} if self.body is None else {"content-type": "application/json"}
+        if self.key is not None:
+            headers["idempotency-key"] = self.key
+        if self.counts and self.age_s > 0:
+            headers["idempotency-key-age"] = str(ceil(self.age_s))
+        return headers
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
 
-class _Accepted(msgspec.Struct, frozen=True):
+class Stored(msgspec.Struct, frozen=True):
+    """The answer to visits: they are durable."""
+
     accepted: int
     stored: Literal["log", "spool"]
-    receipts: list[str] = []
 
 
-class _Reading(msgspec.Struct, frozen=True):
+class HitStored(Stored, frozen=True):
+    """The same for one visit."""
+
+    receipts: Annotated[list[str], msgspec.Meta(min_length=1, max_length=1)]
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """The answer to the question for a counter."""
+
     value: int
 
 
@@ -72,45 +92,45 @@ class _Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     visits: list[Visit]
 
 
+def new_receipt() -> str:
+    """A random key for a visit that is its own receipt: whoever has it can claim, if the visit is a milestone's winner.
+
+    Give it to the visitor, and to ``increment`` or ``hit`` as ``key``.
+    """
+    return secrets.token_urlsafe(KEY_BYTES)
+
+
 def asking_to_count(counter: str, visitor: str | None, count: int, key: str | None) -> Asking:
     """The request for a visit, under a key, so that it can be repeated. Raises CallerError if it is none."""
-    visit = Visit(counter, visitor, key or secrets.token_urlsafe(KEY_BYTES), count)
+    visit = Visit(counter, visitor, key or new_receipt(), count)
     check_visit(visit)
-    return Asking("POST", "/v1/visits", _encode(_Batch([visit])))
+    return Asking("POST", _VISITS, _encode(_Batch([visit])))
 
 
 def asking_to_store(body: bytes, age_s: float) -> Asking:
     """The request for a batch's visits, which may have been counted so long ago."""
-    return Asking("POST", "/v1/visits", body, age_s)
+    return Asking("POST", _VISITS, body, age_s=age_s)
 
 
 def asking_for(counter: str, exact: bool) -> Asking:
     """The request for a counter's value. Raises InvalidNameError."""
-    path = f"/v1/counters/{quote(check_name(counter), safe='')}"
+    path = path_of(counter)
     return Asking("GET", f"{path}?consistency=linearizable" if exact else path)
 
 
 def asking_for_events(counter: str) -> Asking:
     """The request for what happens to a counter. Raises InvalidNameError."""
-    return Asking("GET", f"/v1/counters/{quote(check_name(counter), safe='')}/events")
+    return Asking("GET", f"{path_of(counter)}/events")
 
 
-def receipt_of(counter: str, url: str, asked: Asking, response: httpx.Response) -> Receipt:
-    """The receipt in an answer. Raises FootfallError."""
-    answer = decoded(url, asked, response, _Accepted)
-    if len(answer.receipts) != 1:
-        raise foreign(url, str(asked), response, f"{len(answer.receipts)} receipts for a visit")
+def path_of(counter: str) -> str:
+    """Where nodes have a counter. Raises InvalidNameError."""
+    return f"/v1/counters/{quote(check_name(counter), safe='')}"
+
+
+def receipt_of(counter: str, answer: HitStored) -> Receipt:
+    """The receipt in an answer."""
     return Receipt(counter, answer.receipts[0], answer.stored, answer.accepted)
-
-
-def value_of(url: str, asked: Asking, response: httpx.Response) -> int:
-    """The value in an answer. Raises FootfallError."""
-    return decoded(url, asked, response, _Reading).value
-
-
-def stored_of(url: str, asked: Asking, response: httpx.Response) -> None:
-    """Raises FootfallError unless the visits are stored."""
-    decoded(url, asked, response, _Accepted)
 
 
 def raise_refusal(url: str, asked: Asking, response: httpx.Response) -> None:

@@ -20,6 +20,9 @@ CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 15.0  # a node tells after 10 s that the outcome is unknown
 EXIT_TIMEOUT_S = 5.0  # what service managers wait for is some ten seconds
 SPOOL_BYTES_MAX = 256 << 20
+HIT_TIMEOUT_S = 30.0
+VALUE_TIMEOUT_S = 3.0  # a page shows it, and somebody waits for the page
+FLUSH_TIMEOUT_S = 30.0
 
 
 class Options(TypedDict, total=False):

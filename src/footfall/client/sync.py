@@ -11,23 +11,19 @@ from typing import Self, Unpack
 
 import httpx
 
-from footfall.client import lifetimes, policy, requests
+from footfall.client import lifetimes, policy
 from footfall.client.engine import Engine, Send, Statistics
 from footfall.client.network import CLOSED
-from footfall.client.nodes import Nodes
-from footfall.client.requests import Receipt
-from footfall.client.settings import KEEP_S_MIN, Options, Settings, settings
+from footfall.client.nodes import Asks, Nodes
+from footfall.client.settings import FLUSH_TIMEOUT_S, KEEP_S_MIN, Options, Settings, settings
 from footfall.client.spool import Spool
 
 logger = logging.getLogger("footfall.client")
 
-HIT_TIMEOUT_S = 30.0
 ADOPT_AFTER_S = 2.0  # a thread that is in the middle of something when its process forks may harm the child
-VALUE_TIMEOUT_S = 3.0  # a page shows it, and somebody waits for the page
-FLUSH_TIMEOUT_S = 30.0
 
 
-class Client:
+class Client(Asks):
     """Counts visits at one of some nodes, for all threads of a process.
 
     ``increment`` puts a visit into memory and returns; a thread sends what has gathered. Use as a context manager, or
@@ -127,49 +123,6 @@ class Client:
             self._start()
         elif waiting < 0:
             self._full(name, visitor, count, key)
-
-    def hit(
-        self,
-        name: str,
-        visitor: str | None = None,
-        count: int = 1,
-        key: str | None = None,
-        *,
-        timeout_s: float = HIT_TIMEOUT_S,
-    ) -> Receipt:
-        """Count a visit, and wait until it is durable. It is tried again until then, and counts once.
-
-        Args:
-            name: As for ``increment``.
-            visitor: As for ``increment``.
-            count: As for ``increment``.
-            key: As for ``increment``. Without one, a random one is made.
-            timeout_s: For how long to try: all nodes, each several times if need be. What may have been counted is sent
-                again for 540 s at most, as nodes remember keys for ten minutes.
-
-        Raises:
-            CallerError: It is no visit, or the nodes refuse it.
-                One of them, KeysForgottenError, says that it may have been counted.
-            UnavailableError: No node took it in time. It may count yet: call again with the same key, if it had one,
-                within ten minutes of the first call.
-        """
-        asked = requests.asking_to_count(name, visitor, count, key)
-        return self._nodes.ask(asked, timeout_s, lambda url, response: requests.receipt_of(name, url, asked, response))
-
-    def value(self, name: str, exact: bool = False, *, timeout_s: float = VALUE_TIMEOUT_S) -> int:
-        """A counter's value; 0 if nobody has visited it.
-
-        Args:
-            name: The counter.
-            exact: Whether every visit counts that was stored before; else it may be some 50 to 500 ms old.
-            timeout_s: For how long to try, at all nodes together.
-
-        Raises:
-            CallerError: It is no name, or the nodes refuse to tell.
-            UnavailableError: No node told in time.
-        """
-        asked = requests.asking_for(name, exact)
-        return self._nodes.ask(asked, timeout_s, lambda url, response: requests.value_of(url, asked, response))
 
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
         """Send all that was put in before, and wait until it is stored.

@@ -12,9 +12,9 @@ import uvloop
 from footfall.client import lifetimes
 from footfall.client.buffer import Buffer
 from footfall.client.network import CLOSED
-from footfall.client.requests import Receipt
-from footfall.client.settings import Options, settings
-from footfall.client.sync import FLUSH_TIMEOUT_S, HIT_TIMEOUT_S, VALUE_TIMEOUT_S, Client
+from footfall.client.nodes import Asks
+from footfall.client.settings import FLUSH_TIMEOUT_S, Options, settings
+from footfall.client.sync import Client
 from footfall.edge.driving import FLUSH_VISITS_MAX, Driver
 from footfall.errors import BufferFullError, ConfigError
 from footfall.log.access import Access, identity, tls_context
@@ -38,11 +38,11 @@ class Statistics(NamedTuple):
     buffered: int
 
 
-class Edge:
+class Edge(Asks):
     """Counts visits as ``Client`` does, and publishes them to the log itself, many in a message, once each.
 
     It needs a node as well, for what a producer may not do: a visit to a counter that the node does not know yet goes
-    through it, as do ``hit`` and ``value``. What waits in memory when the process is killed is lost.
+    through it, as do ``hit``, ``value`` and milestones. What waits in memory when the process is killed is lost.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class Edge:
         identity(self._access)
         self.settings = settings(url, token, ca, **options)
         self._client = Client(url, token=token, ca=ca)
+        self._nodes = self._client._nodes  # noqa: SLF001 - it is one of ours
         lifetimes.end(self._client)  # it lives as long as this does, and no shorter
         self._closed = False
         self._renew()
@@ -133,22 +134,6 @@ class Edge:
             self._driver.hurry()
         elif waiting < 0:
             self._full(name, visitor, count, key)
-
-    def hit(
-        self,
-        name: str,
-        visitor: str | None = None,
-        count: int = 1,
-        key: str | None = None,
-        *,
-        timeout_s: float = HIT_TIMEOUT_S,
-    ) -> Receipt:
-        """Count a visit through a node, and wait until it is durable; see ``Client.hit``."""
-        return self._client.hit(name, visitor, count, key, timeout_s=timeout_s)
-
-    def value(self, name: str, exact: bool = False, *, timeout_s: float = VALUE_TIMEOUT_S) -> int:
-        """A counter's value, asked of a node; see ``Client.value``."""
-        return self._client.value(name, exact, timeout_s=timeout_s)
 
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
         """Publish all that was put in before, and wait until it is stored.
