@@ -150,6 +150,9 @@ async def test_a_source_is_counted_by_its_position_however_often_it_is_sent(http
         )
     assert (await http.post("/v1/visits", json={**chunk(100, 150), "visits": []})).status_code == 202
     assert (await http.get("/v1/sources/access.log")).json() == {"position": 150}
+    assert (await http.get("/v1/sources?ids=new,access.log,new")).json() == {
+        "sources": [{"id": one, "position": at} for one, at in (("new", 0), ("access.log", 150), ("new", 0))]
+    }
     assert (await http.post("/v1/visits?ack=received", json=chunk(150, 160))).status_code == 422
     assert await value(http, "log", 3) == 3
 
@@ -218,6 +221,8 @@ BAD: list[tuple[str, str, Any, int]] = [
     ("GET", "/v1/counters?prefix=a..b", None, 422),
     ("GET", "/v1/counters?after=" + "a" * 201, None, 422),
     ("GET", "/v1/sources/a%20b", None, 422),
+    ("GET", "/v1/sources", None, 422),
+    ("GET", "/v1/sources?ids=a,,b", None, 422),
     ("PUT", "/v1/counters/shop/milestones/0", None, 422),
     ("PUT", "/v1/counters/a..b/milestones/5", None, 422),
     ("PUT", "/v1/counters/shop/milestones/1", None, 409),

@@ -23,7 +23,7 @@ SEED = int(os.environ.get("FOOTFALL_SEED", "1"))
 EXAMPLES = int(os.environ.get("FOOTFALL_FUZZ", "10"))  # of each operation, besides the cases that its schemas suggest
 TIMEOUT_S = 300.0 + 2 * EXAMPLES
 ALL = "examples,coverage,fuzzing,stateful"
-OPERATIONS = 24  # but for those that have no end
+OPERATIONS = 25  # but for those that have no end
 ENDLESS = ("--exclude-operation-id", "getCounterEvents", "--exclude-operation-id", "getEvents")
 HOT = ("--include-operation-id", "postCounterVisits", "--include-operation-id", "getCounter")
 

@@ -23,6 +23,7 @@ class FakeHttp:
         self.visitors_only: set[str] = set()
         self.chunks: list[tuple[str, int, int]] = []
         self.bodies: list[int] = []
+        self.lookups = 0
         self.faults: list[str] = []
         self.before_chunk: Callable[[], None] = lambda: None
         self.refuse_connections = False
@@ -32,8 +33,8 @@ class FakeHttp:
     def _handle(self, request: httpx.Request) -> httpx.Response:
         if self.refuse_connections:
             raise httpx.ConnectError("[Errno 111] Connection refused")
-        if request.url.path.startswith("/v1/sources/"):
-            return httpx.Response(200, json={"position": self.positions.get(request.url.path.rpartition("/")[2], 0)})
+        if request.url.path == "/v1/sources":
+            return self._stand(request.url.params["ids"].split(","))
         if request.url.path == "/v1/counters":
             return self._list(request.url.params["prefix"])
         assert request.url.path == "/v1/visits"
@@ -47,6 +48,11 @@ class FakeHttp:
         if fault == "lost":
             raise httpx.RemoteProtocolError("server disconnected")
         return answer
+
+    def _stand(self, sources: list[str]) -> httpx.Response:
+        self.lookups += 1
+        standing = [{"id": source, "position": self.positions.get(source, 0)} for source in sources]
+        return httpx.Response(200, json={"sources": standing})
 
     def _list(self, prefix: str) -> httpx.Response:
         if self.forbids_reading:

@@ -33,10 +33,10 @@ def test_every_request_shows_the_token_if_there_is_one(given: str | None) -> Non
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request.headers.get("authorization"))
-        return httpx.Response(200, json={"position": 0, "nodes": []})
+        return httpx.Response(200, json={"sources": [], "nodes": []})
 
     with Client(Where(URL, given), httpx.MockTransport(answer)) as node:
-        node.source_position("a")
+        node.source_positions(["a"])
         node.nodes()
     assert seen == [given and f"Bearer {given}"] * 2
 

@@ -129,8 +129,9 @@ async def test_a_source_is_for_tokens_of_all_counters(both: Pair) -> None:
     assert (await both.ask(request("/v1/visits", body, shows("shop")))).status == 403
     assert (await both.ask(request("/v1/visits", body, shows("writer")))).status == 202
     for name, status in (("shop", 403), ("reader", 403), ("writer", 200)):
-        sent = request("/v1/sources/access.log", b"", method="GET", length=False, headers=shows(name))
-        assert (await both.ask(sent)).status == status
+        for path in ("/v1/sources/access.log", "/v1/sources?ids=access.log"):
+            sent = request(path, b"", method="GET", length=False, headers=shows(name))
+            assert (await both.ask(sent)).status == status
 
 
 async def test_milestones_and_imports_are_set_by_admins_and_claimed_by_writers(both: Pair) -> None:

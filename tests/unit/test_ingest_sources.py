@@ -14,8 +14,9 @@ from ingesting import ingest, lines
 
 from footfall.cli import delivery, follow
 from footfall.cli.formats import Format
-from footfall.cli.sources import MARKS, candidate_ids
+from footfall.cli.sources import MARKS, MARKS_MAX, candidate_ids
 from footfall.errors import InputError
+from footfall.web.requests import SOURCES_ASKED_MAX
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +63,14 @@ def test_one_file_counts_in_each_counter(http: FakeHttp, tmp_path: Path) -> None
         ingest(http, log, counter="shop")
         ingest(http, log, counter="blog")
     assert http.counts == {"shop": 10, "blog": 10}
+
+
+def test_all_ids_that_a_file_may_have_are_asked_for_at_once(http: FakeHttp, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(lines(0, 2 * MARKS_MAX))
+    ingest(http, log)
+    assert http.lookups == 1
+    assert len(MARKS) <= SOURCES_ASKED_MAX
 
 
 def test_a_named_source_is_that_source_whatever_the_file(http: FakeHttp, tmp_path: Path) -> None:

@@ -64,7 +64,8 @@ async def test_a_source_still_needs_a_token_of_all_counters(both: Pair) -> None:
     chunk = b'{"visits":[{"counter":"shop"}],"source":{"id":"s","from":0,"to":1}}'
     for headers, status in (("", 401), (shows("reader"), 403), (shows("shop"), 403), (shows("writer"), 202)):
         assert (await both.ask(request("/v1/visits", chunk, headers))).status == status
-    assert (await both.ask(get("/v1/sources/s"))).status == 401
+    for path in ("/v1/sources/s", "/v1/sources?ids=s"):
+        assert (await both.ask(get(path))).status == 401
 
 
 async def test_a_winner_claims_without_a_token_and_nothing_else_is_opened(both: Pair) -> None:

@@ -18,6 +18,7 @@ from footfall.errors import (
     UnknownUnitError,
 )
 from footfall.web import requests
+from footfall.web.connection import HEAD_BYTES_MAX
 from footfall.web.requests import Chunk
 
 encode = msgspec.json.encode
@@ -210,6 +211,22 @@ def test_one_idempotency_key_of_1_to_250_bytes_is_read() -> None:
     for values in ([b""], [b"k" * 251], [b"\xff"], [b"a", b"a"], [b"a\x01"]):
         with pytest.raises(CallerError):
             requests.parse_key(values)
+
+
+def test_several_sources_are_named_with_commas_up_to_a_bound() -> None:
+    most = ["a" * requests.SOURCE_LENGTH_MAX] * requests.SOURCES_ASKED_MAX
+    assert requests.parse_sources("log-1,www:2") == ["log-1", "www:2"]
+    assert requests.parse_sources(",".join(most)) == most
+    assert len(",".join(most)) < HEAD_BYTES_MAX
+    for text, says in (
+        (None, "no source is named"),
+        ("", "no source is named"),
+        ("a,,b", "'' cannot name"),
+        ("a b", "'a b' cannot name"),
+        (",".join([*most, "a"]), f"{len(most) + 1} sources are named"),
+    ):
+        with pytest.raises(InvalidRequestError, match=says):
+            requests.parse_sources(text)
 
 
 def test_a_definition_names_a_unit() -> None:

@@ -103,9 +103,12 @@ class Client:
         """Count the part of a source that ``encode_chunk`` made. Raises SourcePositionError if it is not its turn."""
         self._request("POST", "/v1/visits", body, {})
 
-    def source_position(self, source: str) -> int:
-        """The byte up to which the source was counted; 0 if it is not known."""
-        return self._call("GET", f"/v1/sources/{quote(source, safe='')}", wire.SourcePosition).position
+    def source_positions(self, sources: Sequence[str]) -> list[int]:
+        """The byte up to which each source was counted; 0 if it is not known."""
+        asked = {"ids": ",".join(sources)}
+        answer = self._call("GET", "/v1/sources", wire.SourceList, query=asked)
+        known = {one.id: one.position for one in answer.sources}
+        return [known.get(source, 0) for source in sources]
 
     def read(self, counter: str, consistency: str = "eventual") -> Reading:
         """What the node says of a counter."""

@@ -119,8 +119,8 @@ class Messenger(Protocol):
     def counters(self) -> dict[str, int] | None:
         """Visits by counter, where nothing is really counted."""
 
-    def position(self, source: str) -> int | None:
-        """Where the source stands; None if stopped before an answer."""
+    def positions(self, sources: Sequence[str]) -> list[int] | None:
+        """Where each source stands; None if stopped before an answer."""
 
     def deliver(self, chunk: Chunk) -> Delivered:
         """Take a chunk there, until it is known where the source stands."""
@@ -137,9 +137,9 @@ class DryCourier:
         """Visits by counter, the most first."""
         return dict(self._visits.most_common())
 
-    def position(self, source: str) -> int:
+    def positions(self, sources: Sequence[str]) -> list[int]:
         """Nothing is known of any."""
-        return 0
+        return [0] * len(sources)
 
     def deliver(self, chunk: Chunk) -> Delivered:
         """Count what is in it, here. Of too many counters, those that come last have their visits told as others'."""
@@ -158,9 +158,9 @@ class Courier:
         self._client = client
         self._patience = patience
 
-    def position(self, source: str) -> int | None:
-        """Where the source stands; None if stopped before an answer."""
-        return self._patience.call(lambda: self._client.source_position(source))
+    def positions(self, sources: Sequence[str]) -> list[int] | None:
+        """Where each source stands; None if stopped before an answer."""
+        return self._patience.call(lambda: self._client.source_positions(sources))
 
     def deliver(self, chunk: Chunk) -> Delivered:
         """Send a chunk until it is known where the source stands.

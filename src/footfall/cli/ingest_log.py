@@ -101,9 +101,8 @@ class Ingest:
                     f"a stream has no name of its own, so this run cannot be continued; --source {self._source} would"
                 )
         parse = self._settle(reader.read(0, HEAD_BYTES))
-        position = self._messenger.position(self._source)
-        if position is not None:
-            self._ingester = self._ingest(reader, self._source, position, parse)
+        if positions := self._messenger.positions([self._source]):
+            self._ingester = self._ingest(reader, self._source, positions[0], parse)
             self._drain(reader)
 
     def _run_follower(self) -> None:
@@ -145,15 +144,13 @@ class Ingest:
         return self._ingest(reader, self._source, position, parse)
 
     def _find(self, known: list[str], reader: FileReader | PackedReader) -> tuple[str, int] | None:
-        beyond = 0
-        for source in known:
-            position = self._messenger.position(source)
-            if position is None:
-                return None
+        positions = self._messenger.positions(known)
+        if positions is None:
+            return None
+        for source, position in zip(known, positions, strict=True):
             if position > 0 and reader.holds(position):
                 return source, position
-            if position > 0 and source == known[0]:
-                beyond = position
+        beyond = positions[0]
         if not beyond:
             return known[0], 0
         told = (

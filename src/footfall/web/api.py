@@ -1,5 +1,6 @@
 """The HTTP interface: each handler parses, calls the node once, and answers; what counts is the node's business."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -82,6 +83,7 @@ class Api:
             *EventsApi(self._node, self._door, self._events).routes(),
             Route("/v1/counters/{name}", counter, methods=["GET", "PUT"]),
             Route("/v1/visits", asks(self.post_visits, Scope.WRITE, public=True, many=True), methods=["POST"]),
+            Route("/v1/sources", asks(self.get_sources, Scope.WRITE), methods=["GET"]),
             Route("/v1/sources/{id}", asks(self.get_source, Scope.WRITE), methods=["GET"]),
             Route("/v1/nodes", asks(self.get_nodes, Scope.READ), methods=["GET"]),
             Route("/metrics", asks(self.get_metrics, Scope.READ), methods=["GET"]),
@@ -157,6 +159,12 @@ class Api:
         query_of(request)
         position = await self._node.source_position(requests.parse_source(path_of(request, "id")))
         return in_json(wire.SourcePosition(position))
+
+    async def get_sources(self, request: Request) -> Response:
+        """Say where several sources stand in the log."""
+        ids = requests.parse_sources(query_of(request, "ids").get("ids"))
+        positions = await asyncio.gather(*map(self._node.source_position, ids))
+        return in_json(wire.SourceList(list(map(wire.SourceStanding, ids, positions))))
 
     async def get_nodes(self, request: Request) -> Response:
         """List the nodes that were heard from."""

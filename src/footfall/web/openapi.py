@@ -18,6 +18,7 @@ from footfall.web.openapi_parts import (
     parameter,
     reference,
     source_parameter,
+    sources_parameter,
 )
 
 TYPES = (
@@ -31,6 +32,7 @@ TYPES = (
     wire.CounterValue,
     wire.CounterDefined,
     wire.SourcePosition,
+    wire.SourceList,
     wire.NodeList,
     wire.Health,
     wire.Readiness,
@@ -150,6 +152,14 @@ def _visits() -> Json:
                 ),
                 "responses": answers({202: (wire.Accepted, "The visits were taken.")}, 404, 409, 429, 507, *WRITING),
             }
+        },
+        "/v1/sources": {
+            "get": {
+                "operationId": "listSources",
+                "summary": "Where several sources stand in the log.",
+                "parameters": [sources_parameter()],
+                "responses": answers({200: (wire.SourceList, "Their positions.")}, *READING),
+            },
         },
         "/v1/sources/{id}": {
             "parameters": [source_parameter("id", "The source.")],

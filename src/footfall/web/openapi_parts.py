@@ -7,7 +7,7 @@ import msgspec
 
 from footfall.core.names import NAME_LENGTH_MAX
 from footfall.web import wire
-from footfall.web.requests import KEY_HEADER_BYTES_MAX
+from footfall.web.requests import KEY_HEADER_BYTES_MAX, SOURCES_ASKED_MAX
 
 Json = dict[str, Any]
 
@@ -28,6 +28,18 @@ def name_parameter() -> Json:
 def source_parameter(name: str, description: str) -> Json:
     """A source's id in the path."""
     return parameter(name, "path", {"type": "string", "pattern": wire.SOURCE_PATTERN}, description)
+
+
+def sources_parameter() -> Json:
+    """Ids of sources in the query."""
+    one = wire.SOURCE_PATTERN[1:-1]
+    found = parameter(
+        "ids",
+        "query",
+        {"type": "string", "pattern": f"^{one}(,{one}){{0,{SOURCES_ASKED_MAX - 1}}}$", "examples": ["www-1,www-2"]},
+        f"Ids of sources, with commas between them; {SOURCES_ASKED_MAX} at most.",
+    )
+    return found | {"required": True}
 
 
 def key_parameter(description: str) -> Json:

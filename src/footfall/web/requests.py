@@ -16,6 +16,7 @@ from footfall.web.bodies import decode, refuse_repeats
 
 KEY_HEADER_BYTES_MAX = 250  # ":9999" still fits behind it into a key's 256 bytes
 SOURCE_LENGTH_MAX = 200
+SOURCES_ASKED_MAX = 100  # at once: with ids as long as may be they still fit into the head of a request
 OFFSET_MAX = 2**63 - 1
 LIST_LIMIT_DEFAULT = 100
 LIST_LIMIT_MAX = 1000
@@ -171,6 +172,16 @@ def parse_source(text: str) -> str:
             f"{text[:60]!r} cannot name a source: write 1 to {SOURCE_LENGTH_MAX} letters, digits, '_', '-', '.' and ':'"
         )
     return text
+
+
+def parse_sources(text: str | None) -> list[str]:
+    """Ids of sources, with commas between them. Raises InvalidRequestError."""
+    if not text:
+        raise InvalidRequestError(f"no source is named: write ?ids=a,b,c with up to {SOURCES_ASKED_MAX} ids")
+    ids = text.split(",")
+    if len(ids) > SOURCES_ASKED_MAX:
+        raise InvalidRequestError(f"{len(ids)} sources are named; ask for at most {SOURCES_ASKED_MAX} at once")
+    return [parse_source(one) for one in ids]
 
 
 def parse_limit(text: str | None) -> int:

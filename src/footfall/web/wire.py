@@ -163,6 +163,19 @@ class SourcePosition(msgspec.Struct):
     position: Offset
 
 
+class SourceStanding(msgspec.Struct):
+    """A source, and where it stands in the log: 0 for one that nobody sent from."""
+
+    id: Annotated[str, Meta(pattern=SOURCE_PATTERN)]
+    position: Offset
+
+
+class SourceList(msgspec.Struct):
+    """Where several sources stand in the log, in the order in which they were asked for."""
+
+    sources: list[SourceStanding]
+
+
 class Proof(msgspec.Struct):
     """From what a winner was derived: all messages of a log above a cut, where the counter was below N."""
 
