@@ -24,11 +24,11 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NodeProces
         yield node
 
 
-def application(node: NodeProcess) -> Any:
+def application() -> Any:
     """What the page's example makes."""
     [block] = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     made: dict[str, Any] = {"__name__": __name__}
-    exec(block.replace("http://127.0.0.1:8080", node.url).replace("1000000", "3"), made)
+    exec(block.replace("1_000_000", "3"), made)
     return made["app"]
 
 
@@ -42,7 +42,7 @@ def test_the_third_visitor_wins_and_he_alone_and_may_load_the_page_again(node: N
     add, listing, show, audit = commands()
     footfall(*add)
     assert "shop" in footfall(*listing).stdout
-    with asgi_server(application(node)) as site, ExitStack() as stack:
+    with asgi_server(application()) as site, ExitStack() as stack:
         people = [stack.enter_context(httpx.Client(base_url=site, verify=False)) for _ in range(4)]
         assert people[0].get("/prize").text == "3 visits to go"
         for count, person in enumerate(people, 1):

@@ -15,7 +15,14 @@ import pytest
 
 import footfall
 from footfall.core.keys import WINDOW_EPOCHS
-from footfall.errors import UnavailableError
+from footfall.errors import (
+    AlreadyClaimedError,
+    MilestonePassedError,
+    NotReachedError,
+    UnavailableError,
+    UnknownMilestoneError,
+    WrongReceiptError,
+)
 from processes import HTTP, NodeProcess, eventually
 
 WAIT_S = 30.0
@@ -253,6 +260,34 @@ def test_a_repeat_after_nodes_have_forgotten_its_key_is_not_counted_again(tmp_pa
         assert client.value("other", exact=True) == 2, "who does not tell how late it is counts twice"
 
 
+def test_a_raffle_is_held_by_the_client_alone(node: NodeProcess) -> None:
+    visits = footfall.Counter("prize", url=node.url, flush_interval_s=0.01)
+    prize = visits.milestone(3)
+    with pytest.raises(UnknownMilestoneError):
+        prize.status()
+    assert prize.set() == prize.set() == prize.status()
+    with pytest.raises(NotReachedError):
+        prize.claim(footfall.new_receipt())
+    receipts = [footfall.new_receipt() for _ in range(4)]
+    for receipt in receipts:
+        visits.increment(key=receipt)
+    winner = prize.wait(WAIT_S)
+    [his] = filter(winner.matches, receipts)
+    for receipt in receipts:
+        if receipt != his:
+            with pytest.raises(WrongReceiptError):
+                prize.claim(receipt)
+    claimed = prize.claim(his, key=his)
+    assert claimed.winner is not None
+    assert claimed.winner.claimed
+    assert prize.claim(his, key=his).winner == claimed.winner
+    with pytest.raises(AlreadyClaimedError):
+        prize.claim(his)
+    assert visits.value(exact=True) == 4
+    with pytest.raises(MilestonePassedError, match="4 already"):
+        visits.milestone(2).set()
+
+
 async def test_an_event_loop_counts_and_sees_what_happens(node: NodeProcess) -> None:
     async with footfall.connect(node.url) as client:
         await client.hit("loop", visitor="ann")
@@ -281,7 +316,7 @@ def test_the_other_node_is_asked_while_one_is_down(node: NodeProcess) -> None:
 
 def test_the_examples_of_the_page_run_as_they_stand_there(node: NodeProcess, tmp_path: Path) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 9
+    assert len(blocks) == 10
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", "\n".join(blocks)],
         env={**os.environ, "FOOTFALL_URL": node.url},

@@ -13,11 +13,13 @@ from footfall.client.requests import Asking, new_receipt, path_of
 from footfall.client.settings import HIT_TIMEOUT_S, VALUE_TIMEOUT_S
 from footfall.core.receipts import opens
 from footfall.core.vector import ENTRY_MAX
+from footfall.core.visit import KEY_BYTES_MAX, check_text
 from footfall.errors import InvalidRequestError, NotReachedError
 from footfall.ordinals import ordinal
 
 WAIT_INTERVAL_S = 0.5  # between two looks of who waits for a winner
 WAIT_PATIENCE_S = 60.0  # with nodes that do not answer, meanwhile
+RECEIPT_BYTES_MAX = 2 * KEY_BYTES_MAX + 1  # two of a visit that counts in both units, joined
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -63,7 +65,7 @@ class Winner(msgspec.Struct, frozen=True):
 
     def matches(self, receipt: str) -> bool:
         """Whether a receipt is the winner's. Asks nobody, and claims nothing."""
-        return opens(receipt, bytes.fromhex(self.receipt_sha256))
+        return receipt.isprintable() and opens(receipt, bytes.fromhex(self.receipt_sha256))
 
 
 class MilestoneStatus(msgspec.Struct, frozen=True):
@@ -98,8 +100,12 @@ class _Named:
         return f"{type(self).__name__}({self.counter!r}, {self.n})"
 
     def _claiming(self, receipt: str, key: str | None) -> Asking:
-        body = msgspec.json.encode({"receipt": receipt})
-        return Asking("POST", f"{self._path}/claim", body, key or new_receipt())
+        check_text("receipt", receipt, RECEIPT_BYTES_MAX)
+        if key is not None:
+            check_text("claim's key", key, KEY_BYTES_MAX)
+            if key != key.strip():
+                raise InvalidRequestError(f"the claim's key is {key!r}; it is sent in a header: leave out the blanks")
+        return Asking("POST", f"{self._path}/claim", msgspec.json.encode({"receipt": receipt}), key or new_receipt())
 
     def _pause_s(self, left_s: float, timeout_s: float | None) -> float:
         """How long to wait before the next look. Raises NotReachedError if there is no time for one."""

@@ -13,6 +13,16 @@ receipt: footfall.Receipt = visits.hit("ann")
 text: str = receipt.receipt
 sent: bool = visits.flush(timeout_s=1.5)
 
+prize: footfall.Milestone = visits.milestone(1_000_000)
+status: footfall.MilestoneStatus = prize.set()
+to_go: int = status.n - prize.status(timeout_s=1).value
+his: str = footfall.new_receipt()
+visits.increment("bob", key=his)
+winner: footfall.Winner = prize.wait(timeout_s=60)
+if winner.matches(his) and (claimed := prize.claim(his, key=his).winner) is not None:
+    when: str = claimed.time.isoformat()
+    messages: int = claimed.proof.messages
+
 with footfall.Client(["http://a:1", "http://b:1"], buffer_visits_max=10, flush_interval_s=1) as client:
     client.increment("shop", "ann")
     dropped: int = client.statistics.dropped
@@ -44,6 +54,9 @@ async def main() -> None:
         async for event in client.events("shop"):
             kind: str = event.kind
             use(kind, event.data)
+        prize = client.milestone("shop", 3)
+        who: str | None = (await prize.wait()).visitor
+        use(await prize.set(), await prize.claim("r"), (await prize.status()).winner, who)
 
 
 try:
@@ -63,3 +76,8 @@ client.statistics.dropped = 5  # WRONG
 receipt.receipt = "mine"  # WRONG
 footfall.nothing()  # WRONG
 task(5)  # WRONG
+visits.milestone("5")  # WRONG
+use(prize.status().winner.visitor)  # WRONG
+prize.claim(receipt)  # WRONG
+prize.claim()  # WRONG
+over: bool = status.state == "over"  # WRONG
