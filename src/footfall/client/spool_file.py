@@ -150,6 +150,8 @@ class SpoolFile:
                 f"{_SELECT} WHERE id > ? ORDER BY id",
                 [self._passed],
             ):
+                if number <= self._passed:  # or it would be sent again and again
+                    raise SpoolDamagedError(f"the spool {self.path} cannot be read: what is in it is out of order")
                 row, known = _Row(*columns), number in self._told
                 if self._is_whole(number, row):
                     self._first = number, row

@@ -304,6 +304,25 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+def test_a_file_whose_order_is_broken_does_not_give_a_batch_again(
+    written: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SQLite's search for what follows a batch finds the batch itself, if a number before it became larger."""
+    flipped = bytearray(written)
+    flipped[4105] ^= 1  # where the table's page says that its first row begins
+    (tmp_path / f"a{SUFFIX}").write_bytes(flipped)
+    spool = Spool(tmp_path, BYTES_MAX)
+    spool.look()
+    head = spool.head()
+    assert head is not None
+    assert head.visits[0].counter == "b"
+    spool.replace([])
+    assert spool.head() is None
+    spool.close()
+    assert "out of order" in caplog.text
+    assert [path.suffix for path in tmp_path.iterdir()] == [".damaged"]
+
+
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_whatever_bits_of_a_file_flip_nothing_is_sent_that_was_not_written(
