@@ -63,10 +63,14 @@ async def test_a_log_is_made_so_that_it_refuses_when_full_and_never_drops(
 ) -> None:
     log = await connect(Config(log_bytes_max=3 << 20, partitions=7), [running.url], name="test")
     assert log.partitions == 7
+    with pytest.raises(LogUnavailableError, match="nobody is there to answer"):
+        await log.publish(
+            "footfall.visits.7", b"whoever sends this must not believe that it counts", timeout_s=TIMEOUT_S
+        )
     await log.close()
     config = await info(client, streams.STREAM)
     expected = {
-        "subjects": ["footfall.visits.*", CONTROL],
+        "subjects": [*(f"footfall.visits.{partition}" for partition in range(7)), CONTROL],
         "storage": "file",
         "retention": "limits",
         "discard": "new",

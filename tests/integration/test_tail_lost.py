@@ -172,7 +172,7 @@ def test_a_damaged_record_that_the_server_passes_over_is_told(tmp_path: Path) ->
         hit(node, 3)
     block = blocks(tmp_path / "data" / "jetstream", STREAM)[-1]
     flip(block, records(block)[-2] + 60)  # in what the message holds; the last of all is remembered
-    with NodeProcess(tmp_path / "data", port=node.port) as node:
+    with NodeProcess(tmp_path / "data", "--cut-interval-s", "0.5", port=node.port) as node:
         assert node.value("a") == 2
         (warning,) = eventually(lambda: HTTP.get(f"{node.url}/readyz").json()["warnings"])
         assert "alarm missing (once, sequence 4)" in warning

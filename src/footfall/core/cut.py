@@ -24,6 +24,7 @@ from footfall.errors import CheckpointError, MalformedError
 
 DIGEST_BYTES = 16
 DEFINITIONS = "definitions"
+UNKNOWN = -1  # since when messages are counted, in a cut of before they were
 
 
 class Ref(msgspec.Struct, frozen=True, array_like=True):
@@ -83,6 +84,8 @@ class PartitionMeta(msgspec.Struct, array_like=True):
     sources: dict[str, int]
     tally: dict[str, int]
     alarmed: dict[str, tuple[int, int]] = {}
+    messages_since: int = UNKNOWN
+    messages: int = 0
 
 
 class DefinitionsMeta(msgspec.Struct, array_like=True):
@@ -92,6 +95,8 @@ class DefinitionsMeta(msgspec.Struct, array_like=True):
     producers: list[tuple[str, int]]  # in the order in which they are forgotten
     milestones: list[Standing] = []
     imports: dict[str, Imported] = {}
+    messages_since: int = UNKNOWN
+    messages: int = 0
 
 
 Row = tuple[str, int, int]  # name, unit (0 or 1), since
@@ -143,7 +148,7 @@ def verify(manifest: Manifest, fetched: Mapping[str, bytes], known: Container[st
     """
     for ref in manifest.refs():
         if ref.digest in manifest.inline or blob_key(ref) not in known:
-            _joined(manifest, (ref,), fetched)
+            joined(manifest, (ref,), fetched)
 
 
 def restore(manifest: Manifest, fetched: Mapping[str, bytes]) -> Partition:
@@ -158,22 +163,23 @@ def restore(manifest: Manifest, fetched: Mapping[str, bytes]) -> Partition:
     """
     try:
         partition = Partition(int(manifest.part), manifest.partitions)
-        meta = _decode_partition(_joined(manifest, manifest.meta, fetched))
+        meta = _decode_partition(joined(manifest, manifest.meta, fetched))
         if not 0 <= meta.counters <= COUNTERS_MAX:
             raise ValueError(f"it has {meta.counters} counters")
         partition.counts = array("q", bytes(8 * meta.counters))
-        counts = _joined(manifest, manifest.body, fetched)
+        counts = joined(manifest, manifest.body, fetched)
         np.frombuffer(partition.counts, np.uint8)[: len(counts)] = np.frombuffer(counts, np.uint8)
         sets: dict[int, list[Hashes]] = {}
         for refs in manifest.visitors:
-            for number, hashes in _decode_sets(_joined(manifest, refs, fetched)):
+            for number, hashes in _decode_sets(joined(manifest, refs, fetched)):
                 sets.setdefault(number, []).append(np.frombuffer(hashes, np.uint64))
     except (*UNREADABLE, ValueError) as error:
         raise CheckpointError(f"partition {manifest.part} of cut {manifest.epoch} cannot be read: {error}") from None
     partition.sequence, partition.epoch = meta.sequence, manifest.epoch
     partition.producers = {name: Producer(*known) for name, known in meta.producers.items()}
     partition.sources, partition.tally, partition.alarmed = meta.sources, meta.tally, meta.alarmed
-    partition.keys = KeyWindow((epoch, _joined(manifest, refs, fetched)) for epoch, refs in manifest.keys)
+    partition.messages_since, partition.messages = _since(meta.messages_since, manifest), meta.messages
+    partition.keys = KeyWindow((epoch, joined(manifest, refs, fetched)) for epoch, refs in manifest.keys)
     partition.visitors = {number: HashSet(merged(runs)) for number, runs in sets.items()}
     return partition
 
@@ -182,12 +188,13 @@ def restore_definitions(manifest: Manifest, fetched: Mapping[str, bytes]) -> Def
     """The definitions; raises as ``restore`` does."""
     definitions = Definitions()
     try:
-        meta = _decode_definitions(_joined(manifest, manifest.meta, fetched))
+        meta = _decode_definitions(joined(manifest, manifest.meta, fetched))
         for ref in manifest.body:
-            definitions.restore(_decode_rows(_joined(manifest, (ref,), fetched)))
+            definitions.restore(_decode_rows(joined(manifest, (ref,), fetched)))
     except UNREADABLE as error:
         raise CheckpointError(f"the definitions of cut {manifest.epoch} cannot be read: {error}") from None
     definitions.sequence, definitions.epoch = meta.sequence, manifest.epoch
+    definitions.messages_since, definitions.messages = _since(meta.messages_since, manifest), meta.messages
     definitions.producers = dict(meta.producers)
     definitions.milestones, definitions.imports = Milestones(meta.milestones, meta.sequence), meta.imports
     return definitions
@@ -233,12 +240,18 @@ def blob_key(ref: Ref) -> str:
     return f"blob.{ref.epoch}.{ref.digest.hex()}"
 
 
+def _since(since: int, manifest: Manifest) -> int:
+    """Above which sequence messages are counted: in all parts of a cut of before they were, above the cut."""
+    return manifest.position.sequence if since == UNKNOWN else since
+
+
 def _digest(manifest: bytes) -> bytes:
     """Of all that comes before the digest, which is last."""
     return xxhash.xxh3_128_digest(manifest[:-DIGEST_BYTES])
 
 
-def _joined(manifest: Manifest, refs: Refs, fetched: Mapping[str, bytes]) -> bytes:
+def joined(manifest: Manifest, refs: Refs, fetched: Mapping[str, bytes]) -> bytes:
+    """The bytes of these blobs, one after the other. Raises CheckpointError if one is missing, torn or flipped."""
     pages = []
     for ref in refs:
         page = manifest.inline.get(ref.digest) or fetched.get(blob_key(ref))

@@ -75,6 +75,8 @@ def capture_definitions(definitions: Definitions, partitions: int) -> Capture:
             list(definitions.producers.items()),
             list(definitions.milestones),
             definitions.imports,
+            definitions.messages_since,
+            definitions.messages,
         )
     )
     return Capture(DEFINITIONS, partitions, definitions.epoch, meta, body, (), {}, {})
@@ -182,6 +184,8 @@ def _partition_meta(partition: Partition) -> bytes:
         partition.sources,
         partition.tally,
         partition.alarmed,
+        partition.messages_since,
+        partition.messages,
     )
     return _encode(meta)
 

@@ -56,6 +56,7 @@ class Definitions:
 
     def __init__(self) -> None:
         self.sequence = 0  # of the last control message folded
+        self.messages_since = self.messages = 0  # how many of them were folded, and above which sequence
         self.epoch = 0
         self.names: list[str] = []
         self.units = bytearray()  # 0 visits, 1 visitors
@@ -99,8 +100,7 @@ class Definitions:
 
     def fold(self, sequence: int, message: Control) -> list[Alarm]:
         """Take the next control message; what it says of counters and of the epoch holds from here on."""
-        assert sequence > self.sequence
-        self.sequence = sequence
+        self.pass_over(sequence)
         if isinstance(message, Barrier) and message.epoch == self.epoch + 1:
             self.epoch += 1
         last = self.producers.get(message.producer, 0)
@@ -123,6 +123,11 @@ class Definitions:
         elif isinstance(message, Milestone | Verdict | Reached | Announced | Claimed):
             alarms += self._milestone(sequence, message)
         return alarms
+
+    def pass_over(self, sequence: int) -> None:
+        """Take the next control message, which says nothing that can be read."""
+        assert sequence > self.sequence
+        self.sequence, self.messages = sequence, self.messages + 1
 
     def _milestone(
         self, sequence: int, message: Milestone | Verdict | Reached | Announced | Claimed
@@ -167,6 +172,7 @@ class Definitions:
         assert later.sequence >= self.sequence
         self.restore(zip(later.names[len(self) :], later.units[len(self) :], later.since[len(self) :], strict=True))
         self.sequence, self.epoch, self.producers = later.sequence, later.epoch, later.producers
+        self.messages_since, self.messages = later.messages_since, later.messages
         self.milestones, self.imports = later.milestones, later.imports
 
     def restore(self, rows: Iterable[tuple[str, int, int]]) -> None:

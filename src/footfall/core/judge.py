@@ -149,7 +149,7 @@ class Judge:
         try:
             decoded = control.decode(message.data)
         except MalformedError:
-            self._definitions.sequence = message.sequence
+            self._definitions.pass_over(message.sequence)
             for partition in self._partitions:
                 partition.sequence = message.sequence
             return []

@@ -61,6 +61,7 @@ class Partition:
         self.number = number
         self.partitions = partitions
         self.sequence = 0  # of the last message folded
+        self.messages_since = self.messages = 0  # how many of its own messages were folded, and above which sequence
         self.epoch = 0
         self.counts = array("q")  # by the counter's number; grows as counters are first visited
         self.producers: dict[str, Producer] = {}
@@ -94,10 +95,10 @@ class Partition:
         try:
             batch = decode(data)
         except MalformedError as error:
-            self.sequence = sequence
+            self.sequence, self.messages = sequence, self.messages + 1
             self._alarm(alarms, "malformed", str(error))
             return alarms
-        self.sequence = sequence
+        self.sequence, self.messages = sequence, self.messages + 1
         if self.watched >= 0:
             self.batch = batch
         if self._is_next(batch, alarms):

@@ -62,7 +62,7 @@ class Table:
         if (raised < 0).any():
             raise LogRewoundError(
                 f"partition {number} counts less at sequence {fold.sequence} than another node had counted by sequence "
-                f"{self.beyond[number]}: the log lost its tail; restore it"
+                f"{self.beyond[number]}: the log lost its tail, or a record in it is damaged; restore it"
             )
         fold.touched.clear()
         self._columns[number] = fold.counts

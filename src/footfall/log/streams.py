@@ -7,7 +7,7 @@ import msgspec
 
 from footfall.config import Config
 from footfall.errors import FormatError, PartitionsMismatchError, RestoreUnfinishedError
-from footfall.log.protocol import CONTROL_SUBJECT
+from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT
 
 STREAM = "FOOTFALL"
 CUTS = "FOOTFALL_CUTS"
@@ -22,7 +22,8 @@ def log_config(config: Config, replicas: int) -> dict[str, Any]:
     """Of the stream that is the log."""
     return {
         "name": STREAM,
-        "subjects": ["footfall.visits.*", CONTROL_SUBJECT],
+        # Each by its name: a visit to a partition that does not exist is not acknowledged, as nobody would count it.
+        "subjects": [*(VISITS_SUBJECT.format(partition=p) for p in range(config.partitions)), CONTROL_SUBJECT],
         "retention": "limits",
         "discard": "new",  # a full log refuses, it never drops
         "max_bytes": config.log_bytes_max,

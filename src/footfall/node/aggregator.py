@@ -138,7 +138,7 @@ class Aggregator:
             alarms = definitions.fold(message.sequence, decoded)
             self.noticed(message.sequence, decoded)
         except MalformedError as error:
-            definitions.sequence = message.sequence
+            definitions.pass_over(message.sequence)
             alarms = [Alarm("malformed", f"control: {error}", message.sequence)]
         self.alarm(alarms)
         self.definitions_reached.set(message.sequence)

@@ -16,6 +16,7 @@ MEANING = {
 }
 MEANING_OF_CONTROL = {
     "missing": "the log lacks messages that it had acknowledged: a file is damaged, and the count is too low",
+    "foreign": "messages are on subjects of no partition, and are not counted: someone else writes into the log",
     "counters": "there are as many counters as the log may hold: more are not defined",
     "imports": "there are as many imports as the log may hold: more are not counted",
     "winner": "two judges named different winners of one milestone: the first in the log holds",

@@ -14,8 +14,9 @@ import msgspec
 from footfall.core.batch import UNREADABLE
 from footfall.core.position import Position
 from footfall.errors import CheckpointError
-from footfall.log.protocol import CONTROL_SUBJECT, MESSAGE_BYTES_MAX, VISITS_SUBJECT, Delivery, Log, Message, Store
+from footfall.log.protocol import MESSAGE_BYTES_MAX, Delivery, Log, Message, Store
 from footfall.node.cuts import PINS
+from footfall.node.judge_begin import judge_subjects
 from footfall.ordinals import ordinal
 
 CHUNK_BYTES = 880_000  # of the stream: also one that does not compress is below the store's limit
@@ -84,8 +85,7 @@ async def log_between(log: Log, after: Position, last: int) -> AsyncGenerator[Me
     """All messages after a position, up to and including sequence ``last``; raises as ``Log.read``."""
     if after.sequence >= last:
         return
-    subjects = [*(VISITS_SUBJECT.format(partition=number) for number in range(log.partitions)), CONTROL_SUBJECT]
-    reading = cast("AsyncGenerator[Delivery, None]", log.read(subjects, after))
+    reading = cast("AsyncGenerator[Delivery, None]", log.read(judge_subjects(log.partitions), after))
     async with contextlib.aclosing(reading) as deliveries:
         async for delivery in deliveries:
             for message in delivery.messages:

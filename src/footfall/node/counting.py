@@ -11,7 +11,7 @@ import numpy as np
 from footfall.config import Config, Topology
 from footfall.core.cut import Manifest
 from footfall.core.definitions import Definitions
-from footfall.core.partition import Alarm, Partition
+from footfall.core.partition import Partition
 from footfall.core.position import Position
 from footfall.core.table import Table
 from footfall.errors import (
@@ -29,7 +29,7 @@ from footfall.node.backup_places import place_of
 from footfall.node.cut_reader import Found
 from footfall.node.cuts import Cuts
 from footfall.node.exact import ExactReads, Write
-from footfall.node.holes import holes
+from footfall.node.holes import Holes
 from footfall.node.judging import LOOK_S, Judging
 from footfall.node.members import Members, every
 from footfall.node.messages import (
@@ -178,8 +178,6 @@ class Counting:
             self._cluster, self.members, self.cuts, self.aggregator, self.sharing.dropped_partition, self.watched
         )
         await self.ownership.begin(states)
-        if self.members.is_first():
-            self._spawn(self._examine(states[0][1]), "examination of the log")
         self._begin_recurring(write)
 
     def _begin_recurring(self, write: Write) -> None:
@@ -190,7 +188,8 @@ class Counting:
         self._recur(
             config.anti_entropy_interval_s, lambda: self.sharing.repair([peer.id for peer in others()]), "anti-entropy"
         )
-        pacing = Pacing(config.cut_interval_s, self.cuts, self.members, self.aggregator, self._holds, write)
+        examine = Holes(self._cluster, self.cuts, self.aggregator.alarm).look
+        pacing = Pacing(config.cut_interval_s, self.cuts, self.members, self.aggregator, self._holds, examine, write)
         look_s = min(config.cut_interval_s / 4, 1.0)
         self._recur(look_s, pacing.look, "cuts")
         self._recur(look_s, self.judging.rebase, "beginnings of proofs")
@@ -302,11 +301,6 @@ class Counting:
             logger.debug("the log cannot be verified now: %s", error)
         except IntegrityError as error:
             self.aggregator.fail(error)
-
-    async def _examine(self, begin: Position) -> None:
-        """Say what is missing above the cut that this node began at."""
-        async for first, last in holes(self._cluster, begin):
-            self.aggregator.alarm([Alarm("missing", f"sequences {first} to {last} are not in the log", last)])
 
     async def _broadcast(self) -> None:
         await self.sharing.tick(bool(self.members.beats))

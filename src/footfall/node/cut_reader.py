@@ -129,6 +129,12 @@ class CutReader:
     async def _blobs(self, manifest: cut.Manifest) -> dict[str, bytes]:
         return await self.fetch({cut.blob_key(ref) for ref in manifest.refs() if ref.digest not in manifest.inline})
 
+    async def metas(self, found: Found) -> dict[str, bytes]:
+        """The blobs of what is small of all parts, as far as manifests do not hold them. Raises CheckpointError."""
+        manifests = found.manifests.values()
+        refs = [(manifest, ref) for manifest in manifests for ref in manifest.meta]
+        return await self.fetch({cut.blob_key(ref) for manifest, ref in refs if ref.digest not in manifest.inline})
+
     async def definitions(self, found: Found) -> Definitions:
         """The definitions of a cut. Raises CheckpointError."""
         manifest = found.manifests[cut.DEFINITIONS]

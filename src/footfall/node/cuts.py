@@ -7,7 +7,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from footfall import tracing
 from footfall.core import cut, cut_writer
@@ -25,6 +26,8 @@ COPYING = "pin"  # keys below it end with the epoch of a cut that is being copie
 READ_AGAIN_S = 3600.0  # what a disk has lost since is noticed within an hour
 YOUNG_S = 5.0  # readers that had read everything so lately do not ask whether the log was trimmed
 COPYING_EPOCHS_MAX = 8_640  # a day at one cut every 10 s: who copies for longer has died
+
+Examine: TypeAlias = Callable[[Sequence[Found]], Awaitable[None]]
 
 
 def pin_key(epoch: int, token: str) -> str:
@@ -107,17 +110,20 @@ class Cuts(CutReader):
         """Write no more; a cut without a part is as if it had not been begun."""
         await ended(self._writing.values())
 
-    async def collect(self, holds: Callable[[Position], str]) -> None:
+    async def collect(self, holds: Callable[[Position], str], examine: Examine | None = None) -> None:
         """Drop what no kept cut needs, and the log before them.
 
         Args:
             holds: Given the position of the newest cut, why nothing may be dropped now; empty if it may be.
+            examine: Is called before with the newest cuts that are whole, newest first, if there is one.
 
         Raises:
             LogUnavailableError, LogRewoundError: As ``find``.
         """
         stored = set(await self._log.keys("blob"))
         kept = await self._whole(stored)
+        if kept and examine is not None:
+            await examine(kept)
         if len(kept) < KEPT:
             return
         newest, oldest = kept[0], kept[-1]

@@ -5,10 +5,12 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
+from typing import NamedTuple
 
 import msgspec
 
 from footfall.core import control, cut
+from footfall.core.cut_tally import uncounted
 from footfall.core.definitions import Definitions
 from footfall.core.partition import Alarm, Partition
 from footfall.core.position import Position
@@ -21,11 +23,12 @@ from footfall.errors import (
     MalformedError,
 )
 from footfall.log.protocol import CONTROL_SUBJECT, Message
-from footfall.node.alarms import MEANING, alarmed
+from footfall.node.alarms import MEANING, MEANING_OF_CONTROL, alarmed
 from footfall.node.bundles import Head, bundle, log_between
 from footfall.node.cut_reader import CutReader, LogAndStore
 from footfall.node.cuts import PINS
 from footfall.node.doctor import Finding, bad, ok, warn
+from footfall.node.holes import explained, lacking
 from footfall.ordinals import counted, ordinal
 
 SLICE_S = 0.05  # of folding, before the connection gets its turn
@@ -33,13 +36,13 @@ LOSSES = ("gap", "missing")  # alarms that mean that the log lacks something
 RESTORE = "see docs/recovery.md: restore a backup"
 
 
-class State:
-    """What counting would go on from: all at one position."""
+class State(NamedTuple):
+    """What counting would go on from: all at one position, and how many messages up to there are in no part of it."""
 
-    def __init__(self, position: Position, definitions: Definitions, partitions: list[Partition]) -> None:
-        self.position = position
-        self.definitions = definitions
-        self.partitions = partitions
+    position: Position
+    definitions: Definitions
+    partitions: list[Partition]
+    lacks: int = 0
 
 
 class CutsExamination:
@@ -77,13 +80,17 @@ class CutsExamination:
                 used = ", and is the one that counting would go on from" if usable == 1 else ""
                 yield ok("cuts", f"cut {epoch}", f"cut {epoch} (sequence {state.position.sequence}) is whole{used}")
         yield self._verdict(usable, first)
+        if self.state is not None and self.state.lacks:
+            do = "see docs/troubleshooting.md, where the alarms missing and foreign are explained"
+            yield warn("cuts", "uncounted", lacking(self.state.lacks, self.state.position.sequence), do)
 
     async def _read(self, epoch: int) -> State:
         """All of a cut. Raises CheckpointError."""
         found = await self._cuts.at(epoch)
         definitions = await self._cuts.definitions(found)
         partitions = [await self._cuts.partition(found, number) for number in range(self._log.partitions)]
-        return State(found.position, definitions, partitions)
+        lacks = uncounted(found.manifests.values(), await self._cuts.metas(found))
+        return State(found.position, definitions, partitions, lacks or 0)
 
     def _damaged(self, epoch: int, error: IntegrityError) -> Finding:
         do = "nothing at once: an older one serves, and a newer one is taken soon; but look at the disk"
@@ -128,7 +135,11 @@ class CutsExamination:
         for kind, times in sorted(folding.alarms.items()):
             found = f"above the newest cut: {kind} ({counted(times, 'time')}, first at sequence {folding.first[kind]})"
             said = bad if kind in LOSSES else warn
-            findings.append(said("alarms", kind, found, f"{MEANING.get(kind, 'see docs/troubleshooting.md')}"))
+            findings.append(
+                said(
+                    "alarms", kind, found, f"{(MEANING | MEANING_OF_CONTROL).get(kind, 'see docs/troubleshooting.md')}"
+                )
+            )
         return findings
 
 
@@ -148,8 +159,7 @@ class _Folding:
         async with contextlib.aclosing(log_between(log, self._state.position, last)) as messages:
             async for message in messages:
                 if message.sequence != self.sequence + 1:
-                    lost = f"sequences {self.sequence + 1} to {message.sequence - 1} are missing"
-                    self._note([Alarm("missing", lost, message.sequence)])
+                    self._note(await explained(log, self.sequence + 1, message.sequence - 1))
                 self.messages += 1
                 self.sequence = message.sequence
                 self._note(self._fold(message))

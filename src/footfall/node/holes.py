@@ -1,33 +1,131 @@
-"""What a log lacks: a server passes over a record that is damaged on its disk, and says nothing."""
+"""What the log lacks, or holds in the wrong place: a server passes over a record that is damaged on its disk, silently.
 
+A cut tells how many messages of the log are in no part of it. It costs nothing to know, and cannot be wrong: whoever
+counted a partition counted its messages. Only where some are missing the log is read, to find out which.
+"""
+
+import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import cast
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
+from footfall.core.cut_tally import uncounted
+from footfall.core.partition import Alarm
 from footfall.core.position import Position
-from footfall.errors import IntegrityError, LogUnavailableError
-from footfall.log.protocol import CONTROL_SUBJECT, VISITS_SUBJECT, Delivery, Log
+from footfall.errors import CheckpointError, IntegrityError, LogUnavailableError
+from footfall.log.protocol import Log
+from footfall.node.bundles import log_between
+from footfall.node.cut_reader import CutReader, Found
+from footfall.node.judge_begin import judge_subjects
+from footfall.ordinals import counted
 
 logger = logging.getLogger(__name__)
 
+SECONDS_MAX = 30.0  # to find out which messages were not counted: no cut is taken meanwhile
+LOOKED_AT_MAX = 100  # of the sequences that a reader was not sent; the rest is taken for missing
 
-async def holes(log: Log, begin: Position) -> AsyncGenerator[tuple[int, int], None]:
-    """The sequences that are not there between a position and what the log holds now: first and last of each hole.
+
+class Holes:
+    """Looks at each cut that is whole.
+
+    Args:
+        log: Where the messages should be.
+        cuts: Read the cuts.
+        alarm: Is told what is found.
+    """
+
+    def __init__(self, log: Log, cuts: CutReader, alarm: Callable[[Iterable[Alarm]], None]) -> None:
+        self._log = log
+        self._cuts = cuts
+        self._alarm = alarm
+        self._looked: tuple[int, Position, int] | None = None  # epoch and position of the cut, and what it lacks
+
+    async def look(self, kept: Sequence[Found]) -> None:
+        """Say what the newest cut lacks that the one looked at last did not. Raises LogUnavailableError.
+
+        Args:
+            kept: The newest cuts that are whole, newest first; one at least.
+        """
+        newest = kept[0]
+        if self._looked is not None and newest.epoch <= self._looked[0]:
+            return
+        lacks = await self._lacks(newest)
+        if lacks is None:
+            return
+        if self._looked is None:
+            before = await self._lacks(kept[1]) if len(kept) > 1 else 0
+            older = kept[1].position if len(kept) > 1 else Position(self._log.created)
+            self._looked = 0, older, before or 0
+            if before:
+                logger.warning("%s", lacking(before, older.sequence))
+        _, begin, before = self._looked
+        self._looked = newest.epoch, newest.position, lacks
+        if lacks > before:
+            self._alarm(await self._found(begin, newest.position.sequence, lacks - before))
+
+    async def _lacks(self, found: Found) -> int | None:
+        try:
+            return uncounted(found.manifests.values(), await self._cuts.metas(found))
+        except CheckpointError as error:  # lost since it was verified: the next look at the cuts says so
+            logger.debug("%s", error)
+            return None
+
+    async def _found(self, begin: Position, end: int, lacks: int) -> list[Alarm]:
+        alarms: list[Alarm] = []
+        try:
+            async with asyncio.timeout(SECONDS_MAX):
+                async for first, last in holes(self._log, begin, end):
+                    lacks -= last - first + 1
+                    alarms += await explained(self._log, first, last)
+        except (LogUnavailableError, IntegrityError, TimeoutError) as error:
+            logger.warning("which messages were not counted cannot be told: %s", error or "it takes too long")
+        if lacks > 0:
+            detail = (
+                f"{counted(lacks, 'message')} above sequence {begin.sequence} were not counted: it is not known which"
+            )
+            alarms.append(Alarm("missing", detail, end))
+        return alarms
+
+
+def lacking(messages: int, sequence: int) -> str:
+    """What a cut up to a sequence tells, in words."""
+    which = f"{counted(messages, 'message is', 'messages are')} not counted of those up to sequence {sequence}"
+    return f"{which}: not to be read, or of no partition; an alarm said so when that was found"
+
+
+async def holes(log: Log, begin: Position, end: int) -> AsyncGenerator[tuple[int, int], None]:
+    """The sequences above a position, up to ``end``, that no reader is sent: first and last of each hole.
 
     Only who reads all subjects can see it. A producer's own numbers do not tell of the last message that it wrote.
-    It ends with the next message that is stored.
+
+    Args:
+        log: Whose.
+        begin: Where to begin.
+        end: A sequence that the log holds.
+
+    Raises:
+        LogUnavailableError, LogRewoundError, LogTrimmedError: As ``Log.read``.
     """
-    subjects = [*(VISITS_SUBJECT.format(partition=number) for number in range(log.partitions)), CONTROL_SUBJECT]
-    try:
-        end, read = (await log.state()).last_sequence, begin.sequence
-        async with aclosing(cast("AsyncGenerator[Delivery, None]", log.read(subjects, begin))) as deliveries:
-            async for delivery in deliveries:
-                for message in delivery.messages:
-                    if message.sequence > read + 1:
-                        yield read + 1, message.sequence - 1
-                    read = message.sequence
-                if read > end:
-                    return
-    except (LogUnavailableError, IntegrityError) as error:  # whoever folds the log meets it too, and says so
-        logger.debug("the log is not examined to its end: %s", error)
+    read = begin.sequence
+    async for message in log_between(log, begin, end):
+        if message.sequence > read + 1:
+            yield read + 1, message.sequence - 1
+        read = message.sequence
+
+
+async def explained(log: Log, first: int, last: int) -> list[Alarm]:
+    """Why readers are not sent these: they are missing, or are of no partition. Raises LogUnavailableError."""
+    alarms: list[Alarm] = []
+    missing: list[int] = []
+    subjects = judge_subjects(log.partitions)
+    for sequence in range(first, last + 1):
+        message = await log.message(sequence) if sequence - first < LOOKED_AT_MAX else None
+        if message is None or message.subject in subjects:
+            missing.append(sequence)
+        else:
+            detail = f"the message is on subject {message.subject}, and there is no such partition"
+            alarms.append(Alarm("foreign", detail, sequence))
+    if missing:
+        begin, end = missing[0], missing[-1]
+        which = f"sequence {begin} is" if begin == end else f"sequences {begin} to {end} are"
+        alarms.append(Alarm("missing", f"{which} not in the log, or cannot be read", end))
+    return alarms

@@ -8,7 +8,7 @@ from footfall.core.control import Barrier
 from footfall.core.position import Position
 from footfall.errors import IntegrityError, LogUnavailableError
 from footfall.node.aggregator import Aggregator
-from footfall.node.cuts import Cuts
+from footfall.node.cuts import Cuts, Examine
 from footfall.node.exact import Write
 from footfall.node.members import Members
 
@@ -24,6 +24,7 @@ class Pacing:
         members: Who knows whose turn it is.
         aggregator: Knows the present epoch, and since when.
         holds: Why neither cuts nor the log may be dropped, given the position of the newest cut; empty if they may be.
+        examine: Looks at the cuts that are whole.
         write: Stores a control message.
     """
 
@@ -34,6 +35,7 @@ class Pacing:
         members: Members,
         aggregator: Aggregator,
         holds: Callable[[Position], str],
+        examine: Examine,
         write: Write,
     ) -> None:
         self._interval_s = interval_s
@@ -41,6 +43,7 @@ class Pacing:
         self._members = members
         self._aggregator = aggregator
         self._holds = holds
+        self._examine = examine
         self._write = write
         self._paced_s = time.monotonic()
 
@@ -53,7 +56,7 @@ class Pacing:
             return
         self._paced_s = time.monotonic()
         try:
-            await self._cuts.collect(self._holds)
+            await self._cuts.collect(self._holds, self._examine)
             epoch = self._aggregator.definitions.epoch + 1
             await self._write(lambda producer, sequence: Barrier(producer, sequence, epoch))
         except LogUnavailableError as error:
