@@ -31,7 +31,7 @@ from footfall.node.cuts import Cuts
 from footfall.node.exact import ExactReads, Write
 from footfall.node.holes import Holes
 from footfall.node.judging import LOOK_S, Judging
-from footfall.node.members import Members, every
+from footfall.node.members import Members, alike, every
 from footfall.node.messages import (
     NODE_SUBJECT,
     NODES_SUBJECT,
@@ -66,7 +66,8 @@ class Counting:
     def __init__(self, config: Config, cluster: Cluster, node: str, run: str, url: str) -> None:
         self.table = Table(cluster.partitions)
         self.cuts = Cuts(cluster)
-        self.members = Members(node, run, cluster.partitions, config.silence_max_s, config.lag_max_s)
+        self._alike = alike(config)
+        self.members = Members(node, run, cluster.partitions, config.silence_max_s, config.lag_max_s, self._alike)
         sharing = Sharded if config.topology is Topology.SHARDED else Replicated
         self.sharing = sharing(node, run, cluster, self.table, lambda: self.aggregator.owned())
         self.aggregator: Aggregator
@@ -289,9 +290,8 @@ class Counting:
         if not isinstance(self.sharing, Sharded):
             await self._broadcast()
         sent, lags_s = self.sharing.sent, self.aggregator.lags_s()
-        secret = self._fingerprint
-        beat = Beat(self._node, self._run, self.url, self.topology, sent, folded, lags_s, asks, leaves, secret)
-        await self.sharing.say(beat)
+        who, secret, settings = (self._node, self._run, self.url, self.topology), self._fingerprint, self._alike
+        await self.sharing.say(Beat(*who, sent, folded, lags_s, asks, leaves, secret, settings))
 
     async def _verify(self) -> None:
         """Count no more on a log that has lost what this node knows of it, though no reader has stumbled over that."""

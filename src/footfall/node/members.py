@@ -5,13 +5,13 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from footfall.config import Topology
+from footfall.config import Config, Topology
 from footfall.core.routing import Peer, alive, ranking, released, wanted
 from footfall.errors import SecretMismatchError, TopologyMismatchError
 from footfall.node.messages import Beat
-from footfall.node.secret import SECRET_FILE
+from footfall.node.secret import SECRET_FILE, fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -19,15 +19,42 @@ STALL_S = 1.0  # a loop that stood still for longer has not listened: nobody is 
 OVERLAP_S = 1.0  # a partition is let go once another owner is where this one was this long ago
 NODES_MAX = 1_000  # heard of; more are ignored
 
+# Warned of, and not refused as another topology or secret is: who changes one of these restarts nodes one after the
+# other, and the first of them must come up among the others.
+ALIKE = {
+    "cut_interval_s": "a repeat that comes late may count twice, or be refused too early",
+    "visitor_from_address": "a visitor of both may count as two",
+    "hash_visitors": "a visitor of both may count as two",
+    "backup": "the node whose turn it is makes backups where it was told to, or none",
+    "webhook": "winners are told to what the node whose turn it is was told of, or to nobody",
+    "webhook_secret": "what tells of winners is signed with one or the other",
+}
+SHOWN = ("cut_interval_s", "visitor_from_address", "hash_visitors")  # the others may hold what is not for everyone
+
+
+def alike(config: Config) -> dict[str, str]:
+    """What a node says of its settings that should be those of the others."""
+    values = {name: str(getattr(config, name)) for name in ALIKE}
+    return {name: value if name in SHOWN else value and fingerprint(value.encode()) for name, value in values.items()}
+
 
 class Members:
     """The other nodes as this one hears them."""
 
-    def __init__(self, node: str, run: str, partitions: int, silence_max_s: float, lag_max_s: float) -> None:
+    def __init__(
+        self,
+        node: str,
+        run: str,
+        partitions: int,
+        silence_max_s: float,
+        lag_max_s: float,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.node = node
         self.beats: dict[str, Beat] = {}
         self.rivals = 0  # beats of another process with this node's id
         self._run = run
+        self._settings = dict(settings or {})  # see ``alike``
         self._partitions = partitions
         self._silence_max_s = silence_max_s
         self._lag_max_s = lag_max_s
@@ -50,6 +77,10 @@ class Members:
             self.beats.pop(beat.node, None)
             self._heard_s.pop(beat.node, None)
         elif beat.node in self.beats or len(self.beats) < NODES_MAX:
+            known = self.beats.get(beat.node)
+            if known is None or known.run != beat.run:
+                for difference in self._differences(beat):
+                    logger.warning("%s", difference)
             self.beats[beat.node] = beat
             self._heard_s[beat.node] = time.monotonic()
 
@@ -65,6 +96,19 @@ class Members:
                 raise SecretMismatchError(
                     f"node {beat.node} has another secret than this one, and would not know its receipts: start all "
                     f"with the same FOOTFALL_SECRET, or copy {SECRET_FILE} from its data directory into this one's"
+                )
+
+    def differences(self) -> list[str]:
+        """In which settings the other nodes are not like this one, though they should be."""
+        return [difference for beat in self.beats.values() for difference in self._differences(beat)]
+
+    def _differences(self, beat: Beat) -> Iterator[str]:
+        for name, own in self._settings.items():
+            if (theirs := beat.settings.get(name, own)) != own:
+                here, there = (f" {value}" if name in SHOWN else "" for value in (own, theirs))
+                yield (
+                    f"node {beat.node} has another {name}{there} than this one{here}: {ALIKE[name]}; "
+                    "start all nodes with the same"
                 )
 
     @property

@@ -27,6 +27,7 @@ class Beat(msgspec.Struct, frozen=True, array_like=True, tag="beat"):
         asks: It has just come, and wants to hear the others at once.
         leaves: It goes; its partitions are free.
         secret: A fingerprint of its secret: all nodes of a log must have the same, or no winner could claim.
+        settings: Those that should be the same on all nodes, or fingerprints of them.
     """
 
     node: str
@@ -39,6 +40,7 @@ class Beat(msgspec.Struct, frozen=True, array_like=True, tag="beat"):
     asks: bool = False
     leaves: bool = False
     secret: str = ""
+    settings: dict[str, str] = {}
 
 
 class Rows(msgspec.Struct, frozen=True, array_like=True, tag="rows"):

@@ -5,8 +5,9 @@ import logging
 
 import pytest
 
+from footfall.config import Config
 from footfall.core.routing import ranking
-from footfall.node.members import NODES_MAX, OVERLAP_S, STALL_S, Members
+from footfall.node.members import NODES_MAX, OVERLAP_S, STALL_S, Members, alike
 from footfall.node.messages import Beat
 
 P = 8
@@ -238,3 +239,31 @@ async def test_partitions_of_a_silent_node_are_taken() -> None:
     known.hear(beat("other", dict.fromkeys(range(P), 100)))
     await look_for(known, SILENCE_S + 0.25)
     assert known.decide({}, {}, {})[0] == set(range(P))
+
+
+SETTINGS = {"cut_interval_s": 10.0, "hash_visitors": True, "webhook": "https://example.org/secret"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("cut_interval_s", 20.0, "node other has another cut_interval_s 20.0 than this one 10.0: a repeat"),
+        ("hash_visitors", False, "node other has another hash_visitors False than this one True: a visitor of both"),
+        ("webhook", "https://example.org/other", "node other has another webhook than this one: winners"),
+        ("webhook", "", "node other has another webhook than this one: winners"),
+    ],
+)
+async def test_a_node_that_was_started_with_other_settings_is_told_once_and_for_as_long_as_it_is_there(
+    setting: str, value: object, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    own, theirs = Config(**SETTINGS), Config(**{**SETTINGS, setting: value})  # type: ignore[arg-type]
+    known = Members("me", "run", P, SILENCE_S, LAG_S, alike(own))
+    for run, config in (("1", own), ("2", theirs), ("2", theirs)):
+        known.hear(Beat("other", run, "", "replicated", 0, {}, {}, settings=alike(config)))
+    [difference] = known.differences()
+    assert difference.startswith(said)
+    assert "secret" not in difference
+    assert caplog.messages == [difference]
+    known.hear(Beat("other", "3", "", "replicated", 0, {}, {}, settings=alike(own)))
+    known.hear(beat("of before this was told"))
+    assert known.differences() == []
