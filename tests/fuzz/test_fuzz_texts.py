@@ -7,8 +7,9 @@ import pytest
 from mutating import INPUTS, bombard
 
 from footfall import addresses
-from footfall.cli.formats import Format, Reading, parser, recognise
+from footfall.cli.formats import Format, Reading, parser
 from footfall.cli.packed import DamagedError, Unpacker
+from footfall.cli.recognising import recognise
 from footfall.cli.selecting import Selection
 from footfall.cli.settings import parse_address, parse_servers
 from footfall.core.names import check_name

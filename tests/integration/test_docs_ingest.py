@@ -1,6 +1,7 @@
 """The commands of docs/ingest.md, run as they stand there, on small logs of the kinds that the page tells of."""
 
 import gzip
+import json
 import re
 import signal
 import subprocess
@@ -25,6 +26,7 @@ VHOSTS = "".join(
     f"{host}:443 {line}\n"
     for host, line in zip(("www.example.com", "example.org", "www.example.com"), ACCESS.splitlines(), strict=False)
 )
+TIME = "2026-11-26T08:00:00.123456789Z"  # as Docker has it
 OWN = (
     f'192.0.2.7 [2026-11-26T08:00:00+00:00] example.com "GET / HTTP/2.0" 200 "{BROWSER}" acme\n'
     f'192.0.2.8 [2026-11-26T08:00:01+00:00] example.com "GET /no HTTP/2.0" 404 "{BROWSER}" acme\n'
@@ -36,6 +38,8 @@ def directory(tmp_path: Path) -> Path:
     """Where the page's logs are."""
     for name, text in (("access.log", ACCESS), ("live.log", ACCESS), ("vhosts.log", VHOSTS), ("own.log", OWN)):
         (tmp_path / name).write_text(text)
+    docker = [json.dumps({"log": f"{line}\n", "stream": "stdout", "time": TIME}) for line in ACCESS.splitlines()]
+    (tmp_path / "container-json.log").write_text("\n".join(docker) + "\n")
     rotated = tmp_path / "rotated"
     rotated.mkdir()
     older = ACCESS.replace("26/Nov", "25/Nov").splitlines(keepends=True)[:4]

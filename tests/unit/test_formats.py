@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from footfall.cli.formats import Format, Parse, Reading, parser, recognise
+from footfall.cli.formats import Format, Parse, Reading, parser
 from footfall.cli.logs.hit import Skip
+from footfall.cli.recognising import recognise
 from footfall.cli.selecting import Line, Selection
 from footfall.core.visit import check_visit
 from footfall.errors import InputError
@@ -16,7 +17,11 @@ from footfall.errors import InputError
 REAL_LOG = Path(
     os.environ.get("FOOTFALL_TEST_LOG") or Path(__file__).parents[2].parent / "shared" / "data" / "apache_logs"
 )
-HEAD = [b"#Version: 1.0", b"#Fields: date time c-ip cs-method cs(Host) cs-uri-stem sc-status cs(User-Agent)"]
+HEAD = [
+    b"#Version: 1.0",
+    b"#Fields: date time c-ip cs-method cs(Host) cs-uri-stem sc-status cs(User-Agent)",
+    b'{"remote_addr":"203.0.113.7","request":"GET / HTTP/1.1","status":200}',
+]
 COMMON = b'203.0.113.7 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 203023'
 COMBINED = COMMON + b' "http://example.com/" "Mozilla/5.0 (X11)"'
 

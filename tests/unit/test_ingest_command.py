@@ -92,6 +92,20 @@ def test_a_node_that_is_away_stops_at_the_first_file(
     assert "from 1 file, 1 file failed" in capsys.readouterr().out
 
 
+def test_of_many_files_it_is_told_what_differs_and_together_what_is_the_same(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, path in (("1", "/a"), ("2", "/b"), ("3", "/c")):
+        write(tmp_path / name, requests(("GET", path, 200)))
+    assert run(f"{tmp_path}/*", form=None) == 0
+    assert capsys.readouterr().err.count("is taken for a log in the format combined") == 1
+    write(tmp_path / "2", requests(("GET", "/b", 200), ("GET", "/b", 200)))
+    assert run(f"{tmp_path}/*", form=None) == 0
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"1 visit counted in shop from {tmp_path}/2")
+    assert others == ["together: 1 visit counted from 3 files, nothing new in 2 files"]
+
+
 def test_each_file_is_a_line_of_json(
     http: FakeHttp, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ingesting import ingest, lines
 
-from footfall.cli import delivery, follow
+from footfall.cli import delivery, follow, output
 from footfall.cli.formats import Format
+from footfall.cli.recognising import SNIFFED_LINES_MAX
+from footfall.cli.signals import Stop
 from footfall.cli.sources import MARKS, MARKS_MAX, candidate_ids
 from footfall.errors import InputError
 from footfall.web.requests import SOURCES_ASKED_MAX
@@ -148,6 +150,48 @@ def test_a_named_stream_goes_on_where_it_was(http: FakeHttp, feed: Feed) -> None
     assert http.visitors[:cut] + http.visitors[cut + 1 :] == [
         f"visitor-{number}" for number in range(50_000) if number != cut
     ]
+
+
+REQUEST = b'203.0.113.7 - - [26/Nov/2026:08:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "-"\n'
+
+
+def test_a_stream_may_say_other_things_before_its_first_request(
+    http: FakeHttp, feed: Feed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    feed(b"/docker-entrypoint.sh: Launching\n", b"Configuration complete\n", REQUEST, REQUEST)
+    summary = ingest(http, "-", form=None)
+    assert (summary.visits, summary.bad, http.counts["shop"]) == (2, 2, 2)
+    assert "taken for a log in the format combined" in capsys.readouterr().err
+
+
+def test_a_stream_of_no_known_format_is_refused_at_its_end_or_after_enough_lines(http: FakeHttp, feed: Feed) -> None:
+    for parts in ((b"a\n", b"b\n", b""), (b"a\n" * SNIFFED_LINES_MAX, REQUEST * SNIFFED_LINES_MAX)):
+        feed(*parts)
+        with pytest.raises(InputError, match="standard input: its lines are of no format"):
+            ingest(http, "-", form=None)
+    assert not http.counts
+
+
+def test_a_stream_that_is_stopped_before_it_tells_its_format_counts_nothing(
+    http: FakeHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_end, write_end = os.pipe()
+    os.write(write_end, b"Starting\n")
+    stop = Stop()
+    monkeypatch.setattr(output, "note", lambda text: stop.event.set() if "waiting for more lines" in text else None)
+    with os.fdopen(read_end) as stream, os.fdopen(write_end, "w"):
+        monkeypatch.setattr("sys.stdin", stream)
+        summary = ingest(http, "-", stop, form=None)
+    assert (summary.visits, summary.complete) == (0, False)
+
+
+def test_a_named_stream_that_ends_before_what_was_counted_of_it_is_another_one(http: FakeHttp, feed: Feed) -> None:
+    feed(lines(0, 100).encode())
+    ingest(http, "-", source="pipe")
+    feed(lines(50, 100).encode())
+    with pytest.raises(InputError, match="standard input ends before byte 1,090, up to which source pipe was counted"):
+        ingest(http, "-", source="pipe")
+    assert http.counts["shop"] == 100
 
 
 def test_a_stream_of_bad_lines_is_told_and_ends(http: FakeHttp, feed: Feed) -> None:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from footfall.cli.formats import Format, Reading, dialect_of, recognise
+from footfall.cli.formats import Format, Reading, dialect_of
 from footfall.cli.logs.hit import Hit, Skip, parse_time, split_request, unescape
 from footfall.cli.logs.templates import nginx
+from footfall.cli.recognising import recognise
 from footfall.errors import ConfigError, InputError
 
 UA = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"

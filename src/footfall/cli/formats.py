@@ -7,14 +7,15 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from footfall.cli.logs import aws, clf, objects, templates
+from footfall.cli.logs.envelopes import CUT, Envelope
 from footfall.cli.logs.hit import Dialect, Hit, Skip
+from footfall.cli.logs.usual import usual
 from footfall.cli.selecting import Line, Selection, select
 from footfall.core.visit import VISITOR_BYTES_MAX, check_text, check_visit
-from footfall.errors import CallerError, ConfigError, InputError, InvalidVisitError
+from footfall.errors import CallerError, ConfigError, InvalidVisitError
 from footfall.naming import Names, text_parts
 from footfall.web.bodies import find_repeat
 
-SNIFFED_LINES_MAX = 100  # enough to outvote a few damaged lines at the start
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -30,25 +31,15 @@ class Format(enum.StrEnum):
     TRAEFIK = "traefik"
     ALB = "alb"
     CLOUDFRONT = "cloudfront"
+    JSON = "json"
     JSONL = "jsonl"
     LINES = "lines"
 
 
+HEADED = (Format.CLOUDFRONT, Format.JSON)  # how they are read is told by the log's first lines
+
 Given = TypeVar("Given")
 Parse = Callable[[bytes], Line | Skip | str]
-
-# The first of equals is taken: what Traefik writes are combined lines too, and combined lines are common ones.
-# ``lines`` is not here: it reads everything, so it has to be asked for.
-_RECOGNISED = (
-    Format.TRAEFIK,
-    Format.VHOST_COMBINED,
-    Format.COMBINED,
-    Format.COMMON,
-    Format.CADDY,
-    Format.ALB,
-    Format.CLOUDFRONT,
-    Format.JSONL,
-)
 
 
 class Reading(NamedTuple):
@@ -57,12 +48,14 @@ class Reading(NamedTuple):
     Attributes:
         form: The format of its lines.
         template: The format as the server has it; empty for its own.
-        head: The log's first lines: CloudFront's name the columns.
+        head: The log's first lines: those of CloudFront and of JSON tell what there is in the others.
+        envelope: What is around each line, which ``head`` is without; None for nothing.
     """
 
     form: Format
     template: str = ""
     head: Sequence[bytes] = ()
+    envelope: Envelope | None = None
 
 
 class _Object(msgspec.Struct, forbid_unknown_fields=True):
@@ -94,8 +87,10 @@ def parser(reading: Reading, selection: Selection, names: Names | None = None) -
         ConfigError: The log does not tell what was asked for.
         InputError: It is not in the format.
     """
+    if reading.envelope is not None:
+        return _opened(reading.envelope, parser(reading._replace(envelope=None), selection, names))
     if reading.form is Format.JSONL:
-        return _jsonl(selection, names)
+        return jsonl(selection, names)
     if selection.counter is None:
         raise ConfigError(f"lines of format {reading.form} name no counter: say --counter NAME")
     if reading.form is Format.LINES:
@@ -108,6 +103,23 @@ def parser(reading: Reading, selection: Selection, names: Names | None = None) -
         return decide(hit) if type(hit) is Hit else hit  # type: ignore[return-value]
 
     return parse
+
+
+def _opened(envelope: Envelope, parse: Parse) -> Parse:
+    """Reads what is in envelopes. What a server says aside is another message, unless it can be read."""
+
+    def parse_content(line: bytes) -> Line | Skip | str:
+        content = envelope.open(line)
+        if content is None:
+            return f"is not {envelope.told}"
+        if not content.whole:
+            return CUT
+        if not content.line.strip():
+            return Skip.NOTHING
+        visit = parse(content.line)
+        return Skip.NOTHING if content.aside and isinstance(visit, str) else visit
+
+    return parse_content
 
 
 def dialect_of(reading: Reading, fields: Sequence[str] = (), closely: bool = True) -> Dialect:
@@ -132,47 +144,10 @@ def dialect_of(reading: Reading, fields: Sequence[str] = (), closely: bool = Tru
             return aws.alb(fields)
         case Format.CLOUDFRONT:
             return aws.cloudfront(reading.head, fields)
+        case Format.JSON:
+            return usual(reading.head, fields)
         case _:  # what nginx and Apache write where nobody said otherwise
             return clf.combined(closely)
-
-
-def recognise(lines: Sequence[bytes]) -> Format:
-    """The format that finds a request in most of these lines, and makes sense of at least half of them.
-
-    Args:
-        lines: The log's first lines.
-
-    Raises:
-        InputError: They are of no format that can be recognised.
-    """
-    sample = [line for line in lines if line.strip()][:SNIFFED_LINES_MAX]
-    counts = {form: _readable(form, sample) for form in _RECOGNISED}
-    best = max(counts, key=lambda form: counts[form][0])
-    requests, understood = counts[best]
-    told = sum(not line.startswith(b"#") for line in sample)
-    if requests and 2 * understood >= told:
-        return best
-    if not told:  # nothing but blank lines and comments
-        return Format.CLOUDFRONT if aws.names_columns(sample) else Format.COMBINED
-    first = next(line for line in sample if not line.startswith(b"#"))
-    do = "say --format, or --log-format with the server's own"
-    if first.startswith(b"{"):
-        do += "; of other JSON, say --format jsonl --visitor-from field:NAME"
-    raise InputError(
-        f"its lines are of no format that is known, as the first: {first[:80].decode(errors='replace')!r}; {do}"
-    )
-
-
-def _readable(form: Format, sample: Sequence[bytes]) -> tuple[int, int]:
-    """How many of the lines are requests, or visits, in a format; and how many these are with its other messages."""
-    if form is Format.CLOUDFRONT and not aws.names_columns(sample):
-        return 0, 0
-    read: Callable[[bytes], object] = (
-        _jsonl(Selection(counter="any"), None) if form is Format.JSONL else dialect_of(Reading(form, head=sample)).read
-    )
-    kinds = [type(read(line)) for line in sample]
-    requests = kinds.count(Hit) + kinds.count(Line)
-    return requests, requests + kinds.count(Skip)
 
 
 def _refuse_wishes(selection: Selection, form: Format) -> None:
@@ -203,7 +178,7 @@ def _lines(selection: Selection) -> Parse:
     return parse
 
 
-def _jsonl(selection: Selection, names: Names | None) -> Parse:
+def jsonl(selection: Selection, names: Names | None) -> Parse:
     _refuse_wishes(selection, Format.JSONL)
     if selection.fields:
         return _jsonl_fields(selection, names)

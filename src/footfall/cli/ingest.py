@@ -44,15 +44,16 @@ def _run_one(file: str, options: Options, names: Names | None, client: Client, s
 
 def _run_several(files: list[str], options: Options, names: Names | None, client: Client, stop: Stop) -> int:
     summaries: list[Summary] = []
+    told: set[str] = set()
     code = 0
     for number, file in enumerate(files, 1):
         if stop.event.is_set():
             output.note(f"stopped before {file}: run it again to go on")
             break
         label = f"{file} ({number} of {len(files)})"
-        summary, failure = _ingest(file, label, options, names, client, stop)
+        summary, failure = _ingest(file, label, options, names, client, stop, told)
         summaries.append(summary)
-        if failure is None or summary.lines or options.json:
+        if summary.lines or summary.unterminated or options.json:
             code = max(code, report(summary, options))
         if failure is None:
             continue
@@ -66,12 +67,19 @@ def _run_several(files: list[str], options: Options, names: Names | None, client
 
 
 def _ingest(
-    file: str, label: str, options: Options, names: Names | None, client: Client, stop: Stop
+    file: str,
+    label: str,
+    options: Options,
+    names: Names | None,
+    client: Client,
+    stop: Stop,
+    told: set[str] | None = None,
 ) -> tuple[Summary, FootfallError | None]:
     """Bring one log to the node; what became of it, and what ended it."""
     failure = None
     with output.ProgressView("standard input" if label == "-" else label, shown=not options.json) as view:
-        ingest = Ingest(file, options, names, _messenger(options, client, stop, view.trouble), stop, view.update)
+        messenger = _messenger(options, client, stop, view.trouble)
+        ingest = Ingest(file, options, names, messenger, stop, view.update, told)
         try:
             ingest.run()
         except FootfallError as error:

@@ -10,11 +10,12 @@ from footfall.cli import output
 from footfall.cli.chunks import Tally
 from footfall.cli.delivery import Messenger
 from footfall.cli.follow import Follower
-from footfall.cli.formats import BYTE_ORDER_MARK, Format, Parse, Reading, parser, recognise
+from footfall.cli.formats import BYTE_ORDER_MARK, Format, Parse, parser
 from footfall.cli.ingest_options import Options, Summary
 from footfall.cli.ingester import Ingester
 from footfall.cli.packed import DamagedError, PackedReader
 from footfall.cli.pipes import PipeReader, is_stream, open_stream
+from footfall.cli.recognising import SNIFFED_LINES_MAX, settle
 from footfall.cli.signals import Stop
 from footfall.cli.sources import HEAD_BYTES, FileReader, Reader, candidate_ids, names_itself, open_file, open_growing
 from footfall.errors import ConfigError, FootfallError, InputError
@@ -32,6 +33,7 @@ class Ingest:
         messenger: Messenger,
         stop: Stop,
         progress: Callable[[int, int | None, int], None],
+        told: set[str] | None = None,
     ) -> None:
         """
         Args:
@@ -41,6 +43,7 @@ class Ingest:
             messenger: Takes chunks to a node.
             stop: Ends it, after the chunk that is on its way.
             progress: Told how far it has come, of how much, and how many visits were counted.
+            told: How logs are read, as far as it was told already: of many files alike it is told once.
         """
         self._file = file
         self._options = options
@@ -56,6 +59,7 @@ class Ingest:
         self._executor = ThreadPoolExecutor(1, "ingest")
         self._started = time.monotonic()
         self._told_waiting = False
+        self._told = set() if told is None else told
         self._complete = False
 
     def run(self) -> None:
@@ -98,11 +102,20 @@ class Ingest:
             self._source = f"stream-{secrets.token_hex(8)}"
             if not self._options.dry_run:
                 output.note(
-                    f"a stream has no name of its own, so this run cannot be continued; --source {self._source} would"
+                    "lines from a pipe count again when they come again, unless a name tells that they are the same: "
+                    f"this one is --source {self._source}"
                 )
-        parse = self._settle(reader.read(0, HEAD_BYTES))
+        parse = self._settle_stream(reader)
+        if parse is None:
+            return
         if positions := self._messenger.positions([self._source]):
-            self._ingester = self._ingest(reader, self._source, positions[0], parse)
+            (position,) = positions
+            if position and not reader.read(position - 1, 1) and not self._stop.event.is_set():
+                raise InputError(
+                    f"standard input ends before byte {position:,}, up to which source {self._source} was counted: it "
+                    "has to begin again where it began; another --source counts all of it"
+                )
+            self._ingester = self._ingest(reader, self._source, position, parse)
             self._drain(reader)
 
     def _run_follower(self) -> None:
@@ -175,19 +188,44 @@ class Ingest:
         progress(position, Tally())
         return Ingester(reader, source, position, parse, self._messenger, self._executor, progress)
 
+    def _settle_stream(self, reader: PipeReader) -> Parse | None:
+        """A server says other things before its first request: wait for enough lines to tell. None if stopped."""
+        told = False
+        while True:
+            head = reader.read(0, HEAD_BYTES)
+            try:
+                return self._settle(head)
+            except InputError:
+                if reader.ended or head.count(b"\n") >= SNIFFED_LINES_MAX or len(head) >= HEAD_BYTES:
+                    raise
+            if not told:
+                told = True
+                output.note("standard input does not tell its format yet: waiting for more lines; --format says it")
+            reader.read(len(head), 1)
+            if self._stop.event.is_set():
+                return None
+
     def _settle(self, head: bytes) -> Parse:
         """How the log's lines are read, told from the first of them where nobody has said it."""
         whole, _, rest = head.removeprefix(BYTE_ORDER_MARK).rpartition(b"\n")
         lines = [line.removesuffix(b"\r") for line in (whole or rest).split(b"\n")]
+        selection = self._options.selection
         try:
-            if self._reading is None:
-                self._reading = Reading(recognise(lines))
-                if self._options.selection.counter is None and self._reading.form is not Format.JSONL:
-                    raise ConfigError(f"the lines, taken for {self._reading.form}, name no counter: say --counter NAME")
-                output.note(f"{_called(self._file)} is taken for a log in the format {self._reading.form}")
-            return parser(self._reading._replace(head=lines), self._options.selection, self._names)
+            reading = settle(lines, self._reading)
+            if self._reading is None and selection.counter is None and reading.form is not Format.JSONL:
+                raise ConfigError(f"the lines, taken for {reading.form}, name no counter: say --counter NAME")
+            parse = parser(reading, selection, self._names)
         except InputError as error:
             raise InputError(f"{_called(self._file)}: {error}") from None
+        if self._reading is None or reading.envelope:
+            self._tell(f"{reading.form}, {reading.envelope.told}" if reading.envelope else reading.form)
+        self._reading = self._reading or reading
+        return parse
+
+    def _tell(self, form: str) -> None:
+        if form not in self._told:
+            self._told.add(form)
+            output.note(f"{_called(self._file)} is taken for a log in the format {form}")
 
     def _has_tail_only(self) -> bool:
         path = Path(self._file)

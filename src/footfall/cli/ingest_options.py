@@ -4,7 +4,7 @@ import msgspec
 
 from footfall.cli.arguments import Where
 from footfall.cli.chunks import BadLine
-from footfall.cli.formats import Format, Reading, parser
+from footfall.cli.formats import HEADED, Format, Reading, parser
 from footfall.cli.logs.templates import is_nginx
 from footfall.cli.pipes import is_stream
 from footfall.cli.selecting import Selection
@@ -79,7 +79,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         if self.template is not None and self.form not in (None, Format.NGINX, Format.APACHE):
             raise ConfigError(f"--log-format is the format itself: leave --format {self.form} out")
         reading = self.reading
-        if reading is not None and reading.form is not Format.CLOUDFRONT:
+        if reading is not None and reading.form not in HEADED:
             parser(reading, self.selection, self.names())
         elif reading is not None and self.selection.counter is None:
             raise ConfigError(f"lines of format {reading.form} name no counter: say --counter NAME")

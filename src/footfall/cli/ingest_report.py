@@ -39,10 +39,12 @@ def report_all(summaries: Sequence[Summary], options: Options) -> None:
     bad = sum(summary.bad for summary in summaries)
     filtered = sum(summary.filtered for summary in summaries)
     lines = sum(summary.lines for summary in summaries)
+    same = sum(not (summary.lines or summary.error) for summary in summaries)
     parts = [f"{counted(visits, 'visit')} {_counted(options)} from {counted(len(summaries), 'file')}"]
     parts += [f"{counted(lines, 'new line')}"] if lines != visits else []
     parts += [f"{filtered:,} passed over"] if filtered else []
     parts += [f"{bad:,} could not be read"] if bad else []
+    parts += [f"nothing new in {counted(same, 'file')}"] if same else []
     parts += [f"{counted(failed, 'file')} failed"] if failed else []
     print(f"together: {', '.join(parts)}")
 

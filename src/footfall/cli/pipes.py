@@ -46,6 +46,11 @@ class PipeReader:
                 break
         return window.cut(offset, size)
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes, as far as was seen."""
+        return self._ended
+
     def lines_before(self, offset: int) -> int:
         return self._window.lines_before(offset)
 

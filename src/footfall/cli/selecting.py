@@ -136,7 +136,8 @@ def select(selection: Selection, dialect: Dialect, names: Names | None) -> Selec
             "there are with --log-format"
         )
     if selection.visitor_from == "address" and "address" not in dialect.tells:
-        raise ConfigError("this log does not tell the client's address: say --visitor-from none, or field:NAME")
+        lacks = "this log does not tell the client's address: say --visitor-from none, or field:NAME"
+        raise ConfigError(dialect.doubt or lacks)
     rules = _rules(selection)
     if not rules and selection.counter_from is None and selection.visitor_from == "address":
         return _by_address(selection.counter)

@@ -60,10 +60,12 @@ class Dialect(NamedTuple):
     Attributes:
         read: From one line, without its end, to its request, or why there is none. It never raises.
         tells: What it may tell of a request: attributes of ``Hit``, ``method`` and ``target`` also by its ``request``.
+        doubt: Why it does not tell the address, if there is more to say.
     """
 
     read: Read
     tells: frozenset[str]
+    doubt: str = ""
 
 
 def to_text(line: bytes) -> str:
