@@ -11,7 +11,7 @@ from footfall.core.control import Barrier, Control, Import
 from footfall.core.keys import KeyWindow, key_digest
 from footfall.core.names import Unit
 from footfall.core.routing import partition_of
-from footfall.core.vector import ENTRY_MAX
+from footfall.core.vector import ENTRY_MAX, lengthened
 from footfall.core.visitors import Hashes, HashSet, hashes_of
 from footfall.errors import MalformedError
 
@@ -255,7 +255,7 @@ class Partition:
     def _counts_for(self, path: tuple[int, ...]) -> array[int]:
         """The counts, long enough for a path: a child's number is above its ancestors', which are defined before it."""
         if path and path[-1] >= len(self.counts):
-            self.counts.frombytes(bytes(8 * (path[-1] + 1 - len(self.counts))))
+            self.counts = lengthened(self.counts, path[-1] + 1)
         return self.counts
 
     def _alarm(self, alarms: list[Alarm], kind: str, detail: str) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xxhash
 
 from footfall.core.partition import Partition
-from footfall.core.vector import ENTRY_MAX, Vector
+from footfall.core.vector import ENTRY_MAX, Vector, lengthened
 from footfall.errors import LogRewoundError
 
 BUCKET_ROWS = 1024  # anti-entropy compares and sends tables in buckets: 128 KB at 16 partitions
@@ -88,6 +88,7 @@ class Table:
                 totals[counter] = min(totals[counter] + added, ENTRY_MAX)
             self.changed.update(touched)
             fold.touched = {}
+        self._columns[number] = fold.counts  # it may have had to take another array to grow
         self.reached[number] = self.beyond[number] = fold.sequence
 
     def merge(self, numbers: Numbers, entries: Entries, sequences: Sequence[int] = ()) -> None:
@@ -163,7 +164,7 @@ class Table:
     def _merge_column(self, partition: int, numbers: Numbers, entries: npt.NDArray[np.int64]) -> None:
         column = self._columns[partition]
         if len(column) < len(self.totals):
-            column.frombytes(bytes(8 * (len(self.totals) - len(column))))
+            column = self._columns[partition] = lengthened(column, len(self.totals))
         here = np.frombuffer(column, np.int64)
         before = here[numbers]
         raised = np.maximum(entries, before) - before  # in this order: a difference could pass 2**63
@@ -178,7 +179,7 @@ class Table:
 
     def _grow(self, length: int) -> None:
         if len(self.totals) < length:
-            self.totals.frombytes(bytes(8 * (length - len(self.totals))))
+            self.totals = lengthened(self.totals, length)
 
 
 def _padded(column: array[int], length: int) -> npt.NDArray[np.int64]:

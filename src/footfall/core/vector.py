@@ -1,5 +1,8 @@
 """One counter's vector of counts: a G-Counter, the CRDT that makes replicas agree by keeping the larger entry."""
 
+from __future__ import annotations
+
+from array import array
 from typing import Self
 
 import msgspec
@@ -7,6 +10,19 @@ import msgspec
 from footfall.errors import PartitionMismatchError
 
 ENTRY_MAX = 2**63 - 1
+
+
+def lengthened(entries: array[int], length: int) -> array[int]:
+    """Entries with zeros after them, up to a length: the same array, if it can be made longer where it is.
+
+    An array whose memory someone looks into cannot, though it may be no more than a profiler that keeps a frame.
+    """
+    zeros = bytes(8 * (length - len(entries)))
+    try:
+        entries.frombytes(zeros)
+    except BufferError:
+        return entries + array("q", zeros)
+    return entries
 
 
 class Vector(msgspec.Struct, frozen=True):
@@ -18,7 +34,7 @@ class Vector(msgspec.Struct, frozen=True):
 
     entries: tuple[int, ...]
 
-    def merge(self, other: Self) -> "Vector":
+    def merge(self, other: Self) -> Vector:
         """Join two views of one counter, entry by entry.
 
         Args:

@@ -240,3 +240,22 @@ def test_a_bucket_is_a_thousand_counters_and_more() -> None:
     table = Table(1)
     table.merge(numbers_of([1023, 1024]), np.array([[1], [1]]), [1])
     assert [numbers.tolist() for numbers in table.differing([])] == [[1023], [1024]]
+
+
+# --- who looks into the memory ---
+
+
+def test_a_table_grows_while_someone_holds_a_view_of_its_memory() -> None:
+    """As a profiler does that keeps frames: an array whose memory is exported cannot be made longer."""
+    folds = Folds(PARTITIONS)
+    folds.define(*((f"c{number}", "visits") for number in range(COUNTERS)))
+    table = Table(PARTITIONS)
+    assert table.attach(folds.partitions[0])
+    for number in range(COUNTERS):
+        folds.store(visits(f"c{number}"))
+        merge(table, {number: [0, *[5] * (PARTITIONS - 1)]})
+        table.advance(0)
+        held = [np.frombuffer(one, np.int64) for one in (table.totals, *table._columns)]
+        assert len(held) == 1 + PARTITIONS
+    assert vectors(table) == [Vector((1, *[5] * (PARTITIONS - 1)))] * COUNTERS
+    assert [table.value(number) for number in range(COUNTERS)] == [5 * PARTITIONS - 4] * COUNTERS
