@@ -252,7 +252,7 @@ def test_a_lost_connection_is_shown_and_recovers(node: NodeProcess, watched: Wat
 def test_who_may_not_visit_is_told(node: NodeProcess, watched: Watched, page: Page) -> None:
     watched.expected.append("status of 401")
     page.goto(f"{node.url}/c/closed?visit")
-    expect(page.locator("#refused")).to_contain_text("Your visit was not counted: this needs a token")
+    expect(page.locator("#refused")).to_contain_text("Your visit was not counted. Visits to this counter are not taken")
 
 
 def test_who_may_not_read_is_told(node: NodeProcess, watched: Watched, page: Page) -> None:

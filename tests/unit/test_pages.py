@@ -40,6 +40,13 @@ async def test_the_script_may_be_kept_for_an_hour_and_embedded_by_anyone(http: h
     assert (again.status_code, again.content) == (304, b"")
 
 
+def test_visitors_get_no_colours_that_phones_of_2022_do_not_know() -> None:
+    sheet = (static.FOLDER / "public" / "public.css").read_text()
+    assert not re.search(r"light-dark\(|color-mix\(|oklch\(", sheet)
+    light, dark = (set(re.findall(r"(--[a-z-]+): #", part)) for part in sheet.split("prefers-color-scheme: dark")[:2])
+    assert light == dark != set()
+
+
 async def test_the_page_of_a_counter_may_be_framed_by_anyone_and_loads_from_its_own_server_alone(
     http: httpx.AsyncClient,
 ) -> None:

@@ -12,6 +12,7 @@ const SPEAK_MS = 10_000; // between two counts that a screen reader tells
 
 const LOST = "Not connected. This was the count; trying again …";
 const PRIVATE = "This counter is not public.";
+const CLOSED = "Visits to this counter are not taken from a page.";
 
 const { counter } = document.body.dataset;
 const api = new URL(`../v1/counters/${counter}`, location.href).href; // works below a prefix, too
@@ -96,6 +97,12 @@ async function copy() {
   }
 }
 
+/** Why a request was refused, as a sentence. */
+async function refusal(answer) {
+  const { detail } = await answer.json();
+  return `${detail.charAt(0).toUpperCase()}${detail.slice(1)}.`;
+}
+
 async function claim() {
   at("claim").disabled = true;
   try {
@@ -106,7 +113,7 @@ async function claim() {
     if (answer.ok) return take([parse(await answer.text())]);
     at("claimed").textContent = [401, 403].includes(answer.status)
       ? "Claims are not taken here: show your receipt to whoever runs the raffle."
-      : (await answer.json()).detail;
+      : await refusal(answer);
   } catch {
     at("claimed").textContent = "The claim did not get through: try again.";
   }
@@ -178,7 +185,8 @@ async function visit() {
   remember(key); // first: an answer that is lost tells nothing of the visit
   try {
     const answer = await fetch(`${api}/visits`, { method: "POST", body: JSON.stringify({ visits: [{ key }] }) });
-    if (!answer.ok) at("refused").textContent = `Your visit was not counted: ${(await answer.json()).detail}`;
+    const barred = [401, 403].includes(answer.status);
+    if (!answer.ok) at("refused").textContent = `Your visit was not counted. ${barred ? CLOSED : await refusal(answer)}`;
   } catch {
     at("refused").textContent = "Nobody can tell whether your visit was counted: the connection was lost.";
   }
