@@ -4,9 +4,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from sites import Site
 from watching import Watched, barriers
 
@@ -42,6 +43,9 @@ def test_a_fresh_node_shows_how_to_count_and_the_count_once_the_first_visit_came
     expect(page.locator("pre")).to_contain_text("visits.increment()")
     assert barriers(page) == []
     python = page.locator("pre").inner_text()
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as over plain HTTP
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Select it to copy")).to_be_visible()
     page.get_by_role("button", name="Shell").click()
     subprocess.run(["/bin/sh", "-c", page.locator("pre").inner_text()], check=True, capture_output=True, timeout=30)
     count(page, "1")
@@ -169,6 +173,16 @@ def test_nobody_is_kept_out(site: Site, page: Page, colours: str, size: tuple[in
     assert table.evaluate("box => box.scrollWidth <= box.clientWidth")
 
 
+def test_a_phone_does_not_zoom_into_a_field(site: Site, browser: Browser) -> None:
+    """Safari does where the text of a field is smaller than 16 pixels, and stays there."""
+    with browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True) as context:
+        page = context.new_page()
+        page.goto(site.url)
+        page.get_by_role("button", name="New milestone").click()
+        sizes = page.locator("input").evaluate_all("all => all.map((one) => getComputedStyle(one).fontSize)")
+        assert sizes == ["16px"] * 3
+
+
 def test_a_killed_node_shows_and_its_partitions_move(site: Site, page: Page) -> None:
     site.visit("google.gmail", 64)
     page.goto(f"{site.url}/#/google.gmail")
@@ -192,9 +206,12 @@ def test_a_killed_node_shows_and_its_partitions_move(site: Site, page: Page) -> 
 
 def test_a_lost_connection_is_shown_and_recovers(site: Site, watched: Watched, page: Page) -> None:
     watched.expected += ["net::ERR_", "status of 503"]
-    page.clock.install()
+    page.clock.install(time=datetime.now(UTC) + timedelta(days=2))
     page.goto(f"{site.url}/#/google.gmail")
     expect(page.get_by_text("Live", exact=True).first).to_be_visible()
+    expect(page.locator(".log")).to_contain_text(re.compile(r"up \d+\s(s|min)"))  # by the node's clock
+    with page.expect_request("**/v1/events?*"):  # the back button brought the page again
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     expect(page.locator(".bars li")).to_have_count(16)  # all is there that must stay
     before = page.get_by_test_id("count").inner_text()
     site.nodes[0].kill()

@@ -154,6 +154,43 @@ def test_a_chart_shows_its_whole_span_and_a_live_one_what_is_known(scripts: Page
         assert call(scripts, "chart", "rangeOf", arguments) == shown
 
 
+def test_the_time_is_the_nodes_where_the_browsers_clock_is_off(scripts: Page) -> None:
+    for header, seconds in (("Date.now() + 3_600_000", 3_600), ("Date.now() - 3_600_000", -3_600), ("Date.now()", 0)):
+        ahead = scripts.evaluate(
+            f"""async () => {{
+                const {{ nodeTime, setClock }} = await import('/dashboard/clock.js');
+                setClock(new Date({header}).toUTCString());
+                return nodeTime() - Date.now() / 1_000;
+            }}"""
+        )
+        assert abs(ahead - seconds) < (60 if seconds else 1e-3), header
+
+
+def test_a_line_that_was_silent_while_nobody_looked_is_opened_anew(scripts: Page) -> None:
+    asked = scripts.evaluate(
+        """async () => {
+            const { Stream } = await import('/dashboard/stream.js');
+            const asked = [];
+            window.fetch = async (where) => { asked.push(where); return new Response(new ReadableStream()); };
+            const on = {};
+            const stream = new Stream(on);
+            await new Promise((open) => { on.open = open; stream.open('/first'); });
+            stream.look();
+            const before = asked.length;
+            stream.heardAt -= 6_000;
+            stream.look();
+            return [before, asked.length];
+        }"""
+    )
+    assert asked == [1, 2]
+
+
+def test_a_language_that_there_is_not_does_no_harm(scripts: Page) -> None:
+    """So browsers say on machines whose locale is C."""
+    scripts.evaluate("Object.defineProperty(Navigator.prototype, 'language', { get: () => 'en-US@posix' })")
+    assert call(scripts, "chart", "rangeOf", "undefined, 30, false, 100") == [70, 100]
+
+
 def test_a_search_goes_on_until_it_has_found_something_or_is_at_the_end(scripts: Page) -> None:
     reading = {"counter": "z.needle", "value": 7, "unit": "visits", "sequence": 1, "children": 0}
     pages: dict[str, Any] = {

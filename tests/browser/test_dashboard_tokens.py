@@ -60,6 +60,18 @@ def test_a_token_is_asked_for_and_a_wrong_one_is_said_to_be_so(node: NodeProcess
     assert kept == ["{}", "", 1]
 
 
+def test_a_token_is_good_where_the_browser_bars_storage(node: NodeProcess, watched: Watched, page: Page) -> None:
+    watched.expected.append("status of 401")
+    barred = "get() { throw new DOMException('barred', 'SecurityError') }"
+    for storage in ("localStorage", "sessionStorage"):
+        page.add_init_script(f"Object.defineProperty(window, '{storage}', {{ {barred} }})")
+    page.goto(f"{node.url}/#/shop")
+    give(page, READER)
+    expect(page.get_by_test_id("count")).to_have_text("41")
+    page.get_by_role("button", name="Use dark colours").click()
+    expect(page.get_by_role("button", name="Use light colours")).to_be_visible()
+
+
 def test_what_a_token_is_not_good_for_is_said_and_another_can_be_given(
     node: NodeProcess, watched: Watched, page: Page
 ) -> None:

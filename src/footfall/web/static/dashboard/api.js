@@ -1,6 +1,6 @@
 // Asks the node. A token, if one was given, is kept for this tab alone, and goes nowhere but into a header.
 
-import { parse } from "./numbers.js";
+import { parse, sentence } from "./numbers.js";
 
 const KEY = "footfall-token";
 const TIMEOUT_MS = 10_000;
@@ -14,25 +14,38 @@ export class Refusal extends Error {
   }
 }
 
+/** Does something with the storage; where that is barred, nothing. */
+function stored(action) {
+  try {
+    return action(sessionStorage);
+  } catch {
+    return null; // a token lasts as long as the page
+  }
+}
+
+let secret = stored((storage) => storage.getItem(KEY)) ?? "";
+
 export const token = {
-  get: () => sessionStorage.getItem(KEY) ?? "",
-  set: (secret) => (secret ? sessionStorage.setItem(KEY, secret) : sessionStorage.removeItem(KEY)),
+  get: () => secret,
+  set(given) {
+    secret = given;
+    stored((storage) => (given ? storage.setItem(KEY, given) : storage.removeItem(KEY)));
+  },
 };
 
 export const path = (...parts) => `/v1/${parts.map((part) => encodeURIComponent(part)).join("/")}`;
 
 export function headers() {
-  const secret = token.get();
   return secret ? { authorization: `Bearer ${secret}` } : {};
 }
 
 /** Why an answer is none, from its problem document. */
 export async function refusal(response, withToken) {
   const problem = await response.json().catch(() => ({}));
-  return new Refusal(response.status, problem.detail ?? `the node answered ${response.status}`, withToken);
+  return new Refusal(response.status, sentence(problem.detail ?? `the node answered ${response.status}`), withToken);
 }
 
-/** The answer to a request, decoded. Throws a Refusal, or a TypeError if the node cannot be reached. */
+/** The answer to a request, decoded. Throws a Refusal, or another error if none came; its message is for people, too. */
 export async function ask(method, where, body) {
   const sent = headers();
   const response = await fetch(where, {
@@ -41,6 +54,8 @@ export async function ask(method, where, body) {
     body: body === undefined ? undefined : JSON.stringify(body),
     cache: "no-store",
     signal: AbortSignal.timeout(TIMEOUT_MS),
+  }).catch(() => {
+    throw new Error("The node does not answer: try again."); // browsers say it each in their way
   });
   if (!response.ok) throw await refusal(response, "authorization" in sent);
   return parse(await response.text());

@@ -1,6 +1,8 @@
 // Draws the curve of a rate with uPlot, in the page's colours; knows nothing of where the points come from.
 
+import "./language.js"; // before uPlot
 import uPlot from "../vendor/uplot.js";
+import { nodeTime } from "./clock.js";
 import { compact, perSecond } from "./numbers.js";
 
 const HEIGHT = 190;
@@ -31,7 +33,7 @@ export function styleOf(step, seconds) {
 const times = (ticks, style) => ticks.map((at) => new Date(at * 1_000).toLocaleString("en-GB", style));
 
 /** From when to when: the whole span; but of a live one, as much as something is known of. */
-export function rangeOf(first, seconds, live, now = Date.now() / 1_000) {
+export function rangeOf(first, seconds, live, now = nodeTime()) {
   return [now - (live ? Math.min(seconds, Math.max(LIVE_MIN_S, now - (first ?? now))) : seconds), now];
 }
 

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { token } from "./api.js";
-import { nextRound, ordinal, wholeNumber } from "./numbers.js";
+import { count, nextRound, ordinal, wholeNumber } from "./numbers.js";
 import { milestonePath, request, useToken as takeToken } from "./session.js";
 import { store, useStore } from "./store.js";
 
@@ -63,7 +63,7 @@ function TokenDialog({ wrong }) {
 }
 
 function MilestoneDialog({ counter }) {
-  const value = store.get().readings[counter]?.value ?? 0;
+  const next = counter && nextRound(store.get().readings[counter]?.value ?? 0);
   const submit = async ({ name, n }) => {
     const number = wholeNumber(n);
     if (!number) throw new Error(`“${n}” is not a whole number from 1 on.`);
@@ -73,7 +73,7 @@ function MilestoneDialog({ counter }) {
   return html`<${Dialog} title="New milestone" action="Set it" submit=${submit}>
     <p>Whoever makes the N-th visit is named, with a proof. Set it before it is reached; it cannot be taken back.</p>
     <label>Counter<input name="name" value=${counter} required autocomplete="off" spellcheck=${false} autofocus=${!counter} /></label>
-    <label>N<input name="n" value=${counter ? nextRound(value) : ""} inputmode="numeric" required autocomplete="off" autofocus=${Boolean(counter)} /></label>
+    <label>N<input name="n" value=${next && count(BigInt(next))} inputmode="numeric" required autocomplete="off" autofocus=${Boolean(counter)} /></label>
   </${Dialog}>`;
 }
 

@@ -3,6 +3,7 @@
 import { html, useEffect, useState } from "../vendor/htm-preact.js";
 import { token } from "./api.js";
 import { Key, Mark, Moon, Sun } from "./icons.js";
+import { sentence } from "./numbers.js";
 import { askForToken, retry } from "./session.js";
 import { store, useStore } from "./store.js";
 
@@ -57,8 +58,6 @@ function ThemeButton() {
   return html`<button class="round" onClick=${turn} aria-label=${label} title=${label}><${dark ? Sun : Moon} /></button>`;
 }
 
-const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
-
 /** What a person should know at once, the worst first. */
 export function Banner() {
   const link = useStore((all) => all.link);
@@ -67,7 +66,7 @@ export function Banner() {
   if (link.state === "waiting") return html`<${Waiting} until=${link.retryAt} reason=${link.reason} />`;
   if (link.state === "refused") {
     return html`<div class="banner bad" data-testid="banner">
-      <p><strong>Not shown.</strong> ${sentence(link.reason)}</p>
+      <p><strong>Not shown.</strong> ${link.reason}</p>
       <button onClick=${() => askForToken({ withToken: false })}>Give a token</button>
     </div>`;
   }
@@ -83,7 +82,7 @@ function Waiting({ until, reason }) {
   }, []);
   const seconds = Math.max(0, Math.ceil((until - now) / 1_000));
   return html`<div class="banner bad" data-testid="banner">
-    <p><strong>Disconnected.</strong> ${reason && `The node says: ${sentence(reason)}`} What you see is old. Trying again ${seconds ? `in ${seconds} s` : "now"}.</p>
+    <p><strong>Disconnected.</strong> ${reason && `The node says: ${reason}`} What you see is old. Trying again ${seconds ? `in ${seconds} s` : "now"}.</p>
     <button onClick=${retry}>Try now</button>
   </div>`;
 }

@@ -1,6 +1,7 @@
 // Who counts, and where it is kept: the nodes, the log, the engine and the spool.
 
 import { html, useEffect, useState } from "../vendor/htm-preact.js";
+import { nodeTime } from "./clock.js";
 import { ago, bytes, count, duration, partitions } from "./numbers.js";
 import { colourOf } from "./owners.js";
 import { useStore } from "./store.js";
@@ -54,7 +55,7 @@ function useClock() {
 
 export function Log() {
   const { log, spool, sequence, version, started } = useStore((state) => state.overview);
-  const now = useClock();
+  useClock();
   const servers = log.servers.length || log.replicas;
   const kind = log.embedded ? "its own NATS server" : `${servers} NATS ${servers === 1 ? "server" : "servers"}`;
   return html`<section class="card log" aria-labelledby="log">
@@ -65,7 +66,7 @@ export function Log() {
       <div><dt>Messages</dt><dd>${count(log.messages)}</dd></div>
       <div><dt>Size</dt><dd>${size(log.bytes, log.bytes_max)}${log.bytes_max > 0 && html`<${Full} part=${log.bytes / log.bytes_max} />`}</dd></div>
       <div><dt>Spool</dt><dd>${spooled(spool)}</dd></div>
-      <div><dt>Footfall</dt><dd>${version}, up ${duration(Math.max(1, now / 1_000 - started))}</dd></div>
+      <div><dt>Footfall</dt><dd>${version}, up ${duration(Math.max(1, nodeTime() - started))}</dd></div>
     </dl>
   </section>`;
 }

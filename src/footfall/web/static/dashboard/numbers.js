@@ -28,6 +28,9 @@ export const count = (value) => WHOLE.format(value);
 
 export const compact = (value) => (Math.abs(Number(value)) < 10_000 ? WHOLE.format(value) : COMPACT.format(value));
 
+/** What a node says, as a sentence. */
+export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
 /** "1st", "22nd", "113th". */
 export function ordinal(n) {
   const digits = String(n);

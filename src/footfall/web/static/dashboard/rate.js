@@ -2,6 +2,7 @@
 
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.js";
 import { ask, path } from "./api.js";
+import { nodeTime } from "./clock.js";
 import { draw } from "./chart.js";
 import { perSecond } from "./numbers.js";
 import { binned, ratesOf } from "./series.js";
@@ -56,7 +57,7 @@ function whyNone(histories, { live, every }) {
 /** When what is kept of a span begins, in words; nothing, if that is before the span does. */
 function beginOf(histories, { seconds, bin }) {
   const first = Math.min(...histories.map(({ points }) => points[0]?.[0] ?? Infinity));
-  const since = Date.now() / 1_000 - first;
+  const since = nodeTime() - first;
   if (!(since > 0 && since < seconds - 2 * bin)) return "";
   return new Date(first * 1_000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 }
@@ -97,7 +98,7 @@ function useHistory(span) {
 
 function usePoints(span, past) {
   const samples = useStore((state) => state.samples);
-  const now = Date.now() / 1_000;
+  const now = nodeTime();
   const { seconds, bin } = SPANS[span];
   const kept = useMemo(() => ratesOf(past), [past]);
   if (span !== "live") return binned(kept, now - seconds, now, bin);

@@ -1,6 +1,7 @@
 // Keeps the store as the node is: the stream of events, what is watched in it, and the samples of the live chart.
 
 import { ask, path, Refusal, token } from "./api.js";
+import { nodeTime, setClock } from "./clock.js";
 import { parse, together } from "./numbers.js";
 import { placed } from "./owners.js";
 import { store } from "./store.js";
@@ -21,7 +22,8 @@ const stream = new Stream({
   event(name, text) {
     handlers[name]?.(parse(text));
   },
-  open() {
+  open(date) {
+    setClock(date);
     const { state } = store.get().link;
     store.set({
       link: { state: "live", retryAt: 0, reason: "" },
@@ -142,7 +144,7 @@ function sample() {
   const state = store.get();
   const value = valueOf(state);
   if (state.link.state !== "live" || value === null) return;
-  store.set({ samples: [...state.samples.slice(-SAMPLES_MAX), [Date.now() / 1_000, value]] });
+  store.set({ samples: [...state.samples.slice(-SAMPLES_MAX), [nodeTime(), value]] });
 }
 
 function follow() {
@@ -156,6 +158,8 @@ export function start() {
   follow();
   addEventListener("hashchange", follow);
   addEventListener("online", retry);
+  addEventListener("pageshow", (event) => event.persisted && retry()); // with the back button: its line was cut
+  document.addEventListener("visibilitychange", () => document.hidden || store.get().link.state === "refused" || stream.look());
   setInterval(sample, 1_000);
   rewatch();
 }

@@ -6,10 +6,11 @@ import { headers, refusal, Refusal } from "./api.js";
 
 const RETRY_S = [1, 2, 4, 8, 10];
 const SILENCE_MAX_MS = 35_000; // two heartbeats and a little
+const QUIET_MAX_MS = 5_000; // a page tells more than that, mostly each second
 
 export class Stream {
   /**
-   * `on.event(name, text)` gets what comes, `on.open()` and `on.waiting(seconds, reason)` how the connection is,
+   * `on.event(name, text)` gets what comes, `on.open(date)` and `on.waiting(seconds, reason)` how the connection is,
    * `on.refused(refusal)` that the node will not.
    */
   constructor(on) {
@@ -18,6 +19,7 @@ export class Stream {
     this.where = "";
     this.control = null;
     this.wake = null;
+    this.heardAt = 0;
   }
 
   /** Read events from there, instead of where they were read from until now. */
@@ -39,11 +41,16 @@ export class Stream {
     else this.open(this.where); // also after it was refused
   }
 
+  /** The page is seen again: a line that was silent meanwhile may lead nowhere. A phone that slept does not tell. */
+  look() {
+    if (Date.now() - this.heardAt > QUIET_MAX_MS) this.hurry();
+  }
+
   async run(where, signal) {
     let failures = 0;
-    const opened = () => {
+    const opened = (date) => {
       failures = 0;
-      this.on.open();
+      this.on.open(date);
     };
     while (!signal.aborted) {
       let reason = "";
@@ -81,7 +88,8 @@ export class Stream {
       const resumed = this.lastId ? { "last-event-id": this.lastId } : {};
       const response = await fetch(where, { headers: { ...sent, ...resumed }, signal: attempt.signal, cache: "no-store" });
       if (!response.ok) throw await refusal(response, "authorization" in sent);
-      opened();
+      this.heardAt = Date.now();
+      opened(response.headers.get("date"));
       const parser = createParser({
         onEvent: ({ id, event, data }) => {
           if (id) this.lastId = id;
@@ -90,6 +98,7 @@ export class Stream {
       });
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        this.heardAt = Date.now();
         clearTimeout(watchdog);
         watchdog = setTimeout(stop, SILENCE_MAX_MS);
         parser.feed(part.value);

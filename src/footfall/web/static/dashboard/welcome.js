@@ -16,13 +16,21 @@ visits.flush()`,
   --url ${here}`,
 };
 
+async function toClipboard(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return "Copied";
+  } catch {
+    return "Select it to copy"; // over plain HTTP there is no clipboard
+  }
+}
+
 export function Welcome() {
   const [way, setWay] = useState("Shell");
   const [copied, setCopied] = useState("");
   const lines = WAYS[way]();
   const copy = async () => {
-    const done = await navigator.clipboard.writeText(lines).then(() => "Copied", () => "Select it to copy");
-    setCopied(done);
+    setCopied(await toClipboard(lines));
     setTimeout(() => setCopied(""), 2_000);
   };
   return html`<section class="welcome" aria-labelledby="welcome">
