@@ -95,4 +95,4 @@ if not TYPE_CHECKING:  # or checkers would believe that there is every name
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PLACES})
+    return __all__

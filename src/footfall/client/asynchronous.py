@@ -82,6 +82,8 @@ class AsyncClient:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
+        if self._tasks:
+            raise RuntimeError("the client was opened before: make another one with footfall.connect")
         self._loop = asyncio.get_running_loop()
         self._tasks = [self._loop.create_task(self._run())]
         if self._on_disk:
@@ -187,10 +189,11 @@ class AsyncClient:
                 response = await self._network.ask(url, asked._replace(age_s=age_s), longest_s)
                 answer = requests.decoded(url, asked, response, shape)
             except FootfallError as error:
-                await asyncio.sleep(patience.failed(error, time.monotonic(), random.random()))  # noqa: S311
+                pause_s = patience.failed(error, time.monotonic(), random.random())  # noqa: S311
             else:
                 self._url = patience.at
                 return answer
+            await asyncio.sleep(pause_s)
 
     async def _stream(self, url: str, asked: Asking, parser: EventParser) -> AsyncIterator[Event]:
         headers = {"accept": "text/event-stream", **parser.headers}

@@ -120,13 +120,18 @@ class Buffer:
             return taken
 
     def _root(self, counter: str) -> str:
-        if not isinstance(counter, str):
-            raise TypeError(f"a counter's name is a text, not {counter!r}")
-        root = check_name(counter).partition(".")[0]
+        root = check_counter(counter).partition(".")[0]
         if len(self._roots) >= NAMES_MAX:
             self._roots.clear()
         self._roots[counter] = root
         return root
+
+
+def check_counter(name: str) -> str:
+    """The name itself. Raises InvalidNameError, TypeError."""
+    if not isinstance(name, str):
+        raise TypeError(f"the counter's name is {name!r:.60}; it must be a text")
+    return check_name(name)
 
 
 def _check(what: str, text: str, bytes_max: int) -> None:

@@ -4,11 +4,11 @@ import threading
 from collections.abc import Sequence
 from typing import Unpack
 
+from footfall.client.buffer import check_counter
 from footfall.client.milestones import Milestone
 from footfall.client.requests import Receipt
 from footfall.client.settings import FLUSH_TIMEOUT_S, HIT_TIMEOUT_S, VALUE_TIMEOUT_S, Options, Settings, settings
 from footfall.client.sync import Client
-from footfall.core.names import check_name
 
 _shared: dict[Settings, Client] = {}
 _sharing = threading.Lock()
@@ -47,7 +47,7 @@ class Counter:
             InvalidNameError: It is no name.
             ConfigError: A value is none that it can have.
         """
-        self.name = check_name(name)
+        self.name = check_counter(name)
         self.client = shared(settings(url, token, ca, **options))
 
     def __repr__(self) -> str:

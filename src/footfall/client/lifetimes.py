@@ -109,7 +109,8 @@ def _close_where_multiprocessing_ends(client: Lifetime) -> None:
 
 def _end_all() -> None:
     for client in living():
-        client.ended()
+        with contextlib.suppress(KeyboardInterrupt):  # of who will not wait; it has told what was lost by it
+            client.ended()
 
 
 def _fork_all() -> None:

@@ -53,10 +53,11 @@ class Nodes:
                 response = self.network.ask(url, asked._replace(age_s=age_s), longest_s)
                 answer = requests.decoded(url, asked, response, shape)
             except FootfallError as error:
-                time.sleep(patience.failed(error, time.monotonic(), random.random()))  # noqa: S311
+                pause_s = patience.failed(error, time.monotonic(), random.random())  # noqa: S311
             else:
                 self._answered = patience.at
                 return answer
+            time.sleep(pause_s)  # out here, so that Ctrl-C is told alone
 
     def deliver(self, send: Send) -> FootfallError | None:
         """Send visits to one node, once; returns what went wrong, if anything did."""

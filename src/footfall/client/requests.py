@@ -8,15 +8,14 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from footfall.client.batches import Batch
+from footfall.client.buffer import Buffer, check_counter
 from footfall.client.refusals import foreign, refusal
-from footfall.core.names import check_name
-from footfall.core.visit import Visit, check_visit
 
 KEY_BYTES = 16  # 22 characters: a key that is its own receipt, so that a lost answer loses no receipt
 
 _VISITS = "/v1/visits"
 
-_encode = msgspec.json.encode
 _Answer = TypeVar("_Answer")
 
 
@@ -88,10 +87,6 @@ class Reading(msgspec.Struct, frozen=True):
     value: int
 
 
-class _Batch(msgspec.Struct, frozen=True, omit_defaults=True):
-    visits: list[Visit]
-
-
 def new_receipt() -> str:
     """A random key for a visit that is its own receipt: whoever has it can claim, if the visit is a milestone's winner.
 
@@ -102,9 +97,11 @@ def new_receipt() -> str:
 
 def asking_to_count(counter: str, visitor: str | None, count: int, key: str | None) -> Asking:
     """The request for a visit, under a key, so that it can be repeated. Raises CallerError if it is none."""
-    visit = Visit(counter, visitor, key or new_receipt(), count)
-    check_visit(visit)
-    return Asking("POST", _VISITS, _encode(_Batch([visit])))
+    buffer = Buffer(1)
+    buffer.put(counter, visitor, count, key)  # so the same is refused, in the same words
+    visits = buffer.take(1)
+    visits[0].key = key or new_receipt()
+    return asking_to_store(Batch(visits).body, 0.0)
 
 
 def asking_to_store(body: bytes, age_s: float) -> Asking:
@@ -125,7 +122,7 @@ def asking_for_events(counter: str) -> Asking:
 
 def path_of(counter: str) -> str:
     """Where nodes have a counter. Raises InvalidNameError."""
-    return f"/v1/counters/{quote(check_name(counter), safe='')}"
+    return f"/v1/counters/{quote(check_counter(counter), safe='')}"
 
 
 def receipt_of(counter: str, answer: HitStored) -> Receipt:

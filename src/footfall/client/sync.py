@@ -162,18 +162,19 @@ class Client(Asks):
         """
         if self._closed:
             return True
-        sent = self.flush(self.settings.exit_timeout_s if timeout_s is None else timeout_s)
-        self._closed = True
-        self._put = _refuse
-        self._over.set()
-        self._engine.keep(time.monotonic(), urgent=True)
-        self._wake.put(None)
-        lifetimes.end(self)
-        if not self._worker.started:
-            self._end()
-        self._worker.join(0.5)  # it may wait for an answer, and must not be waited for
-        self._engine.tell_left()
-        return sent
+        try:
+            return self.flush(self.settings.exit_timeout_s if timeout_s is None else timeout_s)
+        finally:  # also where Ctrl-C ends the wait
+            self._closed = True
+            self._put = _refuse
+            self._over.set()
+            self._engine.keep(time.monotonic(), urgent=True)
+            self._wake.put(None)
+            lifetimes.end(self)
+            if not self._worker.started:
+                self._end()
+            self._worker.join(0.5)  # it may wait for an answer, and must not be waited for
+            self._engine.tell_left()
 
     @property
     def statistics(self) -> Statistics:

@@ -161,15 +161,18 @@ class Edge(Asks):
         """
         if self._closed:
             return True
-        stored = self.flush(self.settings.exit_timeout_s if timeout_s is None else timeout_s)
-        self._closed = True
-        lifetimes.end(self)
-        self._driver.end()
-        self._worker.join(0.5)
-        if not stored and (left := self.statistics.buffered):
-            logger.warning("at least %d visits were not stored before the end, as far as is known", left)
-        self._client.close(0.0)
-        return stored
+        stored = False
+        try:
+            stored = self.flush(self.settings.exit_timeout_s if timeout_s is None else timeout_s)
+            return stored
+        finally:  # also where Ctrl-C ends the wait
+            self._closed = True
+            lifetimes.end(self)
+            self._driver.end()
+            self._worker.join(0.5)
+            if not stored and (left := self.statistics.buffered):
+                logger.warning("at least %d visits were not stored before the end, as far as is known", left)
+            self._client.close(0.0)
 
     @property
     def statistics(self) -> Statistics:

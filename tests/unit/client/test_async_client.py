@@ -36,6 +36,8 @@ async def test_increments_are_sent_together_and_at_the_end() -> None:
     assert client.statistics.sent == 51
     with pytest.raises(RuntimeError, match="closed"):
         client.increment("shop")
+    with pytest.raises(RuntimeError, match="make another one"):
+        await client.__aenter__()
 
 
 async def test_a_hit_waits_until_it_is_durable() -> None:

@@ -18,6 +18,7 @@ from fake_nodes import FakeNodes
 
 import footfall
 import processes
+from footfall.client import lifetimes
 from footfall.client.batches import Batch
 from footfall.client.buffer import Waiting
 from footfall.client.settings import Options, settings
@@ -28,6 +29,7 @@ from footfall.errors import (
     ConfigError,
     ForbiddenError,
     InvalidNameError,
+    InvalidVisitError,
     UnavailableError,
     UnreachableError,
 )
@@ -108,6 +110,18 @@ def test_wrong_use_is_an_error_at_once(client: footfall.Client, nodes: FakeNodes
         client.increment("a..b")
     with pytest.raises(InvalidNameError):
         client.value("")
+    for wrong in (
+        lambda: footfall.Counter(5),  # type: ignore[arg-type]
+        lambda: client.value(5),  # type: ignore[arg-type]
+        lambda: client.hit("a", visitor=5),  # type: ignore[arg-type]
+        lambda: client.hit("a", key=5),  # type: ignore[arg-type]
+        lambda: client.increment("a", 5),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(TypeError, match="is 5; it must be a text"):
+            wrong()
+    for count in (0, True, "2", 1.5):
+        with pytest.raises(InvalidVisitError, match="the count is"):
+            client.hit("a", count=count)  # type: ignore[arg-type]
     assert client.flush()
     assert not nodes.requests
 
@@ -205,6 +219,27 @@ def test_what_is_lost_at_the_end_is_told_with_its_counts(nodes: FakeNodes, caplo
     assert not client.close(0)
     assert "not sent before the end, and not counted: 8 visits" in caplog.text
     held.may.set()
+
+
+def test_who_will_not_wait_for_the_end_is_told_what_is_lost(
+    nodes: FakeNodes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: float) -> bool:
+        raise KeyboardInterrupt
+
+    for ending in ("a block's", "the process's"):
+        client = footfall.Client(URL, transport=httpx.MockTransport(nodes.answer), flush_interval_s=60)
+        client.increment("shop", count=8)
+        monkeypatch.setattr(client, "flush", interrupted)
+        if ending == "a block's":
+            with pytest.raises(KeyboardInterrupt), client:
+                pass
+        else:
+            monkeypatch.setattr(lifetimes, "living", lambda client=client: [client])
+            lifetimes._end_all()
+        assert caplog.messages == ["not sent before the end, and not counted: 8 visits"]
+        assert client.close(), "that was all"
+        caplog.clear()
 
 
 def test_a_closed_client_takes_no_more(nodes: FakeNodes) -> None:
@@ -458,7 +493,7 @@ def test_clients_and_middleware_need_none_of_the_nodes_libraries() -> None:
 def test_every_public_name_is_there() -> None:
     for name in footfall.__all__:
         assert getattr(footfall, name) is not None
-        assert name in dir(footfall)
+    assert dir(footfall) == footfall.__all__
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         footfall.nothing  # noqa: B018
 
