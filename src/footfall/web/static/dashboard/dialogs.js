@@ -72,7 +72,7 @@ function MilestoneDialog({ counter }) {
   };
   return html`<${Dialog} title="New milestone" action="Set it" submit=${submit}>
     <p>Whoever makes the N-th visit is named, with a proof. Set it before it is reached; it cannot be taken back.</p>
-    <label>Counter<input name="name" value=${counter} required autocomplete="off" spellcheck=${false} autofocus=${!counter} /></label>
+    <label>Counter<input name="name" value=${counter} required autocomplete="off" spellcheck=${false} autocapitalize="none" autocorrect="off" autofocus=${!counter} /></label>
     <label>N<input name="n" value=${next && count(BigInt(next))} inputmode="numeric" required autocomplete="off" autofocus=${Boolean(counter)} /></label>
   </${Dialog}>`;
 }
@@ -84,6 +84,6 @@ function ClaimDialog({ counter, n }) {
   };
   return html`<${Dialog} title=${`Claim the ${ordinal(n)} of ${counter}`} action="Claim" submit=${submit}>
     <p>Each visit is answered with a receipt. Only the winner's claims, and only once.</p>
-    <label>Receipt<input name="receipt" required autocomplete="off" spellcheck=${false} autofocus /></label>
+    <label>Receipt<input name="receipt" required autocomplete="off" spellcheck=${false} autocapitalize="none" autocorrect="off" autofocus /></label>
   </${Dialog}>`;
 }

@@ -48,7 +48,7 @@ function SearchField() {
   };
   return html`<div class="search">
     <${Search} />
-    <input type="search" aria-label="Search counters" placeholder="Search" spellcheck=${false} autocomplete="off" onInput=${onInput} onKeyDown=${onKeyDown} />
+    <input type="search" aria-label="Search counters" placeholder="Search" spellcheck=${false} autocapitalize="none" autocorrect="off" autocomplete="off" onInput=${onInput} onKeyDown=${onKeyDown} />
   </div>`;
 }
 
