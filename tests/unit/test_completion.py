@@ -1,5 +1,6 @@
 """Shells complete commands, flags and counters' names, by scripts that they can read."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -112,3 +113,12 @@ def offer(monkeypatch: pytest.MonkeyPatch, answer: Any, typed: str) -> None:
     transport = httpx.MockTransport(answer)
     monkeypatch.setattr("footfall.cli.client.Client", lambda where, timeout_s: Client(where, transport, timeout_s))
     assert cli.run(["__complete", *typed.split(" ")]) == 0
+
+
+def test_names_of_files_are_offered_where_a_file_is_asked_for(home: Path) -> None:
+    script = home / "script"
+    assert cli.run(["--install-completion", "zsh", "--output", str(script)]) == 0
+    offers = dict(re.findall(r"'\*?(--[a-z-]+)\[.*:([_a-z]*)'", script.read_text()))
+    for flag in ("--data", "--config", "--ca", "--tls-cert", "--nats-creds", "--secret-file", "--tokens-file"):
+        assert offers[flag] == "_files", flag
+    assert offers["--secret"] != "_files"

@@ -93,10 +93,10 @@ def test_a_visit_to_a_counter_of_visitors_says_that_each_counts_once(
 ) -> None:
     run(monkeypatch, Node(), "hit readers --visitor ann")
     assert capsys.readouterr().out == (
-        "1 visit to readers, durable in the log; it counts if this visitor is new there; receipt r1\n"
+        "1 visit to readers, on disk; it counts if this visitor is new there; receipt r1\n"
     )
     run(monkeypatch, Node(), "hit raffle --visitor ann")
-    assert capsys.readouterr().out == "1 visit to raffle, durable in the log; receipt r1\n"
+    assert capsys.readouterr().out == "1 visit to raffle, on disk; receipt r1\n"
 
 
 def test_names_resemble_each_other_by_their_last_part() -> None:

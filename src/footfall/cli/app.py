@@ -56,7 +56,7 @@ app.command(restore, group=KEEP)
 @app.command(config=[Env("FOOTFALL_", command=False), config_file], group=RUN)
 def serve(
     *,
-    data: Annotated[str, Parameter(help="Directory of everything that is kept.")] = "footfall-data",
+    data: Annotated[Place, Parameter(metavar="DIR", help="Directory of everything that is kept.")] = "footfall-data",
     http: Annotated[str, Parameter(help="HOST:PORT to listen at; other than loopback only with tokens.")] = (
         "127.0.0.1:8080"
     ),
@@ -85,7 +85,7 @@ def serve(
     from footfall.cli.serve import warn
     from footfall.cli.settings import to_config
 
-    settings = to_config(data, http, nats, topology, partitions, tuning)
+    settings = to_config(str(data), http, nats, topology, partitions, tuning)
     warn(settings, nodes, tuning)
     run(settings, nodes, open)
 
@@ -132,7 +132,7 @@ def hit(
     json: Json = False,
     where: Where = HERE,
 ) -> None:
-    """Count one visit, or several, durably.
+    """Count one visit, or several: it is done when they are on disk.
 
     Example: `footfall hit google.gmail --visitor 203.0.113.7`
     """
@@ -222,7 +222,10 @@ def audit(
 
 @app.command(group=LOOK)
 def nodes(*, json: Json = False, where: Where = HERE) -> None:
-    """List the nodes."""
+    """List the nodes, and what each of them counts.
+
+    Example: `footfall nodes`
+    """
     from footfall.cli.queries import nodes as run
 
     run(where, json)

@@ -40,7 +40,10 @@ def backups(
     verify: Annotated[bool, switch(help="Read each one whole, and decode it.")] = False,
     json: Json = False,
 ) -> int:
-    """List the backups in a place, the newest first. Exits with 1 if one is damaged."""
+    """List the backups in a place, the newest first. Exits with 1 if one is damaged.
+
+    Example: `footfall backups backups --verify`
+    """
     from footfall.cli.backup import run_list
 
     return run_list(str(target), verify, json)

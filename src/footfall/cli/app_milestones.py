@@ -50,7 +50,10 @@ def list_(
     json: Json = False,
     where: Where = HERE,
 ) -> None:
-    """List milestones."""
+    """List milestones.
+
+    Example: `footfall milestone list raffle`
+    """
     from footfall.cli.milestones import list_milestones as run
 
     run(where, counter, json)

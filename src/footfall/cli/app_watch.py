@@ -11,7 +11,10 @@ def top(
     json: Annotated[bool, switch(help="Print it once, in JSON.")] = False,
     where: Where = HERE,
 ) -> None:
-    """Watch nodes, counters, milestones, log and spool, live. Ends with q."""
+    """Watch nodes, counters, milestones, log and spool, live. Ends with q.
+
+    Example: `footfall top --once`
+    """
     from footfall.cli.top import run
 
     run(where, once, json)

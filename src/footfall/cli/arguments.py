@@ -11,7 +11,9 @@ from cyclopts.completion import CompletionContext
 
 from footfall.client.access import URL
 
+Place = str | Path  # what is typed, and never a Path: that tells shells to complete the names of files
 switch = partial(Parameter, negative="", show_default=False)  # a flag: one that is not given need not be told
+file = partial(Parameter, metavar="FILE")
 RUN = Group("Run", sort_key=1)
 COUNT = Group("Count", sort_key=2)
 LOOK = Group("Look", sort_key=3)
@@ -19,7 +21,6 @@ NAME = Group("Name the N-th", sort_key=4)
 KEEP = Group("Keep and examine", sort_key=5)
 SESSION = Group("This command line", sort_key=6)
 
-Place = str | Path  # what is typed, and never a Path: that tells shells to complete the names of files
 DIGITS_MAX = 40  # no number here is as long, and a message shows no more of one
 
 
@@ -46,10 +47,9 @@ class Where:
         ),
     ] = None
     ca: Annotated[
-        str | None,
-        Parameter(
+        Place | None,
+        file(
             env_var="FOOTFALL_CA",
-            metavar="FILE",
             help="PEM file: who signed the node's certificate, if not a public one.",
         ),
     ] = None
@@ -70,11 +70,11 @@ class Servers:
             help="nats://HOST:PORT,... of the cluster, or tls://.",
         ),
     ] = ()
-    nats_ca: Annotated[str | None, Parameter(env_var="FOOTFALL_NATS_CA", help="As for serve.")] = None
-    nats_cert: Annotated[str | None, Parameter(env_var="FOOTFALL_NATS_CERT", help="As for serve.")] = None
-    nats_key: Annotated[str | None, Parameter(env_var="FOOTFALL_NATS_KEY", help="As for serve.")] = None
-    nats_creds: Annotated[str | None, Parameter(env_var="FOOTFALL_NATS_CREDS", help="As for serve.")] = None
-    nats_nkey: Annotated[str | None, Parameter(env_var="FOOTFALL_NATS_NKEY", help="As for serve.")] = None
+    nats_ca: Annotated[Place | None, file(env_var="FOOTFALL_NATS_CA", help="As for serve.")] = None
+    nats_cert: Annotated[Place | None, file(env_var="FOOTFALL_NATS_CERT", help="As for serve.")] = None
+    nats_key: Annotated[Place | None, file(env_var="FOOTFALL_NATS_KEY", help="As for serve.")] = None
+    nats_creds: Annotated[Place | None, file(env_var="FOOTFALL_NATS_CREDS", help="As for serve.")] = None
+    nats_nkey: Annotated[Place | None, file(env_var="FOOTFALL_NATS_NKEY", help="As for serve.")] = None
     nats_api: Annotated[
         str | None,
         Parameter(env_var="FOOTFALL_NATS_API", help="Where an account that may only read has JetStream's API."),

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from footfall.cli.arguments import Where
+from footfall.cli.arguments import Where, typed
 from footfall.cli.top_wire import Said
 from footfall.client.access import authorization, check_url, shown, verification
 from footfall.client.refusals import cause, foreign, refusal
@@ -80,7 +80,7 @@ class Client:
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
             headers=authorization(where.token),
             # Certificates are read (35 ms) only where there is TLS; a proxy from the environment would hide loopback.
-            verify=verification(url, where.ca),
+            verify=verification(url, typed(where.ca)),
             trust_env=False,
             transport=transport,
         )

@@ -216,7 +216,7 @@ class _Demo:
         rate = traffic.visits / max(elapsed_s, 0.001)
         again = f"; {counted(traffic.resent, 'request')} sent again" if traffic.resent else ""
         agreed = f"all nodes agreed {converged_s:.1f} s after the last" if exact == NODES else "the nodes do not agree"
-        print(f"\n{rate:,.0f} visits/s for {elapsed_s:.1f} s, each durable before it was acknowledged{again}\n{agreed}")
+        print(f"\n{rate:,.0f} visits/s for {elapsed_s:.1f} s, each on disk before it was acknowledged{again}\n{agreed}")
         verdict = f"sent {sent:,} · counted {fewest:,} · exact on "
         if exact == NODES and not self._fell:
             print(f"{verdict}all {NODES} nodes")

@@ -11,11 +11,13 @@ from typing import NamedTuple
 from footfall.cli import output
 from footfall.cli.arguments import Servers
 from footfall.cli.log_access import DATA, access_to, log_servers, quiet
-from footfall.errors import IntegrityError, LogUnavailableError, SetupError
+from footfall.core.position import Position
+from footfall.errors import DataVersionError, IntegrityError, LogUnavailableError, SetupError
 from footfall.log import jetstream, opening
 from footfall.log.access import Access
 from footfall.log.engine import running_url
 from footfall.log.facts import syncs_always
+from footfall.node.acknowledged import remembered
 from footfall.node.doctor import Finding, Level, bad, examination, ok
 from footfall.node.doctor_cuts import CutsExamination, examine_alarms, examine_proofs
 from footfall.node.doctor_data import examine_data
@@ -78,7 +80,8 @@ async def _examined(patient: _Patient) -> AsyncIterator[Finding]:
                 how = "of the engine that runs here" if runs else "of an engine that was started for this, and is ended"
                 yield ok("log", "reached", f"the log {how}")
             servers = await stack.enter_async_context(log_servers(str(directory) if directory else None, nats))
-            log = await opening.connect_existing(servers, name="footfall doctor", access=patient.access)
+            known = await asyncio.to_thread(_remembered, directory)
+            log = await opening.connect_existing(servers, name="footfall doctor", access=patient.access, known=known)
             stack.push_async_callback(log.close)
             async for finding in _examined_log(log, patient):
                 yield finding
@@ -96,6 +99,8 @@ async def _examined_log(log: jetstream.JetStreamLog, patient: _Patient) -> Async
     if patient.directory is not None:
         for finding in await examine_acknowledged(patient.directory, log):
             yield finding
+    if not cuts.config:
+        return
     cutting = CutsExamination(log)
     async for finding in cutting.run():
         yield finding
@@ -106,6 +111,13 @@ async def _examined_log(log: jetstream.JetStreamLog, patient: _Patient) -> Async
     if patient.deep:
         for finding in await cutting.deep():
             yield finding
+
+
+def _remembered(directory: Path | None) -> list[Position]:
+    """What nodes of a directory know of the log; what cannot be read is told where it is compared with the log."""
+    with contextlib.suppress(DataVersionError):
+        return remembered(directory) if directory is not None else []
+    return []
 
 
 def _own_monitor(patient: _Patient) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from footfall.cli.arguments import Servers
+from footfall.cli.arguments import Servers, typed
 from footfall.cli.settings import parse_servers
 from footfall.config import Config
 from footfall.errors import ConfigError, EngineFailedError
@@ -22,11 +22,11 @@ def access_to(servers: Servers) -> Access:
     """How servers that were named are reached. Raises ConfigError for what does not go together."""
     config = Config(
         nats=parse_servers(servers.nats),
-        nats_ca=servers.nats_ca or "",
-        nats_cert=servers.nats_cert or "",
-        nats_key=servers.nats_key or "",
-        nats_creds=servers.nats_creds or "",
-        nats_nkey=servers.nats_nkey or "",
+        nats_ca=typed(servers.nats_ca) or "",
+        nats_cert=typed(servers.nats_cert) or "",
+        nats_key=typed(servers.nats_key) or "",
+        nats_creds=typed(servers.nats_creds) or "",
+        nats_nkey=typed(servers.nats_nkey) or "",
     )
     api = (servers.nats_api or API).removesuffix(".")
     if not api.isprintable() or not api.isascii() or any(mark in api for mark in " *>") or not all(api.split(".")):

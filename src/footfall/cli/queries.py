@@ -38,7 +38,7 @@ def hit(where: Where, counter: str, visitor: str | None, count: int, key: str | 
         answer = {"counter": counter, "accepted": accepted.accepted, "stored": accepted.stored, "receipt": receipt}
         output.print_json(answer)
     else:
-        stored = {"log": "durable in the log", "spool": "durable on the node until the log is back"}.get(
+        stored = {"log": "on disk", "spool": "on the node's disk until the log is back"}.get(
             accepted.stored, f"stored in {accepted.stored}"
         )
         once = "; it counts if this visitor is new there" if looked.unit == Unit.VISITORS else ""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from cyclopts import App, ArgumentCollection, CycloptsError, Group, Parameter, UnknownOptionError
 
-from footfall.cli.arguments import whole
+from footfall.cli.arguments import Place, file, whole
 from footfall.cli.naming import NAMES
 from footfall.cli.variables import meant
 from footfall.errors import ConfigError, InputError
@@ -30,16 +30,16 @@ class Tuning:
     """Settings of a node that seldom need changing; None leaves the default."""
 
     node: Annotated[str | None, Parameter(help="Name of the node.")] = None
-    tls_cert: Annotated[str | None, Parameter(help="PEM file: serve HTTPS with this certificate and its chain.")] = None
-    tls_key: Annotated[str | None, Parameter(help="PEM file: its private key.")] = None
-    nats_ca: Annotated[str | None, Parameter(help="PEM file: who signs the certificates of tls:// servers.")] = None
-    nats_cert: Annotated[str | None, Parameter(help="PEM file: our certificate, where NATS asks for one.")] = None
-    nats_key: Annotated[str | None, Parameter(help="PEM file: its private key.")] = None
-    nats_creds: Annotated[str | None, Parameter(help=".creds file: who we are to NATS.")] = None
-    nats_nkey: Annotated[str | None, Parameter(help="File of an NKEY seed: who we are to NATS.")] = None
+    tls_cert: Annotated[Place | None, file(help="PEM file: serve HTTPS with this certificate and its chain.")] = None
+    tls_key: Annotated[Place | None, file(help="PEM file: its private key.")] = None
+    nats_ca: Annotated[Place | None, file(help="PEM file: who signs the certificates of tls:// servers.")] = None
+    nats_cert: Annotated[Place | None, file(help="PEM file: our certificate, where NATS asks for one.")] = None
+    nats_key: Annotated[Place | None, file(help="PEM file: its private key.")] = None
+    nats_creds: Annotated[Place | None, file(help=".creds file: who we are to NATS.")] = None
+    nats_nkey: Annotated[Place | None, file(help="File of an NKEY seed: who we are to NATS.")] = None
     secret: Annotated[str | None, Parameter(help="Keys the receipts; the same on every node of a cluster.")] = None
     secret_file: Annotated[
-        str | None, Parameter(help="File that holds the secret and nothing else, as containers are given theirs.")
+        Place | None, file(help="File that holds the secret and nothing else, as containers are given theirs.")
     ] = None
     replicas: Annotated[
         int | None, Parameter(converter=whole, help="Copies of the log; 0: 3 on a cluster, 1 elsewhere.")
@@ -91,7 +91,10 @@ class Tuning:
         Parameter(converter=whole, help="Do not warn of alarms up to this sequence of the log: you have seen to them."),
     ] = None
     backup: Annotated[
-        str | None, Parameter(help="Where backups are kept: a directory, or s3://, gs:// or az:// with BUCKET/PREFIX.")
+        Place | None,
+        Parameter(
+            metavar="PLACE", help="Where backups are kept: a directory, or s3://, gs:// or az:// with BUCKET/PREFIX."
+        ),
     ] = None
     backup_interval_s: Annotated[float | None, Parameter(help="Seconds between backups.")] = None
     backup_keep: Annotated[int | None, Parameter(converter=whole, help="How many backups are kept; 0: all.")] = None
@@ -100,7 +103,7 @@ class Tuning:
         int | None, Parameter(converter=whole, help="Counters whose history is kept on this node; 0: none.")
     ] = None
     tokens_file: Annotated[
-        str | None, Parameter(help="TOML file of who may do what; needed to listen elsewhere than on loopback.")
+        Place | None, file(help="TOML file of who may do what; needed to listen elsewhere than on loopback.")
     ] = None
     tokens: Annotated[str | None, Parameter(help="The text of such a file; meant for FOOTFALL_TOKENS.")] = None
     public_reads: Annotated[bool | None, Parameter(help="Let counters and milestones be read without a token.")] = None

@@ -23,7 +23,9 @@ def told(error: CycloptsError) -> str:
 def _wrong(error: CycloptsError) -> str:
     match error:
         case UnknownCommandError(unused_tokens=[typed, *_], app=app) if app is not None:
-            return _unknown(typed, sorted(name for name in app if not name.startswith("-")))
+            if typed.startswith("-") and len(error.unused_tokens) > 1:
+                return f"{typed} stands before the command: write it behind"
+            return _unknown(typed, sorted(app))
         case UnusedCliTokensError(unused_tokens=[*tokens]):
             return f"there is no use for {' '.join(map(repr, tokens))}"
         case MissingArgumentError(argument=argument) if argument is not None:
@@ -38,7 +40,7 @@ def _wrong(error: CycloptsError) -> str:
 
 def _unknown(typed: str, commands: Sequence[str]) -> str:
     """There is no such command: which one may have been meant, or, if none is near, all."""
-    near = get_close_matches(typed.lower(), commands, n=1, cutoff=0.5)
-    return f"there is no command {typed!r}: " + (
-        f"did you mean {near[0]}?" if near else f"there are {', '.join(commands)}"
-    )
+    meant = {name.lstrip("-"): name for name in commands}
+    near = get_close_matches(typed.lower().lstrip("-"), meant, n=1, cutoff=0.5)
+    named = ", ".join(name for name in commands if not name.startswith("-"))
+    return f"there is no command {typed!r}: " + (f"did you mean {meant[near[0]]}?" if near else f"there are {named}")
