@@ -6,7 +6,6 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 from typing import Self, TypeVar, Unpack
 
 import httpx
@@ -28,7 +27,6 @@ from footfall.client.settings import (
     Settings,
     settings,
 )
-from footfall.client.spool import Spool
 from footfall.errors import ConfigError, FootfallError, UnavailableError
 
 logger = logging.getLogger("footfall.client")
@@ -71,9 +69,8 @@ class AsyncClient:
             raise ConfigError('on_full is "block", which would stop the event loop; it must be drop or raise here')
         self.settings = chosen
         self._network = AsyncNetwork(chosen, transport)
-        store = None if chosen.spool is None else Spool(Path(chosen.spool), chosen.spool_bytes_max)
-        self._engine = Engine(chosen, store, time.time)
-        self._on_disk = store is not None
+        self._engine = Engine(chosen, time.time)
+        self._on_disk = chosen.spool is not None
         self._wake = asyncio.Event()
         self._changed = asyncio.Condition()
         self._urgent = 0
@@ -239,10 +236,9 @@ class AsyncClient:
             await asyncio.to_thread(self._engine.keep, time.monotonic())
 
     async def _deliver(self, send: Send) -> FootfallError | None:
-        asked = requests.asking_to_store(send.body, send.age_s)
         try:
-            response = await self._network.ask(send.url, asked, self.settings.answer_timeout_s)
-            requests.decoded(send.url, asked, response, requests.Stored)
+            response = await self._network.ask(send.url, send.asked, self.settings.answer_timeout_s)
+            requests.decoded(send.url, send.asked, response, requests.Stored)
         except FootfallError as error:
             return error
         except Exception as error:  # of httpx, or of a bug: visits wait, and are not lost with the task

@@ -6,49 +6,9 @@ knows what may have been counted.
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Protocol
 
 from footfall.client.batches import Batch
-
-
-class Store(Protocol):
-    """Batches on disk: what this process wrote, and what dead ones left."""
-
-    def append(self, batches: Iterable[Batch]) -> bool:
-        """Keep batches, all or none; returns whether there was room for them and the disk took them."""
-
-    def head(self) -> Batch | None:
-        """The one whose turn it is."""
-
-    def mark(self, since_s: float) -> bool:
-        """Write that the head may have been counted, since then; returns whether the disk took it.
-
-        If not, there is no head before the next ``look``: who died after it was sent could not be told that it was.
-        """
-
-    def replace(self, batches: Iterable[Batch]) -> bool:
-        """Put batches in the place of the head: none, if it is done with. Returns whether the disk took them."""
-
-    @property
-    def own(self) -> int:
-        """How many visits of this process wait, those that were merged being one."""
-
-    @property
-    def count(self) -> int:
-        """How many visits wait, of this process and of dead ones, with their counts."""
-
-    @property
-    def left(self) -> bool:
-        """Whether dead processes may have left something. Opens nothing."""
-
-    def look(self) -> None:
-        """Take over what processes have left that died since the last look; try a disk again that failed."""
-
-    def close(self) -> None:
-        """Let go what is there, for whoever comes next."""
-
-    def abandon(self) -> None:
-        """Never touch it again: this process was forked from the one that has it."""
+from footfall.client.spool import Spool
 
 
 class Backlog:
@@ -58,11 +18,11 @@ class Backlog:
         held: How many visits are in memory, those that were merged being one.
 
     Args:
-        store: Where they are kept; None for in memory alone.
+        spool: Where they are kept; None for in memory alone.
     """
 
-    def __init__(self, store: Store | None) -> None:
-        self.store = store
+    def __init__(self, spool: Spool | None) -> None:
+        self.spool = spool
         self.held = 0
         self._memory: deque[Batch] = deque()
         self._head_is_on_disk = False
@@ -70,7 +30,7 @@ class Backlog:
     @property
     def own(self) -> int:
         """How many visits of this process wait, those that were merged being one."""
-        return self.held + (self.store.own if self.store else 0)
+        return self.held + (self.spool.own if self.spool else 0)
 
     @property
     def count(self) -> int:
@@ -80,17 +40,17 @@ class Backlog:
     @property
     def spooled(self) -> int:
         """How many visits wait on disk, with their counts."""
-        return self.store.count if self.store else 0
+        return self.spool.count if self.spool else 0
 
     def append(self, batches: list[Batch]) -> None:
         """Keep batches: in memory, if the disk does not take them."""
-        if self._memory or self.store is None or not self.store.append(batches):
+        if self._memory or self.spool is None or not self.spool.append(batches):
             self._memory.extend(batches)
             self.held += _entries(batches)
 
     def head(self) -> Batch | None:
         """The one whose turn it is."""
-        found = self.store.head() if self.store else None
+        found = self.spool.head() if self.spool else None
         self._head_is_on_disk = found is not None
         return found or (self._memory[0] if self._memory else None)
 
@@ -98,7 +58,7 @@ class Backlog:
         """Put batches in the place of the head: none, if it is done with."""
         if not self._head_is_on_disk:
             self.held -= len(self._memory.popleft().visits)
-        elif self.store is not None and self.store.replace(batches):
+        elif self.spool is not None and self.spool.replace(batches):
             return
         self._memory.extendleft(reversed(batches))
         self.held += _entries(batches)
@@ -106,7 +66,7 @@ class Backlog:
 
     def mark(self, since_s: float) -> bool:
         """The head is about to be sent: from then on it may have been counted. Returns whether it may be sent."""
-        return not self._head_is_on_disk or self.store is None or self.store.mark(since_s)
+        return not self._head_is_on_disk or self.spool is None or self.spool.mark(since_s)
 
 
 def _entries(batches: Iterable[Batch]) -> int:

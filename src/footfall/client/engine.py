@@ -8,14 +8,17 @@ import random
 import secrets
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from footfall.client import policy
-from footfall.client.backlog import Backlog, Store
+from footfall.client.backlog import Backlog
 from footfall.client.batches import Batch, batches, give_keys
 from footfall.client.buffer import Buffer
 from footfall.client.policy import Do
+from footfall.client.requests import Asking, asking_to_store
 from footfall.client.settings import Settings
+from footfall.client.spool import Spool
 from footfall.client.trouble import Trouble
 from footfall.core.visit import BATCH_VISITS_MAX
 from footfall.errors import BufferFullError, FootfallError, RateLimitedError
@@ -24,17 +27,15 @@ LOOK_S = 10.0  # between two looks for what dead processes left
 
 
 class Send(NamedTuple):
-    """Send this body to that node.
+    """Send a batch to a node.
 
     Attributes:
         url: The node.
-        body: Visits.
-        age_s: How long ago they were sent, if they may have been counted then; else 0.
+        asked: The request.
     """
 
     url: str
-    body: bytes
-    age_s: float
+    asked: Asking
 
 
 class Statistics(NamedTuple):
@@ -62,11 +63,10 @@ class Engine:
 
     Args:
         settings: How to send.
-        store: Where to keep what waits; None for in memory alone.
         now: The time in Unix seconds. It is stored, so that another process can tell how old something is.
     """
 
-    def __init__(self, settings: Settings, store: Store | None, now: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], float]) -> None:
         self.buffer = Buffer(settings.buffer_visits_max)
         self.enough = min(BATCH_VISITS_MAX, settings.buffer_visits_max)  # so many are sent without waiting for others
         self.resolved = 0  # of those that entered the buffer
@@ -74,7 +74,8 @@ class Engine:
         self._settings = settings
         self._lock = threading.Lock()
         self._refusing = threading.RLock()  # by any thread, and by signals' handlers
-        self._backlog = Backlog(store)
+        path = settings.spool
+        self._backlog = Backlog(None if path is None else Spool(Path(path), settings.spool_bytes_max))
         self._now = now
         self._trouble = Trouble(settings)
         self._prefix = secrets.token_urlsafe(12)
@@ -104,7 +105,7 @@ class Engine:
     @property
     def left(self) -> bool:
         """Whether dead processes may have left visits, which are sent though none come here."""
-        return self._backlog.store is not None and self._backlog.store.left
+        return self._backlog.spool is not None and self._backlog.spool.left
 
     def full_error(self) -> BufferFullError:
         """What a caller gets who wants to know."""
@@ -150,7 +151,7 @@ class Engine:
                 return send
         self.resolved = self._taken - self._backlog.own
         if self._gathering_since_s is None:
-            return None if self._backlog.store is None else LOOK_S
+            return None if self._backlog.spool is None else LOOK_S
         return max(0.0, self._gathering_since_s + self._settings.flush_interval_s - now_s)
 
     def finish(self, now_s: float, error: FootfallError | None) -> None:
@@ -161,15 +162,15 @@ class Engine:
     def keep(self, now_s: float, urgent: bool = False) -> None:
         """Write what has gathered to the disk, if it waits there. May be called while a request is under way."""
         with self._lock:
-            if self._backlog.store is not None:
+            if self._backlog.spool is not None:
                 self._gather(now_s, urgent)
 
     def close(self) -> None:
         """Let go what is on disk."""
         with self._lock:
-            if self._backlog.store is not None:
+            if self._backlog.spool is not None:
                 self._gather(0.0, urgent=True)
-                self._backlog.store.close()
+                self._backlog.spool.close()
 
     def tell_left(self) -> None:
         """The end has come: what is in memory now is lost."""
@@ -177,8 +178,8 @@ class Engine:
 
     def abandon(self) -> None:
         """Never touch what is on disk again: this process was forked from the one that has it."""
-        if self._backlog.store is not None:
-            self._backlog.store.abandon()
+        if self._backlog.spool is not None:
+            self._backlog.spool.abandon()
 
     def _finish(self, now_s: float, error: FootfallError | None) -> None:
         batch, self._sending = self._sending, None
@@ -203,10 +204,10 @@ class Engine:
             self._done(*([Batch(kept, batch.unsure_since_s)] if kept else []))
 
     def _look(self, now_s: float) -> None:
-        store = self._backlog.store
-        if store is not None and now_s - self._looked_s >= LOOK_S:
+        spool = self._backlog.spool
+        if spool is not None and now_s - self._looked_s >= LOOK_S:
             self._looked_s = now_s
-            store.look()
+            spool.look()
 
     def _gather(self, now_s: float, urgent: bool) -> None:
         waiting = len(self.buffer)
@@ -218,7 +219,7 @@ class Engine:
         due_s = self._gathering_since_s + self._settings.flush_interval_s
         if not urgent and waiting < self.enough and now_s < due_s:
             return
-        for _ in range(1 + waiting // BATCH_VISITS_MAX if self._backlog.store else 1):
+        for _ in range(1 + waiting // BATCH_VISITS_MAX if self._backlog.spool else 1):
             if self._backlog.held:
                 return
             taken = self.buffer.take(BATCH_VISITS_MAX)
@@ -235,7 +236,7 @@ class Engine:
             return None
         self._sending = head
         age_s = 0.0 if since_s is None else self._started_s - since_s
-        return Send(self._settings.urls[self._url], head.body, age_s)
+        return Send(self._settings.urls[self._url], asking_to_store(head.body, age_s))
 
     def _fail(self, batch: Batch, error: FootfallError, unsure: bool, now_s: float) -> None:
         since_s = batch.unsure_since_s

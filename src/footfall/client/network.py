@@ -1,12 +1,12 @@
 """Carries requests to nodes and answers back, over connections that are kept. What they mean is not known here.
 
-httpx's transports are used without its clients, which write a line to the program's log for each request.
+httpx's transports are used without its clients, which write a line to the program's log for each request; and without
+``trust_env``, as a proxy from the environment would hide loopback.
 """
 
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from typing import TypedDict
 
 import httpx
 
@@ -32,7 +32,7 @@ class Network:
 
     def __init__(self, settings: Settings, transport: httpx.BaseTransport | None = None) -> None:
         self._headers = authorization(settings.token)
-        self._transport = transport or httpx.HTTPTransport(**_options(settings))
+        self._transport = transport or httpx.HTTPTransport(verify=_verify(settings), trust_env=False)
         self._closed = False
 
     def ask(self, url: str, asked: Asking, longest_s: float) -> httpx.Response:
@@ -58,7 +58,7 @@ class AsyncNetwork:
 
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._headers = authorization(settings.token)
-        self._transport = transport or httpx.AsyncHTTPTransport(**_options(settings))
+        self._transport = transport or httpx.AsyncHTTPTransport(verify=_verify(settings), trust_env=False)
         self._closed = False
 
     async def ask(self, url: str, asked: Asking, longest_s: float) -> httpx.Response:
@@ -90,17 +90,9 @@ class AsyncNetwork:
         await self._transport.aclose()
 
 
-class _Options(TypedDict):
-    verify: ssl.SSLContext | bool
-    trust_env: bool
-
-
-def _options(settings: Settings) -> _Options:
-    secure = next((url for url in settings.urls if url.startswith("https:")), settings.urls[0])
-    return {
-        "verify": verification(secure, settings.ca if secure.startswith("https:") else None),
-        "trust_env": False,  # a proxy from the environment would hide loopback
-    }
+def _verify(settings: Settings) -> ssl.SSLContext | bool:
+    secure = [url for url in settings.urls if url.startswith("https:")]
+    return verification(secure[0], settings.ca) if secure else False
 
 
 def _request(url: str, asked: Asking, headers: Mapping[str, str], longest_s: float) -> httpx.Request:

@@ -61,10 +61,9 @@ class Nodes:
 
     def deliver(self, send: Send) -> FootfallError | None:
         """Send visits to one node, once; returns what went wrong, if anything did."""
-        asked = requests.asking_to_store(send.body, send.age_s)
         try:
-            response = self.network.ask(send.url, asked, self._settings.answer_timeout_s)
-            requests.decoded(send.url, asked, response, requests.Stored)
+            response = self.network.ask(send.url, send.asked, self._settings.answer_timeout_s)
+            requests.decoded(send.url, send.asked, response, requests.Stored)
         except FootfallError as error:
             return error
         except Exception as error:  # of httpx, or of a bug: visits wait, and are not lost with the thread

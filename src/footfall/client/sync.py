@@ -6,7 +6,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Self, Unpack
 
 import httpx
@@ -16,7 +15,6 @@ from footfall.client.engine import Engine, Send, Statistics
 from footfall.client.network import CLOSED
 from footfall.client.nodes import Asks, Nodes
 from footfall.client.settings import FLUSH_TIMEOUT_S, KEEP_S_MIN, Options, Settings, settings
-from footfall.client.spool import Spool
 
 logger = logging.getLogger("footfall.client")
 
@@ -73,9 +71,7 @@ class Client(Asks):
     def _renew(self) -> None:
         """Everything that belongs to one process: in a forked one it is made anew, so that nothing is sent twice."""
         self._worker = lifetimes.Worker()
-        spool = self.settings.spool
-        store = None if spool is None else Spool(Path(spool), self.settings.spool_bytes_max)
-        self._engine = Engine(self.settings, store, time.time)
+        self._engine = Engine(self.settings, time.time)
         self._enough = self._engine.enough
         self._put: Callable[[str, str | None, int, str | None], int] = self._engine.buffer.put
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # may be used by signals' handlers and finalizers

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from footfall.client import policy
 from footfall.client.engine import LOOK_S, Engine, Send
 from footfall.client.settings import Settings
-from footfall.client.spool import Spool
 from footfall.errors import UnauthorizedError, UnavailableError
 
 ONE = ("http://a:1",)
@@ -33,8 +32,9 @@ class Driver:
         self.now_s = now_s
         self.nodes = nodes or FakeNodes()
         self.nodes.now = lambda: self.now_s
-        self.spool = None if spool is None else Spool(spool, 1 << 20)
-        self.engine = Engine(Settings(urls, **options), self.spool, lambda: self.now_s)  # type: ignore[arg-type]
+        directory = None if spool is None else str(spool)
+        self.engine = Engine(Settings(urls, spool=directory, **options), lambda: self.now_s)  # type: ignore[arg-type]
+        self.spool = self.engine._backlog.spool
 
     def put(self, counter: str, visitor: str | None = None, count: int = 1) -> None:
         assert self.engine.buffer.put(counter, visitor, count, None) >= 0
@@ -44,7 +44,7 @@ class Driver:
         step = self.engine.step(self.now_s, urgent)
         if not isinstance(step, Send):
             return step
-        self.engine.finish(self.now_s, self.nodes.take(step.url, step.body, step.age_s))
+        self.engine.finish(self.now_s, self.nodes.take(step.url, step.asked.body, step.asked.age_s))
         return 0.0
 
     def run(self, steps_max: int = 1000) -> None:
@@ -138,8 +138,8 @@ def test_what_was_certainly_not_counted_has_no_age() -> None:
         driver.nodes.faults = [fault]
         step = driver.engine.step(driver.now_s, urgent=True)
         assert isinstance(step, Send)
-        assert step.age_s == age_s
-        driver.engine.finish(driver.now_s, driver.nodes.take(step.url, step.body, step.age_s))
+        assert step.asked.age_s == age_s
+        driver.engine.finish(driver.now_s, driver.nodes.take(step.url, step.asked.body, step.asked.age_s))
         driver.now_s += 100.0
 
 
@@ -151,7 +151,7 @@ def test_the_same_bytes_are_sent_again_to_the_next_node() -> None:
     second = driver.engine.step(0.0, urgent=True)
     assert isinstance(first, Send)
     assert isinstance(second, Send)
-    assert (first.url, second.url, first.body) == (*TWO, second.body)
+    assert (first.url, second.url, first.asked.body) == (*TWO, second.asked.body)
 
 
 def test_the_node_that_answers_is_asked_on() -> None:
@@ -258,7 +258,7 @@ def test_with_a_spool_visits_survive_deaths_of_their_process(
         driver.engine.keep(driver.now_s, urgent=True)
         step = driver.engine.step(driver.now_s, urgent=True)
         if isinstance(step, Send):
-            driver.nodes.take(step.url, step.body, step.age_s)  # and nobody hears the answer
+            driver.nodes.take(step.url, step.asked.body, step.asked.age_s)  # and nobody hears the answer
         assert driver.spool is not None
         driver.spool.close()  # without the engine's doing, as the system closes files of who died
         driver = Driver(spool=directory, nodes=driver.nodes, now_s=driver.now_s + 20)
