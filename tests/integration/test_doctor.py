@@ -149,7 +149,14 @@ def test_an_engine_whose_files_are_gone(data: Path) -> None:
 def test_a_stream_whose_files_are_gone(data: Path) -> None:
     for stream in data.rglob(f"streams/{STREAM}"):
         shutil.rmtree(stream)
-    check_named(data, "bad", "log", "reached", "there is no log")
+    check_named(data, "bad", "log", "reached", "there is no log, and sequence", "restore a backup")
+
+
+def test_a_store_whose_files_are_gone(data: Path) -> None:
+    for stream in data.rglob(f"streams/{CUTS}"):
+        shutil.rmtree(stream)
+    _, found = doctor(data)
+    assert [(one["part"], one["name"]) for one in found] == [("log", "stream")], "what is below it is not examined"
 
 
 # The log

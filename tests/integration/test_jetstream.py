@@ -110,7 +110,7 @@ async def test_a_stream_of_another_format_is_refused(
 ) -> None:
     body = {"name": streams.STREAM, "subjects": ["footfall.visits.*", CONTROL], "metadata": metadata}
     await client.request(f"$JS.API.STREAM.CREATE.{streams.STREAM}", json.dumps(body).encode(), timeout=TIMEOUT_S)
-    with pytest.raises(FormatError, match=r"format (2|None), and this version reads 1"):
+    with pytest.raises(FormatError, match=r"format 2, and this version reads 1|FOOTFALL is none of Footfall's"):
         await connect(SMALL, [running.url], name="test")
 
 
@@ -232,6 +232,22 @@ async def test_without_an_acknowledgement_in_time_nobody_knows_whether_it_is_sto
     sequence = await log.publish(ONE, b"x")
     assert sequence in (1, 2)
     await log.close()
+
+
+@pytest.mark.usefixtures("client")
+async def test_a_store_that_is_removed_while_nodes_run_is_made_again_by_the_first_who_stores(
+    running: NatsServer, client: nats.NATS, caplog: pytest.LogCaptureFixture
+) -> None:
+    logs = [await connect(SMALL, [running.url], name="test") for _ in range(2)]
+    await logs[0].put("cut.1.0", b"before")
+    await client.request(f"$JS.API.STREAM.DELETE.{streams.CUTS}", timeout=TIMEOUT_S)
+    assert await logs[0].get("cut.1.0") is None
+    await asyncio.gather(*(logs[0].put(f"cut.2.{number}", b"after") for number in range(4)))
+    assert await logs[1].keys("cut") == [f"cut.2.{number}" for number in range(4)]
+    assert (await info(client, streams.CUTS))["max_msgs_per_subject"] == 1
+    assert caplog.text.count("was gone, and is made again") == 1
+    for log in logs:
+        await log.close()
 
 
 async def test_while_nobody_stores_a_subject_publishing_to_it_fails_at_once(

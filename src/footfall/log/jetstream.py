@@ -1,5 +1,6 @@
 """The log, the store and the bus on NATS JetStream, over one connection; the only package that speaks NATS."""
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -21,7 +22,7 @@ from footfall.log.known import Known
 from footfall.log.protocol import PUBLISH_TIMEOUT_S, Delivery, Handler, LogState, Message
 from footfall.log.pull import PullLoop
 from footfall.log.replies import Replies
-from footfall.log.streams import CUT_SUBJECT, CUTS, STREAM, ancestors_of
+from footfall.log.streams import CUT_SUBJECT, CUTS, STREAM, ancestors_of, cuts_config
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class JetStreamLog:
         self._doubted_s = 0.0  # since when a replicated log seems to have lost something
         self._doubted_last_s = -math.inf  # and when that was seen last
         self._loops: set[PullLoop] = set()
+        self._making = asyncio.Lock()  # the store, if it is gone
         self._replies = Replies(client)
         self.api = Api(self._replies)
 
@@ -183,7 +185,19 @@ class JetStreamLog:
 
     async def put(self, key: str, data: bytes) -> None:
         """See ``Store.put``."""
-        await self._publish(CUT_SUBJECT + key, data)
+        try:
+            await self._publish(CUT_SUBJECT + key, data)
+        except LogUnavailableError:
+            async with self._making:
+                if not await self.api.info(CUTS):
+                    await self._make_cuts_again()
+            await self._publish(CUT_SUBJECT + key, data)
+
+    async def _make_cuts_again(self) -> None:
+        """Someone has removed the store while nodes count: what they hold may be all that there is, so it is kept."""
+        replicas = (await self.api.info(STREAM))["config"]["num_replicas"]
+        await self.api.ask(f"STREAM.CREATE.{CUTS}", cuts_config(replicas))
+        logger.error("stream %s was gone, and is made again: the next cut is stored there", CUTS)
 
     async def get(self, key: str) -> bytes | None:
         """See ``Store.get``."""

@@ -45,25 +45,28 @@ async def connect(config: Config, urls: Sequence[str], *, name: str, known: Sequ
         if not info:
             await _check_there_was_none(log.api, known)
             info = await _made(log.api, config, _replicas(config, clustered))
-        elif not await log.api.info(CUTS):
-            await _make_cuts_again(log.api, info)
         check_partitions(info, config.partitions)
+        if not await log.api.info(CUTS):
+            await _make_cuts_again(log.api, info)
         await log.use(info, config.partitions)
 
     return await _connected(urls, access_of(config), name, opened)
 
 
-async def connect_existing(urls: Sequence[str], *, name: str, access: Access = FROM_URLS) -> JetStreamLog:
+async def connect_existing(
+    urls: Sequence[str], *, name: str, access: Access = FROM_URLS, known: Sequence[Position] = ()
+) -> JetStreamLog:
     """Connect to NATS, and to the log that is on it, whatever it is like; nothing is made.
 
     Raises:
-        ConnectError: No server answers in 5 s, or none has JetStream, or there is no log.
-        EngineTooOldError, FormatError: As ``connect``.
+        ConnectError: No server answers in 5 s, or none has JetStream, or there is no log, and never was one.
+        EngineTooOldError, FormatError, LogRewoundError: As ``connect``.
     """
 
     async def opened(log: JetStreamLog, clustered: bool) -> None:
         info = await log.api.info(STREAM)
         if not info:
+            await _check_there_was_none(log.api, known)
             raise ConnectError("there is no log yet: footfall serve makes one")
         await log.use(info, partitions_of(info))
 

@@ -78,7 +78,12 @@ def partitions_of(info: dict[str, Any]) -> int:
             f"backup {metadata[RESTORING]} is being restored into this log, or that was broken off: "
             "wait for its end, or run footfall restore again"
         )
-    if (found := metadata.get("footfall-format")) != FORMAT:
+    if (found := metadata.get("footfall-format")) is None:
+        raise FormatError(
+            f"stream {STREAM} is none of Footfall's, as its metadata have no footfall-format: nothing was changed. "
+            "Use other servers or another account, or give that stream another name"
+        )
+    if found != FORMAT:
         raise FormatError(
             f"the log is of format {found}, and this version reads {FORMAT}: use the version that made it"
         )

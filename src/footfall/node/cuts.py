@@ -65,7 +65,7 @@ class Cuts(CutReader):
         try:
             with tracing.span("part of a cut", epoch=taken.epoch, part=taken.part):
                 written = await self._written(taken, position, writer)
-        except (LogUnavailableError, CheckpointError, TimeoutError) as error:
+        except (LogUnavailableError, CheckpointError, LogRewoundError, TimeoutError) as error:
             self.failed += 1
             logger.warning("cut %d goes without %s: %s", taken.epoch, taken.part, error or "too slow")
             return

@@ -72,6 +72,10 @@ def _secret(data: Path) -> Finding:
         return bad(
             "data", "secret", str(error), "put the original back from a copy: without it no receipt can be checked"
         )
+    if secret is None and not os.environ.get("FOOTFALL_SECRET") and any(data.glob("acknowledged-*.json")):
+        found = "no secret is kept here, though nodes have run here"
+        do = "all is well if they are given FOOTFALL_SECRET; else put it back before the next start makes another"
+        return warn("data", "secret", found, do)
     if secret is None:
         return ok(
             "data", "secret", "no secret is kept here: it comes from FOOTFALL_SECRET, or is made at the first start"

@@ -42,7 +42,7 @@ def examine_streams(log: StreamFacts, cuts: StreamFacts, now_ns: int) -> Iterato
     """Findings on what the server says of both streams, at a moment of this machine's clock."""
     for facts, needed in ((log, NEEDED), (cuts, NEEDED_OF_CUTS)):
         if not facts.config:
-            yield bad("log", "stream", f"stream {facts.name} is gone", "restore a backup: see docs/recovery.md")
+            yield _gone(facts.name, log)
             continue
         yield from _settings(facts, needed)
         yield from _copies(facts)
@@ -50,6 +50,16 @@ def examine_streams(log: StreamFacts, cuts: StreamFacts, now_ns: int) -> Iterato
         yield _gaps(log)
         yield _fill(log)
         yield _clock(log.time_ns, now_ns)
+
+
+def _gone(name: str, log: StreamFacts) -> Finding:
+    if name == log.name:
+        return bad("log", "stream", f"stream {name} is gone", "restore a backup: see docs/recovery.md")
+    found = f"stream {name} is gone, and proofs of milestones with it"
+    if log.first > 1:
+        do = "if nodes run, let them: they store all again at the next cut; else restore a backup: see docs/recovery.md"
+        return bad("log", "stream", found, do)
+    return warn("log", "stream", found, "start a node: it makes the stream again, as the log holds all")
 
 
 def _settings(facts: StreamFacts, needed: dict[str, tuple[Any, str]]) -> Iterator[Finding]:
@@ -96,7 +106,8 @@ def _fill(log: StreamFacts) -> Finding:
         return warn("log", "fill", f"{log.bytes:,} bytes, and no limit: it may fill the disk", do)
     found = f"{log.bytes:,} of {bytes_max:,} bytes, {log.bytes / bytes_max:.0%}"
     if log.bytes >= FILL_BAD * bytes_max:
-        return bad("log", "fill", found, "visits are not taken: see why cuts fail (below, and in the nodes' logs)")
+        do = "visits wait in the spools: see why cuts fail (below, and in the nodes' logs), or make it larger"
+        return bad("log", "fill", found, do)
     if log.bytes >= FILL_WARN * bytes_max:
         return warn("log", "fill", found, "it is trimmed at every cut: see whether cuts are taken, or make it larger")
     return ok("log", "fill", found)
