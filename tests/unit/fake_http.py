@@ -36,7 +36,7 @@ class FakeHttp:
         if request.url.path == "/v1/sources":
             return self._stand(request.url.params["ids"].split(","))
         if request.url.path == "/v1/counters":
-            return self._list(request.url.params["prefix"])
+            return self._list(request.url.params)
         assert request.url.path == "/v1/visits"
         self.before_chunk()
         fault = self.faults.pop(0) if self.faults else ""
@@ -54,13 +54,17 @@ class FakeHttp:
         standing = [{"id": source, "position": self.positions.get(source, 0)} for source in sources]
         return httpx.Response(200, json={"sources": standing})
 
-    def _list(self, prefix: str) -> httpx.Response:
+    def _list(self, asked: httpx.QueryParams) -> httpx.Response:
         if self.forbids_reading:
             return self._problem(403, "forbidden", "the token is for writing")
-        names = sorted(name for name in self.counts if name == prefix or name.startswith(f"{prefix}."))
-        return httpx.Response(
-            200, json={"counters": [{"counter": name, "value": self.counts[name], "unit": "visits"} for name in names]}
-        )
+        names = sorted(self.counts.keys() | self.visitors_only)
+        if "parent" in asked:
+            names = [name for name in names if name.rpartition(".")[0] == asked["parent"]]
+        else:
+            names = [name for name in names if f"{name}.".startswith(f"{asked['prefix']}.")]
+        units = {True: "visitors", False: "visits"}
+        listed = [{"counter": n, "value": self.counts[n], "unit": units[n in self.visitors_only]} for n in names]
+        return httpx.Response(200, json={"counters": listed[: int(asked["limit"])]})
 
     def _count(self, body: bytes) -> httpx.Response:
         asked = json.loads(body)

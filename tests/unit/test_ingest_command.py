@@ -106,6 +106,31 @@ def test_of_many_files_it_is_told_what_differs_and_together_what_is_the_same(
     assert others == ["together: 1 visit counted from 3 files, nothing new in 2 files"]
 
 
+def test_a_new_counter_is_told_before_it_is_made_and_one_of_visitors_afterwards(
+    http: FakeHttp, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    http.counts["shop"] = 1
+    http.visitors_only.add("readers")
+    log = write(tmp_path / "log", "ann\nbob\n")
+    for counter, first, last in (
+        ("shpo", "shpo is a new counter; did you mean shop?", ""),
+        ("shop", "", ""),
+        ("readers", "", "readers counts visitors: of one visitor's visits the first"),
+    ):
+        assert run(log, counter=counter) == 0
+        assert capsys.readouterr().err == "".join(f"footfall: {text}\n" for text in (first, last) if text)
+
+
+def test_a_field_that_none_of_the_first_objects_has_is_told(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = {"remote_addr": "192.0.2.7", "uri": "/", "status": 200, "user": "ann"}
+    log = write(tmp_path / "log", json.dumps(entry) + "\n")
+    for field, told in (("user", False), ("usr", True)):
+        assert run(log, form=None, counter=field, visitor_from=f"field:{field}") == 0
+        assert (f"none of its first lines tells {field}" in capsys.readouterr().err) == told
+
+
 def test_each_file_is_a_line_of_json(
     http: FakeHttp, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

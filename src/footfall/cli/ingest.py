@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable
 
-from footfall.cli import output
+from footfall.cli import newness, output
 from footfall.cli.client import Client
 from footfall.cli.delivery import Courier, DryCourier, Messenger, Patience
 from footfall.cli.ingest_files import expand
@@ -13,6 +13,7 @@ from footfall.cli.ingest_report import report, report_all
 from footfall.cli.packed import DamagedError
 from footfall.cli.signals import Stop
 from footfall.cli.sources import TruncatedError
+from footfall.core.names import Unit
 from footfall.errors import ConfigError, FootfallError, ForbiddenError, InputError, UnauthorizedError
 from footfall.naming import Names
 
@@ -27,16 +28,19 @@ def run(options: Options) -> int:
         _check_several(options)
     with Client(options.where) as client, Stop() as stop:
         names = _known(options, client)
+        unit = _look(options, client)
         if len(files) == 1:
             code = _run_one(files[0], options, names, client, stop)
         else:
             code = _run_several(files, options, names, client, stop)
+        if unit == Unit.VISITORS and not options.json:
+            output.note(f"{options.selection.counter} counts visitors: of one visitor's visits the first")
     return code if options.follow else (stop.exit_code or code)
 
 
 def _run_one(file: str, options: Options, names: Names | None, client: Client, stop: Stop) -> int:
     summary, failure = _ingest(file, file, options, names, client, stop)
-    code = report(summary, options) if failure is None or summary.lines else 0
+    code = report(summary, options) if failure is None or summary.lines or options.json else 0
     if failure is not None:
         raise failure
     return code
@@ -104,6 +108,17 @@ def _known(options: Options, client: Client) -> Names | None:
         return Names(selection.counter, selection.names_max, [reading.counter for reading in found])
     except (ForbiddenError, UnauthorizedError):  # a token that may only write: the bound is this run's then
         return names
+
+
+def _look(options: Options, client: Client) -> str | None:
+    """What the counter counts. Says if it is not there yet, before it is made for ever."""
+    counter = options.selection.counter
+    if counter is None or options.dry_run:
+        return None
+    looked = newness.look(client, counter)
+    if looked.missing:
+        output.note(f"{counter} is a new counter{looked.question}")
+    return looked.unit
 
 
 def _check_several(options: Options) -> None:

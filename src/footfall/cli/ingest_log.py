@@ -15,7 +15,7 @@ from footfall.cli.ingest_options import Options, Summary
 from footfall.cli.ingester import Ingester
 from footfall.cli.packed import DamagedError, PackedReader
 from footfall.cli.pipes import PipeReader, is_stream, open_stream
-from footfall.cli.recognising import SNIFFED_LINES_MAX, settle
+from footfall.cli.recognising import SNIFFED_LINES_MAX, never_told, settle
 from footfall.cli.signals import Stop
 from footfall.cli.sources import HEAD_BYTES, FileReader, Reader, candidate_ids, names_itself, open_file, open_growing
 from footfall.errors import ConfigError, FootfallError, InputError
@@ -219,6 +219,8 @@ class Ingest:
             raise InputError(f"{_called(self._file)}: {error}") from None
         if self._reading is None or reading.envelope:
             self._tell(f"{reading.form}, {reading.envelope.told}" if reading.envelope else reading.form)
+        for name in never_told(reading, selection.fields) if not reading.template else ():
+            output.note(f"{_called(self._file)}: none of its first lines tells {name}")
         self._reading = self._reading or reading
         return parse
 

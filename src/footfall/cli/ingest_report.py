@@ -77,4 +77,4 @@ def _print_counters(summary: Summary) -> None:
         return
     output.print_table(("counter", "visits"), list(summary.counters.items())[:COUNTERS_SHOWN])
     if len(summary.counters) > COUNTERS_SHOWN:
-        output.note(f"... and {len(summary.counters) - COUNTERS_SHOWN:,} more")
+        output.note(f"... and {counted(len(summary.counters) - COUNTERS_SHOWN, 'counter')} more")

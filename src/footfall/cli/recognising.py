@@ -8,6 +8,7 @@ from footfall.cli.formats import Format, Reading, dialect_of, jsonl
 from footfall.cli.logs import aws
 from footfall.cli.logs.envelopes import envelope_of
 from footfall.cli.logs.hit import Hit, Skip
+from footfall.cli.logs.objects import values
 from footfall.cli.logs.usual import Named
 from footfall.cli.selecting import Line, Selection
 from footfall.errors import InputError
@@ -49,6 +50,13 @@ def settle(lines: Sequence[bytes], asked: Reading | None) -> Reading:
         lines = [content.line for content in contents if content is not None and content.whole]
     reading = asked or Reading(recognise(lines))
     return reading._replace(head=lines, envelope=envelope)
+
+
+def never_told(reading: Reading, fields: Sequence[str]) -> list[str]:
+    """Which of these fields none of the first lines has, where each line may have other ones."""
+    objects = [line for line in reading.head[:SNIFFED_LINES_MAX] if line.startswith(b"{")]
+    found = [values(line, fields) for line in objects]
+    return [name for name, told in zip(fields, zip(*found, strict=True), strict=True) if not any(told)] if found else []
 
 
 def _fits(reading: Reading, sample: Sequence[bytes]) -> bool:

@@ -129,7 +129,8 @@ def select(selection: Selection, dialect: Dialect, names: Names | None) -> Selec
     """
     for attribute, flag in selection.needs.items():
         if attribute not in dialect.tells:
-            raise ConfigError(f"{flag} needs the {_CALLED.get(attribute, attribute)}, which this log does not tell")
+            do = "; give each site's log a --counter of its own" if attribute == "host" else ""
+            raise ConfigError(f"{flag} needs the {_CALLED.get(attribute, attribute)}, which this log does not tell{do}")
     if selection.fields and "fields" not in dialect.tells:
         raise ConfigError(
             f"field:{selection.fields[0]} is asked for, and lines of this format have no fields by name: say which "

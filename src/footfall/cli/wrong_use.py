@@ -22,8 +22,8 @@ def told(error: CycloptsError) -> str:
 
 def _wrong(error: CycloptsError) -> str:
     match error:
-        case UnknownCommandError(unused_tokens=[typed, *_], app=app) if app is not None:
-            if typed.startswith("-") and len(error.unused_tokens) > 1:
+        case UnknownCommandError(unused_tokens=[typed, *others], app=app) if app is not None:
+            if typed.startswith("-") and others:
                 return f"{typed} stands before the command: write it behind"
             return _unknown(typed, sorted(app))
         case UnusedCliTokensError(unused_tokens=[*tokens]):
