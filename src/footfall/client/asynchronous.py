@@ -11,12 +11,10 @@ from typing import Self, TypeVar, Unpack
 import httpx
 
 from footfall.client import policy, requests
-from footfall.client.access import shown
 from footfall.client.engine import Engine, Send, Statistics
 from footfall.client.events import Event, EventParser
 from footfall.client.milestones import AsyncMilestone
-from footfall.client.network import AsyncNetwork
-from footfall.client.patience import Patience
+from footfall.client.nodes import AsyncNodes
 from footfall.client.requests import Asking, Receipt
 from footfall.client.settings import (
     FLUSH_TIMEOUT_S,
@@ -27,7 +25,7 @@ from footfall.client.settings import (
     Settings,
     settings,
 )
-from footfall.errors import ConfigError, FootfallError, UnavailableError
+from footfall.errors import ConfigError, UnavailableError
 
 logger = logging.getLogger("footfall.client")
 
@@ -68,13 +66,12 @@ class AsyncClient:
         if chosen.on_full == "block":
             raise ConfigError('on_full is "block", which would stop the event loop; it must be drop or raise here')
         self.settings = chosen
-        self._network = AsyncNetwork(chosen, transport)
+        self._nodes = AsyncNodes(chosen, transport)
         self._engine = Engine(chosen, time.time)
         self._on_disk = chosen.spool is not None
         self._wake = asyncio.Event()
         self._changed = asyncio.Condition()
         self._urgent = 0
-        self._url = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -97,7 +94,7 @@ class AsyncClient:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             self._engine.close()
             self._engine.tell_left()
-            await self._network.close()
+            await self._nodes.close()
 
     def increment(self, name: str, visitor: str | None = None, count: int = 1, key: str | None = None) -> None:
         """Count a visit, soon. Returns at once, whether nodes answer or not. See ``Client.increment``."""
@@ -122,15 +119,15 @@ class AsyncClient:
     ) -> Receipt:
         """Count a visit, and wait until it is durable; tried again until then, it counts once. See ``Client.hit``."""
         asked = requests.asking_to_count(name, visitor, count, key)
-        return requests.receipt_of(name, await self._ask(asked, timeout_s, requests.HitStored))
+        return requests.receipt_of(name, await self._nodes.ask(asked, timeout_s, requests.HitStored))
 
     async def value(self, name: str, exact: bool = False, *, timeout_s: float = VALUE_TIMEOUT_S) -> int:
         """A counter's value; 0 if nobody has visited it. See ``Client.value``."""
-        return (await self._ask(requests.asking_for(name, exact), timeout_s, requests.Reading)).value
+        return (await self._nodes.ask(requests.asking_for(name, exact), timeout_s, requests.Reading)).value
 
     def milestone(self, name: str, n: int) -> AsyncMilestone:
         """A counter's N-th visit, to set, read, wait for and claim. Asks nothing yet. See ``Client.milestone``."""
-        return AsyncMilestone(self._ask, name, n)
+        return AsyncMilestone(self._nodes.ask, name, n)
 
     async def events(self, name: str) -> AsyncIterator[Event]:
         """What happens to a counter, from now on: its value, phases and winners.
@@ -146,7 +143,7 @@ class AsyncClient:
         """
         asked = requests.asking_for_events(name)
         parser, urls = EventParser(), self.settings.urls
-        at, failures, retry_after_s = self._url, 0, 0.0
+        at, failures, retry_after_s = self._nodes.answered, 0, 0.0
         while True:
             try:
                 async for event in self._stream(urls[at], asked, parser):
@@ -178,23 +175,9 @@ class AsyncClient:
         """What became of the visits so far."""
         return self._engine.statistics
 
-    async def _ask(self, asked: Asking, timeout_s: float, shape: type[_Answer]) -> _Answer:
-        patience = Patience(self.settings.urls, self._url, timeout_s, time.monotonic(), counts=asked.counts)
-        while True:
-            url, longest_s, age_s = patience.begin(time.monotonic(), self.settings.answer_timeout_s)
-            try:
-                response = await self._network.ask(url, asked._replace(age_s=age_s), longest_s)
-                answer = requests.decoded(url, asked, response, shape)
-            except FootfallError as error:
-                pause_s = patience.failed(error, time.monotonic(), random.random())  # noqa: S311
-            else:
-                self._url = patience.at
-                return answer
-            await asyncio.sleep(pause_s)
-
     async def _stream(self, url: str, asked: Asking, parser: EventParser) -> AsyncIterator[Event]:
         headers = {"accept": "text/event-stream", **parser.headers}
-        async with self._network.stream(url, asked, SILENCE_S_MAX, headers) as response:
+        async with self._nodes.network.stream(url, asked, SILENCE_S_MAX, headers) as response:
             if not response.is_success:
                 await response.aread()
                 requests.raise_refusal(url, asked, response)
@@ -218,7 +201,7 @@ class AsyncClient:
             async with self._changed:
                 self._changed.notify_all()
             if isinstance(step, Send):
-                error = await self._deliver(step)
+                error = await self._nodes.deliver(step)
                 await self._in_its_place(self._engine.finish, time.monotonic(), error)
             else:
                 with contextlib.suppress(TimeoutError):
@@ -234,13 +217,3 @@ class AsyncClient:
         while True:
             await asyncio.sleep(max(KEEP_S_MIN, self.settings.flush_interval_s))
             await asyncio.to_thread(self._engine.keep, time.monotonic())
-
-    async def _deliver(self, send: Send) -> FootfallError | None:
-        try:
-            response = await self._network.ask(send.url, send.asked, self.settings.answer_timeout_s)
-            requests.decoded(send.url, send.asked, response, requests.Stored)
-        except FootfallError as error:
-            return error
-        except Exception as error:  # of httpx, or of a bug: visits wait, and are not lost with the task
-            return FootfallError(f"{shown(send.url)} could not be asked: {error!r}")
-        return None

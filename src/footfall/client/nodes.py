@@ -1,5 +1,6 @@
-"""Asks nodes over HTTP, from threads: one after the other, and again, as long as there is time."""
+"""Asks nodes over HTTP: one after the other, and again, as long as there is time."""
 
+import asyncio
 import random
 import time
 from typing import TypeVar
@@ -10,7 +11,7 @@ from footfall.client import requests
 from footfall.client.access import shown
 from footfall.client.engine import Send
 from footfall.client.milestones import Milestone
-from footfall.client.network import Network
+from footfall.client.network import AsyncNetwork, Network
 from footfall.client.patience import Patience
 from footfall.client.requests import Asking, Receipt
 from footfall.client.settings import HIT_TIMEOUT_S, VALUE_TIMEOUT_S, Settings
@@ -20,7 +21,7 @@ _Answer = TypeVar("_Answer")
 
 
 class Nodes:
-    """The nodes of one client; any thread may ask.
+    """The nodes of one client for threads; any of them may ask.
 
     Attributes:
         network: Connections to them: what a forked process must keep, and neither use nor close.
@@ -67,12 +68,60 @@ class Nodes:
         except FootfallError as error:
             return error
         except Exception as error:  # of httpx, or of a bug: visits wait, and are not lost with the thread
-            return FootfallError(f"{shown(send.url)} could not be asked: {error!r}")
+            return _unforeseen(send, error)
         return None
 
     def close(self) -> None:
         """Ask no more."""
         self.network.close()
+
+
+class AsyncNodes:
+    """The same for an event loop.
+
+    Attributes:
+        network: Connections to them.
+        answered: Which of the URLs answered last.
+    """
+
+    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._settings = settings
+        self.network = AsyncNetwork(settings, transport)
+        self.answered = 0
+
+    async def ask(self, asked: Asking, timeout_s: float, shape: type[_Answer]) -> _Answer:
+        """The first answer. Raises FootfallError: the last one, or one that is final."""
+        patience = Patience(self._settings.urls, self.answered, timeout_s, time.monotonic(), counts=asked.counts)
+        while True:
+            url, longest_s, age_s = patience.begin(time.monotonic(), self._settings.answer_timeout_s)
+            try:
+                response = await self.network.ask(url, asked._replace(age_s=age_s), longest_s)
+                answer = requests.decoded(url, asked, response, shape)
+            except FootfallError as error:
+                pause_s = patience.failed(error, time.monotonic(), random.random())  # noqa: S311
+            else:
+                self.answered = patience.at
+                return answer
+            await asyncio.sleep(pause_s)
+
+    async def deliver(self, send: Send) -> FootfallError | None:
+        """Send visits to one node, once; returns what went wrong, if anything did."""
+        try:
+            response = await self.network.ask(send.url, send.asked, self._settings.answer_timeout_s)
+            requests.decoded(send.url, send.asked, response, requests.Stored)
+        except FootfallError as error:
+            return error
+        except Exception as error:  # as above
+            return _unforeseen(send, error)
+        return None
+
+    async def close(self) -> None:
+        """Ask no more."""
+        await self.network.close()
+
+
+def _unforeseen(send: Send, error: Exception) -> FootfallError:
+    return FootfallError(f"{shown(send.url)} could not be asked: {error!r}")
 
 
 class Asks:
