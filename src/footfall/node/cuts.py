@@ -25,6 +25,7 @@ PINS = "proof.head"  # keys below it end with the epoch of the cut that the proo
 COPYING = "pin"  # keys below it end with the epoch of a cut that is being copied
 READ_AGAIN_S = 3600.0  # what a disk has lost since is noticed within an hour
 YOUNG_S = 5.0  # readers that had read everything so lately do not ask whether the log was trimmed
+PASSING_S = 0.5  # who catches up with the log passes barriers faster, and nobody misses their cuts
 COPYING_EPOCHS_MAX = 8_640  # a day at one cut every 10 s: who copies for longer has died
 
 Examine: TypeAlias = Callable[[Sequence[Found]], Awaitable[None]]
@@ -44,6 +45,8 @@ class Cuts(CutReader):
         self.bytes = 0
         self.duration_s = 0.0  # of the last part written
         self._writing: dict[str, asyncio.Task[None]] = {}
+        self._without = 0  # epoch of the newest cut that is not whole
+        self._begun_s: dict[str, float] = {}
         self._young_s = young_s
         self._seen: dict[int, float] = {}  # sequence of a cut that was verified → when that was
         self._verified: set[str] = set()  # keys of blobs
@@ -53,11 +56,12 @@ class Cuts(CutReader):
 
     def take(self, taken: cut_writer.Capture, position: Position, writer: cut_writer.Writer) -> None:
         """Write a part in the background; if the last of its kind is still being written, this cut goes without it."""
-        busy = self._writing.get(taken.part)
+        busy, now_s = self._writing.get(taken.part), time.monotonic()
         if busy is not None and not busy.done():
-            logger.warning("cut %d goes without %s: the one before is still being written", taken.epoch, taken.part)
-            self.failed += 1
+            if now_s - self._begun_s[taken.part] > PASSING_S:
+                self._goes_without(taken, "the one before is still being written")
             return
+        self._begun_s[taken.part] = now_s
         self._writing[taken.part] = asyncio.create_task(self._write(taken, position, writer), name=f"cut {taken.part}")
 
     async def _write(self, taken: cut_writer.Capture, position: Position, writer: cut_writer.Writer) -> None:
@@ -66,8 +70,7 @@ class Cuts(CutReader):
             with tracing.span("part of a cut", epoch=taken.epoch, part=taken.part):
                 written = await self._written(taken, position, writer)
         except (LogUnavailableError, CheckpointError, LogRewoundError, TimeoutError) as error:
-            self.failed += 1
-            logger.warning("cut %d goes without %s: %s", taken.epoch, taken.part, error or "too slow")
+            self._goes_without(taken, error or "too slow")
             return
         except Exception:  # nobody foresaw it: it costs this cut, not the count, and must be seen
             self.failed += 1
@@ -76,6 +79,13 @@ class Cuts(CutReader):
         self.taken += 1
         self.bytes += written
         self.duration_s = time.monotonic() - started_s
+
+    def _goes_without(self, taken: cut_writer.Capture, why: object) -> None:
+        """Say it of the first part only: what keeps one from being stored keeps all, most likely."""
+        self.failed += 1
+        level = logging.WARNING if taken.epoch > self._without else logging.DEBUG
+        self._without = max(self._without, taken.epoch)
+        logger.log(level, "cut %d goes without %s: %s", taken.epoch, taken.part, why)
 
     async def _written(self, taken: cut_writer.Capture, position: Position, writer: cut_writer.Writer) -> int:
         """How many bytes it takes. Raises TimeoutError, too."""

@@ -70,6 +70,7 @@ async def test_a_part_that_is_still_being_written_makes_the_next_cut_go_without_
     cutter.line.hold_blobs()
     await cutter.cut("1", cut.DEFINITIONS)
     cutter.visit(0, 3)
+    await asyncio.sleep(1)
     await cutter.cut()
     assert cutter.cuts.failed == 1
     cutter.line.release()
@@ -79,6 +80,20 @@ async def test_a_part_that_is_still_being_written_makes_the_next_cut_go_without_
     assert await cutter.cut() == 3
     assert await cutter.found() == [3]
     assert await newest_states(cutter) == cutter.states[3]
+
+
+async def test_barriers_that_are_passed_while_a_node_catches_up_are_not_told_as_cuts_that_failed(
+    cutter: Cutter, caplog: pytest.LogCaptureFixture
+) -> None:
+    cutter.line.hold_blobs()
+    for _ in range(5):
+        cutter.visit()
+        await cutter.cut()
+    cutter.line.release()
+    await soon()
+    await cutter.cut()
+    assert (cutter.cuts.failed, caplog.messages) == (0, [])
+    assert await cutter.found() == [6, 1]
 
 
 async def test_a_store_that_does_not_read_back_what_was_put_makes_no_complete_cut(cutter: Cutter) -> None:
@@ -101,7 +116,9 @@ async def test_a_manifest_is_stored_after_all_its_blobs(cutter: Cutter) -> None:
     assert all(key.startswith("blob.1.") for key in cutter.line.puts[:-1])
 
 
-async def test_a_store_that_is_away_fails_the_part_and_the_next_cut_is_whole(cutter: Cutter) -> None:
+async def test_a_store_that_is_away_fails_the_part_and_the_next_cut_is_whole(
+    cutter: Cutter, caplog: pytest.LogCaptureFixture
+) -> None:
     cutter.visit(0, 3, [f"visitor {number}" for number in range(50)])
     await cutter.cut()
     cutter.visit(0, 3, [f"visitor {number}" for number in range(100)])
@@ -109,6 +126,7 @@ async def test_a_store_that_is_away_fails_the_part_and_the_next_cut_is_whole(cut
     await cutter.cut()
     cutter.line.reconnect()
     assert cutter.cuts.failed == 3
+    assert caplog.messages == ["cut 2 goes without definitions: the log cannot be reached"], "and once"
     assert await cutter.found() == [1]
     await cutter.cut()
     assert await newest_states(cutter) == cutter.states[3]
