@@ -40,6 +40,9 @@ def directory(tmp_path: Path) -> Path:
         (tmp_path / name).write_text(text)
     docker = [json.dumps({"log": f"{line}\n", "stream": "stdout", "time": TIME}) for line in ACCESS.splitlines()]
     (tmp_path / "container-json.log").write_text("\n".join(docker) + "\n")
+    (tmp_path / "hosts").mkdir()
+    for host in ("www.example.com", "example.org"):
+        (tmp_path / "hosts" / f"{host}.log").write_text(ACCESS.replace("203.0.113", f"{len(host)}.0.0"))
     rotated = tmp_path / "rotated"
     rotated.mkdir()
     older = ACCESS.replace("26/Nov", "25/Nov").splitlines(keepends=True)[:4]
