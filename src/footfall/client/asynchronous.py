@@ -153,7 +153,7 @@ class AsyncClient:
             except UnavailableError as error:
                 retry_after_s = error.retry_after_s
             failures, at = failures + 1, (at + 1) % len(urls)
-            await asyncio.sleep(policy.pause_s(failures, retry_after_s, random.random()))  # noqa: S311
+            await asyncio.sleep(policy.backoff_s(failures, retry_after_s, random.random()))  # noqa: S311
 
     async def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
         """Send all that was put in before, and wait until it is stored; whether it is. See ``Client.flush``."""

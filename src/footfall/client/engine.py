@@ -15,7 +15,7 @@ from footfall.client import policy
 from footfall.client.backlog import Backlog
 from footfall.client.batches import Batch, batches, give_keys
 from footfall.client.buffer import Buffer
-from footfall.client.policy import Do
+from footfall.client.policy import Action
 from footfall.client.requests import Asking, asking_to_store
 from footfall.client.settings import Settings
 from footfall.client.spool import Spool
@@ -190,15 +190,15 @@ class Engine:
             self._trouble.over(now_s)
             self._done()
             return
-        verdict = policy.judge(error, len(batch.visits))
-        if verdict.do is Do.AGAIN:
-            self._fail(batch, error, verdict.unsure, now_s)
-        elif verdict.do is Do.GIVE_UP:
+        decision = policy.decide(error, len(batch.visits))
+        if decision.action is Action.AGAIN:
+            self._fail(batch, error, decision.unsure, now_s)
+        elif decision.action is Action.GIVE_UP:
             self._give_up(batch)
-        elif verdict.do is Do.HALVE:
+        elif decision.action is Action.HALVE:
             self._backlog.replace(*policy.halves(batch))
         else:
-            kept, refused = policy.parted(error, batch.visits, verdict.at)
+            kept, refused = policy.parted(error, batch.visits, decision.at)
             self._drop(sum(visit.count for visit in refused))
             self._trouble.refused(error)
             self._done(*([Batch(kept, batch.unsure_since_s)] if kept else []))
@@ -253,7 +253,7 @@ class Engine:
             self._url = (self._url + 1) % urls
             if self._failures % urls:
                 return
-        pause_s = policy.pause_s(-(-self._failures // urls), retry_after_s, random.random())  # noqa: S311
+        pause_s = policy.backoff_s(-(-self._failures // urls), retry_after_s, random.random())  # noqa: S311
         self._again_at_s = now_s + pause_s
 
     def _give_up(self, head: Batch) -> None:

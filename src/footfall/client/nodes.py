@@ -12,8 +12,8 @@ from footfall.client.access import shown
 from footfall.client.engine import Send
 from footfall.client.milestones import Milestone
 from footfall.client.network import AsyncNetwork, Network
-from footfall.client.patience import Patience
 from footfall.client.requests import Asking, Receipt
+from footfall.client.retries import Retries
 from footfall.client.settings import HIT_TIMEOUT_S, VALUE_TIMEOUT_S, Settings
 from footfall.errors import FootfallError
 
@@ -47,16 +47,16 @@ class Nodes:
     def ask(self, asked: Asking, timeout_s: float, shape: type[_Answer]) -> _Answer:
         """The first answer. Raises FootfallError: the last one, or one that is final."""
         urls = self._settings.urls
-        patience = Patience(urls, self._answered, timeout_s, time.monotonic(), counts=asked.counts)
+        retries = Retries(urls, self._answered, timeout_s, time.monotonic(), counts=asked.counts)
         while True:
-            url, longest_s, age_s = patience.begin(time.monotonic(), self._settings.answer_timeout_s)
+            url, longest_s, age_s = retries.begin(time.monotonic(), self._settings.answer_timeout_s)
             try:
                 response = self.network.ask(url, asked._replace(age_s=age_s), longest_s)
                 answer = requests.decoded(url, asked, response, shape)
             except FootfallError as error:
-                pause_s = patience.failed(error, time.monotonic(), random.random())  # noqa: S311
+                pause_s = retries.failed(error, time.monotonic(), random.random())  # noqa: S311
             else:
-                self._answered = patience.at
+                self._answered = retries.at
                 return answer
             time.sleep(pause_s)  # out here, so that Ctrl-C is told alone
 
@@ -91,16 +91,16 @@ class AsyncNodes:
 
     async def ask(self, asked: Asking, timeout_s: float, shape: type[_Answer]) -> _Answer:
         """The first answer. Raises FootfallError: the last one, or one that is final."""
-        patience = Patience(self._settings.urls, self.answered, timeout_s, time.monotonic(), counts=asked.counts)
+        retries = Retries(self._settings.urls, self.answered, timeout_s, time.monotonic(), counts=asked.counts)
         while True:
-            url, longest_s, age_s = patience.begin(time.monotonic(), self._settings.answer_timeout_s)
+            url, longest_s, age_s = retries.begin(time.monotonic(), self._settings.answer_timeout_s)
             try:
                 response = await self.network.ask(url, asked._replace(age_s=age_s), longest_s)
                 answer = requests.decoded(url, asked, response, shape)
             except FootfallError as error:
-                pause_s = patience.failed(error, time.monotonic(), random.random())  # noqa: S311
+                pause_s = retries.failed(error, time.monotonic(), random.random())  # noqa: S311
             else:
-                self.answered = patience.at
+                self.answered = retries.at
                 return answer
             await asyncio.sleep(pause_s)
 

@@ -46,7 +46,7 @@ _NOT_COUNTED = (
 )
 
 
-class Do(enum.Enum):
+class Action(enum.Enum):
     """What to do with a batch."""
 
     AGAIN = "send the same again, later or elsewhere"
@@ -55,33 +55,33 @@ class Do(enum.Enum):
     HALVE = "send its halves: a visit in it is refused, and it is not known which"
 
 
-class Verdict(NamedTuple):
+class Decision(NamedTuple):
     """What to do with a batch that was not stored.
 
     Attributes:
-        do: What.
+        action: What.
         unsure: Whether it may have been counted.
         at: Which visit is refused, for DROP.
     """
 
-    do: Do
+    action: Action
     unsure: bool = False
     at: int = 0
 
 
-def judge(error: FootfallError, visits: int) -> Verdict:
+def decide(error: FootfallError, visits: int) -> Decision:
     """What to do with a batch of so many visits that ended in ``error``."""
     if isinstance(error, KeysForgottenError):
-        return Verdict(Do.GIVE_UP)
+        return Decision(Action.GIVE_UP)
     index = getattr(error, "index", None)
     if isinstance(error, CallerError) and not isinstance(error, UnauthorizedError):
         if index is not None and 0 <= index < visits:
-            return Verdict(Do.DROP, at=index)
+            return Decision(Action.DROP, at=index)
         if visits == 1:
-            return Verdict(Do.DROP)
+            return Decision(Action.DROP)
         if not isinstance(error, ForbiddenError):  # whose token is not good for visits at all: others may come
-            return Verdict(Do.HALVE)
-    return Verdict(Do.AGAIN, unsure=not isinstance(error, _NOT_COUNTED))
+            return Decision(Action.HALVE)
+    return Decision(Action.AGAIN, unsure=not isinstance(error, _NOT_COUNTED))
 
 
 def parted(error: FootfallError, visits: Sequence[Waiting], index: int) -> tuple[list[Waiting], list[Waiting]]:
@@ -111,7 +111,7 @@ def is_late(unsure_since_s: float | None, now_s: float) -> bool:
     return unsure_since_s is not None and not -CLOCK_BACK_S_MAX <= now_s - unsure_since_s <= UNSURE_S_MAX
 
 
-def pause_s(failures: int, retry_after_s: float, chance: float) -> float:
+def backoff_s(failures: int, retry_after_s: float, chance: float) -> float:
     """How long to wait after so many failures in a row, each of all nodes.
 
     Args:

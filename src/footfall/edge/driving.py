@@ -9,11 +9,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NoReturn, TypeVar
 
 from footfall.client.buffer import Buffer, Waiting
-from footfall.client.nodes import AsyncNodes
 from footfall.client.settings import Settings
 from footfall.client.sync import Client
 from footfall.core.definitions import Definition, Definitions
-from footfall.edge.nodes import Site, path_of, site_of
+from footfall.edge.nodes import Nodes, Site
 from footfall.edge.straight import Straight
 from footfall.errors import FootfallError
 from footfall.log.access import Access
@@ -93,10 +92,10 @@ class Driver:
     async def run(self) -> NoReturn:
         """Store what comes, until ``end``. Raises LogRewoundError."""
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        nodes = AsyncNodes(self._settings)
+        nodes = Nodes(self._settings)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(nodes.close)
-            self._seen(await _until(lambda: site_of(nodes)))
+            self._seen(await _until(nodes.site))
             partitions = self._site.partitions
             log = await _until(lambda: connect_to_publish(self._servers, partitions, name="edge", access=self._access))
             stack.push_async_callback(log.close)
@@ -115,7 +114,7 @@ class Driver:
                 await self._hurried.wait()
         self._hurried.clear()
 
-    async def _flush(self, nodes: AsyncNodes) -> None:
+    async def _flush(self, nodes: Nodes) -> None:
         while taken := self._buffer.take(FLUSH_VISITS_MAX):
             await self._learn(nodes, {visit.counter for visit in taken})
             straight, others = self._parted(taken)
@@ -141,7 +140,7 @@ class Driver:
                 straight.append((leaf, visit))
         return straight, others
 
-    async def _learn(self, nodes: AsyncNodes, counters: set[str]) -> None:
+    async def _learn(self, nodes: Nodes, counters: set[str]) -> None:
         """Ask for the definitions of counters that are not known; what is defined never changes."""
         now_s = time.monotonic()
         unknown = [name for name in counters if self._definitions.number(name) is None]
@@ -153,7 +152,7 @@ class Driver:
                 self._asked.clear()
             self._asked[name] = now_s
             try:
-                self._definitions.restore(await path_of(nodes, name))
+                self._definitions.restore(await nodes.path(name))
             except FootfallError as error:
                 logger.warning("no node tells of the counter %s; visits to it go through one: %s", name, error)
                 self._nodes_at_s = now_s + SITE_S
@@ -175,11 +174,11 @@ class Driver:
             return "no node has told the epoch for an hour"
         return ""
 
-    async def _look(self, nodes: AsyncNodes) -> None:
+    async def _look(self, nodes: Nodes) -> None:
         while True:
             await asyncio.sleep(SITE_S)
             with contextlib.suppress(FootfallError):
-                self._seen(await site_of(nodes))
+                self._seen(await nodes.site())
                 self._straight.epoch = self._site.epoch
 
     def _seen(self, site: Site) -> None:

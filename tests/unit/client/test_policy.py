@@ -8,7 +8,7 @@ from footfall import errors
 from footfall.client import policy
 from footfall.client.batches import Batch, batches, give_keys, unpacked
 from footfall.client.buffer import Waiting
-from footfall.client.policy import Do, judge
+from footfall.client.policy import Action, decide
 from footfall.core.keys import WINDOW_EPOCHS
 from footfall.core.visit import BATCH_BYTES_MAX
 from footfall.errors import FootfallError
@@ -27,31 +27,31 @@ UNSURE = [errors.UnavailableError("x"), errors.LogUnavailableError("x"), errors.
 
 @pytest.mark.parametrize("error", SURE)
 def test_what_was_refused_as_a_whole_was_not_counted_and_is_sent_again(error: FootfallError) -> None:
-    assert judge(error, 3) == (Do.AGAIN, False, 0)
+    assert decide(error, 3) == (Action.AGAIN, False, 0)
 
 
 @pytest.mark.parametrize("error", UNSURE)
 @pytest.mark.parametrize("visits", [1, 3])
 def test_what_has_no_answer_may_have_been_counted_and_is_sent_again(error: FootfallError, visits: int) -> None:
-    assert judge(error, visits) == (Do.AGAIN, True, 0)
+    assert decide(error, visits) == (Action.AGAIN, True, 0)
 
 
 def test_a_visit_that_is_named_is_dropped_alone() -> None:
-    assert judge(errors.InvalidVisitError("x", 2), 3) == (Do.DROP, False, 2)
-    assert judge(errors.ForbiddenError("x", 0), 3) == (Do.DROP, False, 0)
-    assert judge(errors.InvalidVisitError("x"), 1) == (Do.DROP, False, 0)
+    assert decide(errors.InvalidVisitError("x", 2), 3) == (Action.DROP, False, 2)
+    assert decide(errors.ForbiddenError("x", 0), 3) == (Action.DROP, False, 0)
+    assert decide(errors.InvalidVisitError("x"), 1) == (Action.DROP, False, 0)
 
 
 @pytest.mark.parametrize(
     "error", [errors.TooLargeError("x"), errors.TooManyCountersError("x"), errors.CallerError("x")]
 )
 def test_where_it_is_not_known_which_visit_is_refused_halves_are_tried(error: FootfallError) -> None:
-    assert judge(error, 2).do is Do.HALVE
-    assert judge(error, 1).do is Do.DROP
+    assert decide(error, 2).action is Action.HALVE
+    assert decide(error, 1).action is Action.DROP
 
 
 def test_an_index_that_no_visit_has_is_not_believed() -> None:
-    assert judge(errors.InvalidVisitError("x", 3), 3).do is Do.HALVE
+    assert decide(errors.InvalidVisitError("x", 3), 3).action is Action.HALVE
 
 
 def test_visits_that_are_refused_for_the_same_reason_go_together() -> None:
@@ -87,14 +87,14 @@ def test_a_clock_that_was_set_back_is_not_trusted() -> None:
 
 @given(st.integers(1, 10_000), st.floats(0, 1e6), st.floats(0, 1))
 def test_a_pause_is_bounded_and_as_long_as_the_node_asks(failures: int, retry_after_s: float, chance: float) -> None:
-    pause_s = policy.pause_s(failures, retry_after_s, chance)
+    pause_s = policy.backoff_s(failures, retry_after_s, chance)
     assert policy.PAUSE_MIN_S / 2 <= pause_s <= policy.RETRY_AFTER_S_MAX
     assert pause_s >= min(retry_after_s, policy.RETRY_AFTER_S_MAX)
 
 
 def test_pauses_grow_and_differ() -> None:
-    assert policy.pause_s(1, 0, 1.0) < policy.pause_s(2, 0, 1.0) < policy.pause_s(5, 0, 1.0)
-    assert policy.pause_s(3, 0, 0.0) == policy.pause_s(3, 0, 1.0) / 2
+    assert policy.backoff_s(1, 0, 1.0) < policy.backoff_s(2, 0, 1.0) < policy.backoff_s(5, 0, 1.0)
+    assert policy.backoff_s(3, 0, 0.0) == policy.backoff_s(3, 0, 1.0) / 2
 
 
 @given(st.lists(st.tuples(st.text('ab"\\ü', min_size=1, max_size=64), st.none() | st.just("k"))), st.integers(60, 400))

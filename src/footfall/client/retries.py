@@ -23,7 +23,7 @@ class Attempt(NamedTuple):
     age_s: float
 
 
-class Patience:
+class Retries:
     """One request's attempts.
 
     Args:
@@ -59,11 +59,11 @@ class Patience:
         Args:
             error: What the last attempt ended in.
             now_s: By the clock of the constructor.
-            chance: See ``policy.pause_s``.
+            chance: See ``policy.backoff_s``.
         """
         if not isinstance(error, UnavailableError):
             raise error
-        if self._counts and policy.judge(error, 1).unsure:
+        if self._counts and policy.decide(error, 1).unsure:
             self._unsure_since_s = min(self._unsure_since_s, self._started_s)
         forgotten_s = self._unsure_since_s + policy.UNSURE_S_MAX
         if now_s > forgotten_s:
@@ -74,7 +74,7 @@ class Patience:
             self.at = (self.at + 1) % len(self._urls)
             if self._failures < len(self._urls):
                 return 0.0
-        pause_s = policy.pause_s(max(1, self._failures // len(self._urls)), error.retry_after_s, chance)
+        pause_s = policy.backoff_s(max(1, self._failures // len(self._urls)), error.retry_after_s, chance)
         if now_s + pause_s > min(self._ends_s, forgotten_s):
             raise error
         return pause_s
