@@ -116,10 +116,18 @@ async def test_a_stream_of_another_format_is_refused(
 
 @pytest.mark.usefixtures("client")
 async def test_a_log_larger_than_the_server_may_hold_is_refused(running: NatsServer) -> None:
-    with pytest.raises(ConnectError, match=rf"stream FOOTFALL cannot be made: .*storage.*{1 << 50} bytes on 1 servers"):
+    with pytest.raises(ConnectError, match=rf"stream FOOTFALL cannot be made: .*storage.*{1 << 50} bytes on 1 server"):
         await connect(Config(log_bytes_max=1 << 50), [running.url], name="test")
     with pytest.raises(ConnectError, match=r"cannot be made: .*on 3 servers"):
         await connect(Config(log_bytes_max=1 << 20, replicas=3), [running.url], name="test")
+
+
+async def test_a_stream_that_takes_what_is_published_here_is_told(running: NatsServer, client: nats.NATS) -> None:
+    body = json.dumps({"name": "OTHER", "subjects": ["footfall.>"]}).encode()
+    await client.request("$JS.API.STREAM.CREATE.OTHER", body, timeout=TIMEOUT_S)
+    with pytest.raises(ConnectError, match=r"overlap .*; take footfall.> out of that one, or use another account"):
+        await connect(SMALL, [running.url], name="test")
+    await client.request("$JS.API.STREAM.DELETE.OTHER", timeout=TIMEOUT_S)
 
 
 @pytest.mark.usefixtures("_impatient")

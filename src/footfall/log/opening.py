@@ -14,12 +14,14 @@ from footfall.log.api import Api, said
 from footfall.log.client import LogClient
 from footfall.log.jetstream import JetStreamLog
 from footfall.log.streams import CUTS, STREAM, check_partitions, cuts_config, log_config, partitions_of
+from footfall.ordinals import counted
 
 logger = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S = 20.0  # of a cluster that elects its leaders
 RETRY_S = 0.2
 NO_PEERS = 10005  # a cluster that comes up may not have seen enough of its servers yet
+OVERLAP = 10065  # another stream takes what is published here
 CLUSTER_REPLICAS = 3
 FROM_URLS = Access()  # nothing but what the URLs say
 
@@ -150,9 +152,14 @@ async def _made(api: Api, config: Config, replicas: int) -> dict[str, Any]:
     for stream, body in ((CUTS, cuts_config(replicas)), (STREAM, log_config(config, replicas))):
         answer = await api.call(f"STREAM.CREATE.{stream}", body)  # the same again is no error
         if "error" in answer and not await api.info(stream):
-            raise (LogUnavailableError if answer["error"].get("err_code") == NO_PEERS else ConnectError)(
-                f"stream {stream} cannot be made: {said(answer)} "
-                f"(the log may take {config.log_bytes_max} bytes on {replicas} servers)"
+            code = answer["error"].get("err_code")
+            more = (
+                "take footfall.> out of that one, or use another account"
+                if code == OVERLAP
+                else f"the log may take {config.log_bytes_max} bytes on {counted(replicas, 'server')}"
+            )
+            raise (LogUnavailableError if code == NO_PEERS else ConnectError)(
+                f"stream {stream} cannot be made: {said(answer)}; {more}"
             )
     return await _seen(api)
 

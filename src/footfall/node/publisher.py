@@ -93,13 +93,13 @@ class Publisher:
                 now_s = time.monotonic()
                 if self._away_since_s is None:
                     self._away_since_s = started_s
-                    logger.warning("the log does not answer: %s", error)
+                    logger.warning("the log takes nothing now, and is tried on: %s", error)
                 if timeout_s is not None and now_s - started_s > timeout_s:
                     raise type(error)(f"the log took nothing for {timeout_s:g} s: {error}") from None
                 self.retries += 1
                 await asyncio.sleep(pause_s)
         if self._away_since_s is not None:
-            logger.warning("the log answers again")
+            logger.warning("the log takes messages again")
             self._away_since_s = None
         self.answered_s = time.monotonic()
         if sequence > self.acknowledged[0]:
