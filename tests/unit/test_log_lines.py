@@ -123,6 +123,17 @@ LINES: list[tuple[Reading, str, Hit]] = [
         ),
     ),
     (
+        Reading(Format.HAPROXY),
+        "2001:db8::7:33317 [26/Nov/2026:08:00:00.655] http-in~ static/srv1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 "
+        '0/0 {example.com|Mozilla} {} "GET /a?b=#22 HTTP/1.1"',
+        Hit("2001:db8::7", None, "GET /a?b=#22 HTTP/1.1", status="200"),
+    ),
+    (
+        Reading(Format.HAPROXY),
+        '192.0.2.7:1 [26/Nov/2026:08:00:00.655] http-in http-in/<NOSRV> -1/-1/-1/-1/+3 -1 +0 - - CR-- 1/1/0/0/0 0/0 "<',
+        Hit("192.0.2.7", None, "<", status="-1"),
+    ),
+    (
         Reading(Format.CLOUDFRONT, head=CLOUDFRONT),
         CLOUDFRONT_LINE,
         Hit(
@@ -244,8 +255,8 @@ def test_an_alb_s_client_has_a_port_behind_whatever_address(client: str) -> None
          ("FRA56-P1", "Mozilla/5.0 (X11; Linux x86_64)")),
         (Reading(Format.CLOUDFRONT, head=[CLOUDFRONT_JSON.encode()]), CLOUDFRONT_JSON,
          ("x-edge-location", "cs(User-Agent)", "c-country"), ("SFO53-P7", UA, "")),
-        (Reading(Format.NGINX, NGINX_JSON), LINES[14][1], ("$host", "status"), ("example.com", "200")),
-        (Reading(Format.APACHE, APACHE), LINES[17][1], ("%{x-tenant}i", "D", "%>s"), ("acme", "123", "200")),
+        (Reading(Format.NGINX, NGINX_JSON), LINES[16][1], ("$host", "status"), ("example.com", "200")),
+        (Reading(Format.APACHE, APACHE), LINES[19][1], ("%{x-tenant}i", "D", "%>s"), ("acme", "123", "200")),
     ],
     ids=lambda value: getattr(value, "form", ""),
 )  # fmt: skip
@@ -293,6 +304,7 @@ def test_a_field_that_the_format_lacks_is_refused_with_those_that_it_has(reading
         (Reading(Format.CADDY), CADDY.replace("http.log.access.log0", "http.log.error")),
         (Reading(Format.CADDY), CADDY.replace("http.log.access.log0", "http.handlers.reverse_proxy")),
         (Reading(Format.TRAEFIK), '{"level":"info","msg":"Starting provider","time":"2026-11-26T08:00:00Z"}'),
+        (Reading(Format.HAPROXY), "Server static/srv1 is DOWN, reason: Layer4 timeout"),
         (Reading(Format.CLOUDFRONT, head=CLOUDFRONT), "#Version: 1.0"),
         (Reading(Format.CLOUDFRONT, head=CLOUDFRONT), CLOUDFRONT[1].decode()),
     ],
@@ -429,6 +441,7 @@ READINGS = [
     Reading(Format.VHOST_COMBINED),
     Reading(Format.TRAEFIK),
     Reading(Format.CADDY),
+    Reading(Format.HAPROXY),
     Reading(Format.ALB),
     Reading(Format.CLOUDFRONT, head=CLOUDFRONT),
     Reading(Format.CLOUDFRONT, head=[b"{}"]),

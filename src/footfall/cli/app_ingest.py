@@ -10,8 +10,8 @@ from footfall.cli.arguments import HERE, Json, Place, Where, switch, whole
 from footfall.naming import NAMES_MAX
 
 FORMATS = Literal[
-    "auto", "combined", "common", "vhost_combined", "nginx", "apache", "caddy", "traefik", "alb", "cloudfront", "json",
-    "jsonl", "lines",
+    "auto", "combined", "common", "vhost_combined", "nginx", "apache", "caddy", "traefik", "haproxy", "alb",
+    "cloudfront", "json", "jsonl", "lines",
 ]  # fmt: skip
 
 many = partial(Parameter, negative="", show_default=False)  # a flag that may be given several times

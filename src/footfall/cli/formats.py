@@ -29,6 +29,7 @@ class Format(enum.StrEnum):
     APACHE = "apache"
     CADDY = "caddy"
     TRAEFIK = "traefik"
+    HAPROXY = "haproxy"
     ALB = "alb"
     CLOUDFRONT = "cloudfront"
     JSON = "json"
@@ -140,6 +141,8 @@ def dialect_of(reading: Reading, fields: Sequence[str] = (), closely: bool = Tru
             return objects.caddy(fields)
         case Format.TRAEFIK:
             return objects.traefik(fields)
+        case Format.HAPROXY:
+            return clf.haproxy()
         case Format.ALB:
             return aws.alb(fields)
         case Format.CLOUDFRONT:

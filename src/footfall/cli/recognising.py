@@ -23,6 +23,7 @@ _RECOGNISED = (
     Format.COMBINED,
     Format.COMMON,
     Format.CADDY,
+    Format.HAPROXY,
     Format.ALB,
     Format.CLOUDFRONT,
     Format.JSON,

@@ -1,4 +1,4 @@
-"""The Common Log Format and what descends from it: combined, with the virtual host before it, Traefik's."""
+"""Logs of text: the Common Log Format and what descends from it (combined, Traefik's); and HAProxy's."""
 
 import re
 
@@ -18,6 +18,12 @@ _VHOST_COMBINED = re.compile(_HOST + _BEGIN + _QUOTED + _ANSWER + _AGENTS, re.DO
 _ROUTED = r' \d++ "[^"]*+" "[^"]*+" \d++ms\s*$'
 _TRAEFIK = re.compile(_BEGIN + _QUOTED + _ANSWER + _AGENTS + _ROUTED, re.DOTALL | re.ASCII)
 _TRAEFIK_END = re.compile(f'"{_ROUTED}', re.ASCII)
+_HAPROXY = re.compile(
+    r"([^ ]{1,64}):\d{1,5} \[\d\d/[A-Z][a-z]{2}/\d{4}:[\d:]{8}\.\d{3}\] [^ ]++ [^ ]++ [-+\d]++(?:/[-+\d]++){4} "
+    r'(-1|\d{3}) \+?\d++ [^"]*+"([^"]*+)',  # what a client sent has its quotes as #22; a long line is cut off
+    re.ASCII,
+)
+_HAPROXY_OTHER = re.compile(r"(?:Proxy|Server|Backend|Health check|Connect from) ")
 
 _LOOSE_HOST = re.compile(r"([^ ]++) [^ ]++ ")
 _LOOSE_ANSWER = re.compile(r'" (\d{3}|-) (?:\d++|-)(?=\s|$)', re.ASCII)
@@ -84,6 +90,20 @@ def read_traefik(line: bytes) -> Hit | Skip | str:
         return hit or "is not in Traefik's log format"
     address, time, request, status, agent = match.groups()
     return Hit(address, time, request, None, None, None, status, agent)
+
+
+def haproxy() -> Dialect:
+    """HAProxy's with ``option httplog``. Its times name no zone, so nobody can tell which they are."""
+
+    def read(line: bytes) -> Hit | Skip | str:
+        text = to_text(line)
+        match = _HAPROXY.match(text)
+        if match is None:
+            return Skip.NOTHING if _HAPROXY_OTHER.match(text) else "is not in HAProxy's HTTP log format"
+        address, status, request = match.groups()
+        return Hit(address, None, request, None, None, None, status)
+
+    return Dialect(read, _TELLS - {"time"})
 
 
 def _read_loosely(text: str, combined: bool) -> Hit | None:
