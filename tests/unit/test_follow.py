@@ -12,6 +12,7 @@ from ingesting import ingest, lines
 
 from footfall.cli import delivery, follow, sources
 from footfall.cli.ingest_options import Summary
+from footfall.cli.recognising import SNIFFED_LINES_MAX
 from footfall.cli.signals import Stop
 from footfall.errors import FootfallError
 
@@ -213,3 +214,28 @@ def test_a_log_of_which_only_the_header_is_there_is_not_taken_for_the_next_one_w
     other.write_text(header + "".join(f"192.0.2.{number}\t200\n" for number in range(2, 9)))
     assert ingest(http, other, form=None).visits == 7
     assert len(set(http.visitors)) == 8
+
+
+def test_a_log_that_begins_with_other_messages_is_followed_once_it_tells_its_format(
+    http: FakeHttp, tmp_path: Path
+) -> None:
+    request = '{"remote_addr":"203.0.113.7","request":"GET / HTTP/1.1","status":200}\n'
+    log = tmp_path / "log"
+    log.write_text('{"msg":"starting"}\n')
+    following = Following(http, log, form=None)
+    append(log, request)
+    following.until(lambda: http.counts["shop"] == 1)
+    log.rename(tmp_path / "log.1")
+    log.write_text('{"msg":"reopened"}\n')
+    append(log, request + request)
+    following.until(lambda: http.counts["shop"] == 3)
+    assert following.end().visits == 3
+
+
+def test_a_log_of_no_known_format_is_not_followed_for_ever(http: FakeHttp, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("hello\n")
+    following = Following(http, log, form=None)
+    append(log, "hello\n" * SNIFFED_LINES_MAX)
+    following.until(lambda: following.failure is not None)
+    assert "of no format that is known" in str(following.failure)

@@ -115,8 +115,8 @@ def test_a_line_is_another_message_or_has_a_reason() -> None:
     assert "escape=json" in str(parse(rb'{"request_uri":"/\x22"}'))
     assert "no such object" in str(parse(b'{"request_uri":["/"],"status":200}'))
     assert "no such object" in str(parse(b"[]"))
-    with pytest.raises(InputError, match="none of its first lines is a JSON object"):
-        parser(Reading(Format.JSON, head=[b"text"]), Selection(counter="shop"))
+    with pytest.raises(InputError, match="none of its first lines is a JSON object with"):
+        parser(Reading(Format.JSON, head=[b"text", b'{"level":"info"}']), Selection(counter="shop"))
 
 
 @given(

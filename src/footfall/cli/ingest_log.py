@@ -149,7 +149,13 @@ class Ingest:
             return None
         if self._options.follow and self._options.form is not Format.LINES and not names_itself(head):
             return None
-        parse = self._settle(head)
+        try:
+            parse = self._settle(head)
+        except InputError:
+            if not self._options.follow or _is_enough(head):
+                raise
+            self._tell_waiting("it does not tell its format yet; --format says it")
+            return None
         found = self._find(known, reader)
         if found is None:
             return None
@@ -167,14 +173,12 @@ class Ingest:
         if not beyond:
             return known[0], 0
         told = (
-            f"{reader.path} has fewer than the {beyond:,} bytes that were counted of a file that begins with the same "
+            f"it has fewer than the {beyond:,} bytes that were counted of a file that begins with the same "
             "lines: it was cut short, or is another one"
         )
         if not self._options.follow or self._options.source:
-            raise InputError(f"{told}; --source NAME counts it as another")
-        if not self._told_waiting:
-            output.note(f"{told}: waiting for more lines to tell")
-            self._told_waiting = True
+            raise InputError(f"{reader.path}: {told}; --source NAME counts it as another")
+        self._tell_waiting(told)
         return None
 
     def _ingest(self, reader: Reader, source: str, position: int, parse: Parse) -> Ingester:
@@ -190,17 +194,14 @@ class Ingest:
 
     def _settle_stream(self, reader: PipeReader) -> Parse | None:
         """A server says other things before its first request: wait for enough lines to tell. None if stopped."""
-        told = False
         while True:
             head = reader.read(0, HEAD_BYTES)
             try:
                 return self._settle(head)
             except InputError:
-                if reader.ended or head.count(b"\n") >= SNIFFED_LINES_MAX or len(head) >= HEAD_BYTES:
+                if reader.ended or _is_enough(head):
                     raise
-            if not told:
-                told = True
-                output.note("standard input does not tell its format yet: waiting for more lines; --format says it")
+            self._tell_waiting("it does not tell its format yet; --format says it")
             reader.read(len(head), 1)
             if self._stop.event.is_set():
                 return None
@@ -229,9 +230,19 @@ class Ingest:
             self._told.add(form)
             output.note(f"{_called(self._file)} is taken for a log in the format {form}")
 
+    def _tell_waiting(self, why: str) -> None:
+        if not self._told_waiting:
+            self._told_waiting = True
+            output.note(f"{_called(self._file)}: waiting for more lines: {why}")
+
     def _has_tail_only(self) -> bool:
         path = Path(self._file)
         return self._follower is None and path.is_file() and path.stat().st_size > 0
+
+
+def _is_enough(head: bytes) -> bool:
+    """Whether more lines would tell no more of the format."""
+    return head.count(b"\n") >= SNIFFED_LINES_MAX or len(head) >= HEAD_BYTES
 
 
 def _called(file: str) -> str:

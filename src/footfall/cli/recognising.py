@@ -50,6 +50,8 @@ def settle(lines: Sequence[bytes], asked: Reading | None) -> Reading:
         contents = map(envelope.open, lines)
         lines = [content.line for content in contents if content is not None and content.whole]
     reading = asked or Reading(recognise(lines))
+    if reading.form is Format.JSON:  # a log that is followed may go on with other messages, and has the same names
+        lines = [*reading.head[:SNIFFED_LINES_MAX], *lines]
     return reading._replace(head=lines, envelope=envelope)
 
 

@@ -98,11 +98,13 @@ def usual(head: Iterable[bytes], fields: Sequence[str]) -> Dialect:
         fields: Fields that are asked for by name.
 
     Raises:
-        InputError: None of the first lines is an object.
+        InputError: None of the first lines is a request.
     """
     named = Named(head)
-    if not named.fields:
-        raise InputError("none of its first lines is a JSON object")
+    if not named.chosen.keys() & {"request", "target", "status"}:
+        raise InputError(
+            "none of its first lines is a JSON object with a usual name for what was asked for, or answered"
+        )
     entry = msgspec.defstruct(
         "Entry",
         [
