@@ -87,6 +87,7 @@ def test_visits_of_all_kinds_are_counted_once_and_straight(site: Site) -> None:
         site.counts("readers", 7)
         assert edge.value("shop") == 1_003_001
         assert edge.hit("shop").stored == "log"
+        assert edge.milestone("shop", 2_000_000).set().state == "open"
     assert site.node.metric("footfall_alarms_total") == 0
 
 

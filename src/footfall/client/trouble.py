@@ -22,13 +22,13 @@ class Trouble:
         """Nothing could be sent."""
         if self._since_s is None:
             self._since_s = now_s
-            where = "on disk" if self._settings.spool else f"in memory, up to {self._settings.buffer_visits_max}"
+            where = "on disk" if self._settings.spool else f"in memory, up to {self._settings.buffer_visits_max:,}"
             logger.warning("visits cannot be sent, and wait %s: %s", where, error)
 
     def over(self, now_s: float) -> None:
         """Something was sent."""
         if self._full:
-            logger.warning("there is room for visits again; %d were not counted", self._full)
+            logger.warning("there is room for visits again; not counted: %s", counted(self._full, "visit"))
             self._full = 0
         if self._since_s is not None:
             logger.warning("visits are sent again, after %.1f s", now_s - self._since_s)
@@ -38,8 +38,8 @@ class Trouble:
         """There was no room for visits."""
         if not self._full:
             logger.warning(
-                "%d visits wait, and there is no room for more: those that come now are not counted",
-                self._settings.buffer_visits_max,
+                "%s wait, and there is no room for more: those that come now are not counted",
+                counted(self._settings.buffer_visits_max, "visit"),
             )
         self._full += count
 
@@ -57,7 +57,6 @@ class Trouble:
     def given_up(self, count: int) -> None:
         """Visits are too old to be sent again."""
         logger.warning(
-            "%d visits were given up: they were sent, and may be counted, but the answer is missing for so long that "
-            "sending them again might count them twice",
-            count,
+            "%s given up: the answer is missing for so long that to send again might count twice; they may be counted",
+            counted(count, "visit was", "visits were"),
         )

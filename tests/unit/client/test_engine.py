@@ -128,7 +128,7 @@ def test_a_batch_whose_keys_nodes_have_forgotten_is_given_up_and_told(caplog: py
     driver.run()
     assert driver.nodes.counts == {"a": 1, "b": 1}
     assert driver.engine.statistics.unsure == driver.engine.lost == 1
-    assert "1 visits were given up" in caplog.text
+    assert "1 visit was given up" in caplog.text
 
 
 def test_what_was_certainly_not_counted_has_no_age() -> None:

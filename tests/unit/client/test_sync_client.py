@@ -136,7 +136,7 @@ def test_a_full_buffer_drops_and_tells_once(nodes: FakeNodes, caplog: pytest.Log
         assert caplog.text.count("no room") == 1
         held.may.set()
         assert client.flush()
-        assert "7 were not counted" in caplog.text
+        assert "not counted: 7 visits" in caplog.text
     assert nodes.counts == {"shop": 3}
 
 
