@@ -173,18 +173,25 @@ def test_nobody_is_kept_out(site: Site, page: Page, colours: str, size: tuple[in
     assert table.evaluate("box => box.scrollWidth <= box.clientWidth")
 
 
-def test_a_phone_leaves_fields_as_they_are(site: Site, browser: Browser) -> None:
+def test_a_phone_leaves_fields_as_they_are_and_a_closed_dialog_the_page_where_it_was(
+    site: Site, browser: Browser
+) -> None:
     """Safari zooms where the text of a field is smaller than 16 pixels, and makes the first letter a capital."""
     with browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True) as context:
         page = context.new_page()
         site.visit("phone", 4_000_000)
         page.goto(f"{site.url}/#/phone")
         count(page, "4,000,000")
-        page.get_by_role("button", name="New milestone").click()
+        page.get_by_role("button", name="New milestone").press("Enter")
         expect(page.get_by_label("N", exact=True)).to_have_value("5,000,000")
         fields = "all => all.map((one) => [getComputedStyle(one).fontSize, one.autocapitalize, one.inputMode])"
         found = page.locator("input").evaluate_all(fields)
         assert found == [["16px", "none", ""], ["16px", "none", ""], ["16px", "", "numeric"]]
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.get_by_role("button", name="New milestone")).to_be_focused()
+        expect(page.get_by_role("button", name="New milestone")).not_to_be_in_viewport()  # nor does the page jump
 
 
 def test_a_killed_node_shows_and_its_partitions_move(site: Site, page: Page) -> None:

@@ -47,6 +47,7 @@ def test_a_token_is_asked_for_and_a_wrong_one_is_said_to_be_so(node: NodeProcess
     watched.expected.append("status of 401")
     page.goto(f"{node.url}/#/shop")
     expect(page.get_by_role("dialog", name="A token, please")).to_be_visible()
+    expect(page.get_by_test_id("banner")).to_contain_text("Not shown. This needs a token.")
     assert barriers(page) == []
     give(page, WRONG)
     expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("does not know the token")

@@ -41,6 +41,7 @@ export function headers() {
 
 /** Why an answer is none, from its problem document. */
 export async function refusal(response, withToken) {
+  if (response.status === 401 && !withToken) return new Refusal(401, "This needs a token.", false);
   const problem = await response.json().catch(() => ({}));
   return new Refusal(response.status, sentence(problem.detail ?? `the node answered ${response.status}`), withToken);
 }

@@ -16,16 +16,20 @@ export function Dialogs() {
   return html`<${KINDS[dialog.kind]} key=${dialog.kind} ...${dialog} />`;
 }
 
-/** A modal dialog; the browser keeps the focus in it and gives it back. `submit` may throw: then it says why. */
+/** A modal dialog: it keeps the focus, and gives it back to where it was. `submit` may throw: then it says why. */
 function Dialog({ title, wrong, action, submit, children }) {
   const box = useRef();
   const [failed, setFailed] = useState("");
   const [busy, setBusy] = useState(false);
   useEffect(() => {
     const before = document.activeElement;
-    box.current.showModal();
+    const dialog = box.current;
+    dialog.showModal();
     document.activeElement.select?.(); // what is proposed is typed over, not added to
-    return () => before?.focus?.();
+    return () => {
+      dialog.remove(); // as long as it is there, nothing else takes the focus
+      before?.focus?.({ preventScroll: true });
+    };
   }, []);
   const onSubmit = async (event) => {
     event.preventDefault();
