@@ -103,10 +103,19 @@ def test_every_make_target_that_the_docs_name_exists() -> None:
     assert {"demo", "test", "setup"} <= named <= targets
 
 
-def test_every_file_that_the_docs_link_to_exists() -> None:
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")):
-        for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-            assert (page.parent / link).exists(), f"{page.name} links to {link}"
+def anchors(page: Path) -> set[str]:
+    """What a link may name of a page: its headings, as the site spells them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[ -]+", "-", re.sub(r"[^\w -]", "", heading).strip().lower()) for heading in headings}
+
+
+def test_what_the_docs_link_to_exists() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text()):
+            target = page.parent / link if link else page
+            assert target.exists(), f"{page.name} links to {link}"
+            assert not anchor or anchor in anchors(target), f"{page.name} links to {link}#{anchor}"
 
 
 def test_the_five_minutes_go_as_the_readme_tells(tmp_path: Path) -> None:
