@@ -91,7 +91,7 @@ class Cuts(CutReader):
         """How many bytes it takes. Raises TimeoutError, too."""
         async with asyncio.timeout(SECONDS_MAX):
             if (before := writer.builds_on(taken.epoch)) and await self._log.get(before) is None:
-                self._say_lost(taken.epoch - 1)
+                await self._say_lost(taken.epoch - 1)
                 writer.begin_anew()
             manifest, blobs = await asyncio.to_thread(writer.write, taken, position)
             key = cut.manifest_key(taken.epoch, taken.part)
@@ -102,7 +102,10 @@ class Cuts(CutReader):
                 writer.stored()
         return len(manifest) + sum(map(len, blobs.values()))
 
-    def _say_lost(self, epoch: int) -> None:
+    async def _say_lost(self, epoch: int) -> None:
+        newer = cut.complete(await self._log.keys("cut"), self._log.partitions)
+        if newer and newer[0] > epoch:  # this node is behind, and others have dropped that cut for newer ones
+            return
         if self._lost < epoch:
             self._lost = epoch
             logger.error(

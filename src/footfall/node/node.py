@@ -318,7 +318,16 @@ class Node:
         if self._new_secret:
             found.insert(0, self._new_secret)
         rival = RIVAL if self.counting.members.has_rival else ""
-        found += filter(None, [rival, *self.counting.members.differences(), self._unwritten, self.history.warning])
+        found += filter(
+            None,
+            [
+                rival,
+                *self.counting.members.differences(),
+                self.counting.ownership.cannot,
+                self._unwritten,
+                self.history.warning,
+            ],
+        )
         return found if self.spool is None else [*self.spool.warnings(self.producer.storing.away), *found]
 
     @property

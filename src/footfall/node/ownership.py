@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from footfall.errors import IntegrityError, LogUnavailableError, MalformedError, NotReadyError
+from footfall.errors import CheckpointError, IntegrityError, LogUnavailableError, MalformedError, NotReadyError
 from footfall.log.protocol import Bus
 from footfall.node import messages
 from footfall.node.aggregator import Aggregator, State
@@ -20,6 +20,9 @@ OWNER_TIMEOUT_S = 2.0
 
 class Ownership:
     """The partitions of one node. Two nodes may own one for a while: that costs work, and changes no count.
+
+    Attributes:
+        cannot: Which partition could not be taken at the last attempt, and why; or nothing.
 
     Args:
         bus: Over which nodes ask the owner of a partition.
@@ -39,6 +42,7 @@ class Ownership:
         dropped: Callable[[], None],
         watched: Callable[[asyncio.Task[None]], asyncio.Task[None]],
     ) -> None:
+        self.cannot = ""
         self._bus = bus
         self._members = members
         self._cuts = cuts
@@ -64,7 +68,9 @@ class Ownership:
         if free:
             logger.info("partitions %s are counted elsewhere now", ", ".join(map(str, sorted(free))))
         missing = mine - aggregator.foldings.keys()
-        if missing and (self._taking is None or self._taking.done()):
+        if not missing:
+            self.cannot = ""
+        elif self._taking is None or self._taking.done():
             self._taking = self._watched(asyncio.create_task(self._take_over(missing), name="take over"))
 
     async def _take_over(self, numbers: set[int]) -> None:
@@ -72,12 +78,18 @@ class Ownership:
         for number in sorted(numbers):
             try:
                 states.append(await self._cuts.newest_partition(number))
-            except LogUnavailableError as error:
-                logger.warning("partition %d cannot be taken yet: %s", number, error)
+            except (LogUnavailableError, CheckpointError) as error:  # without a cut now, the next may serve
+                cannot = f"partition {number} is not counted: it cannot be taken yet, and is tried on: {error}"
+                if self.cannot != cannot:
+                    logger.warning("%s", cannot)
+                self.cannot = cannot
                 break  # tried again at the next look
             except IntegrityError as error:
                 self._aggregator.fail(error)
                 return
+        if not states:
+            return
+        self.cannot = ""
         self._aggregator.start(states)
         for partition, _, _ in states:
             await self._serve(partition.number)

@@ -55,11 +55,19 @@ class Pacing:
         if time.monotonic() - max(self._aggregator.epoch_since_s, self._paced_s) < interval_s:
             return
         self._paced_s = time.monotonic()
+        untidy = ""
         try:
             await self._cuts.collect(self._holds, self._examine)
-            epoch = self._aggregator.definitions.epoch + 1
+        except LogUnavailableError as error:  # perhaps of the store alone: it may be for the next cut to make it again
+            untidy = str(error)
+        except IntegrityError as error:
+            self._aggregator.fail(error)
+            return
+        epoch = self._aggregator.definitions.epoch + 1
+        try:
             await self._write(lambda producer, sequence: Barrier(producer, sequence, epoch))
         except LogUnavailableError as error:
             logger.warning("no cut now: %s", error)
-        except IntegrityError as error:
-            self._aggregator.fail(error)
+            return
+        if untidy:
+            logger.warning("old cuts and the log before them are kept for now: %s", untidy)

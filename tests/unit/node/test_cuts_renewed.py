@@ -1,10 +1,12 @@
 """What the store has lost of a cut is in the memory of those who count: they write it anew, and do not build on it."""
 
 import pytest
+from node_cluster import Cluster, until, visits
 from node_cutting import Cutter, nothing
-from node_line import Line
+from node_line import Line, soon
 
 from footfall.core import cut_writer
+from footfall.errors import LogUnavailableError
 from footfall.log.memory import Storage
 
 
@@ -65,3 +67,58 @@ async def test_a_blob_that_the_store_has_lost_or_changed_is_not_built_on_for_eve
     await cutter.cut()
     await cutter.cuts.collect(nothing)
     assert cutter.storage.first > first, "the log is trimmed again"
+
+
+async def test_a_node_that_is_behind_does_not_take_a_cut_that_others_have_dropped_for_lost(
+    cutter: Cutter, caplog: pytest.LogCaptureFixture
+) -> None:
+    behind = cutter.writers["0"]
+    for _ in range(3):
+        cutter.writers["0"] = cut_writer.Writer()
+        cutter.visit()
+        await cutter.cut()
+        await cutter.cuts.collect(nothing)
+    assert not cutter.keys("cut.2.")
+    captured = cutter.tick()["0"]._replace(epoch=3, part="0")
+    cutter.storage.blobs.pop("cut.3.0", None)
+    cutter.cuts.take(captured, cutter.positions[3], behind)
+    await soon()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_store_that_does_not_answer_stops_no_epoch_and_is_said(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster.settings["cut_interval_s"] = 2.0
+    node = await cluster.start("n1")
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster.lines["n1"], "keys", unavailable)
+        epoch = node.counting.definitions.epoch
+        await until(lambda: node.counting.definitions.epoch > epoch + 1)
+    assert "old cuts and the log before them are kept for now: the store is away" in caplog.text
+    assert not node.problems()
+
+
+async def test_a_partition_that_no_cut_tells_of_now_is_taken_once_there_is_one(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster.settings["cut_interval_s"] = 2.0
+    for name in ("n1", "n4"):
+        node = await cluster.start(name)
+        await node.add(visits("a"))
+    await until(lambda: cluster.settled() and cluster.storage.first > 1)
+    blobs = dict(cluster.storage.blobs)
+    cluster.storage.blobs.clear()
+    await cluster.kill("n1")
+    await until(lambda: "cannot be taken yet" in caplog.text)
+    assert not cluster.nodes["n4"].problems()
+    assert "cannot be taken yet" in cluster.nodes["n4"].warnings()[0]
+    cluster.storage.blobs.update(blobs)
+    await until(cluster.settled)
+    await cluster.shows("a", 2)
+    assert caplog.text.count("cannot be taken yet") == 1
+    assert cluster.nodes["n4"].warnings() == []
+
+
+async def unavailable(prefix: str) -> list[str]:
+    raise LogUnavailableError("the store is away")
