@@ -156,6 +156,9 @@ class SpoolFile:
                 [row, messages_max],
             )
             for number, partition, data, kept_s, digest in asked:
+                if number <= row:  # or it would be published again and again
+                    raise SpoolDamagedError(f"the spool {self.path} cannot be read: what is in it is out of order")
+                row = number
                 if _kinds(partition, data, kept_s) != (int, bytes, float) or not 0 <= partition < 1 << 16:
                     rows.append(Row(number, 0, b"", 0.0, whole=False))  # a flipped bit can change a value's type
                     continue

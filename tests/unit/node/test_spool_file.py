@@ -1,5 +1,6 @@
 """A file of a spool is what was written, or is refused: torn, flipped, foreign, newer, or in other hands."""
 
+import contextlib
 import shutil
 import sqlite3
 import subprocess
@@ -166,3 +167,23 @@ def test_a_file_that_is_set_aside_keeps_its_messages(path: Path) -> None:
 
 def test_others_cannot_read_it(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_whatever_bit_flips_of_where_rows_begin_reading_comes_to_an_end(tmp_path: Path) -> None:
+    """SQLite's search for what follows a message finds the message itself, if a number before it became larger."""
+    path = tmp_path / "n1-1.sqlite"
+    file = SpoolFile.create(path, ORIGIN)
+    file.append(MESSAGES[:8])
+    file.close()
+    written = path.read_bytes()
+    heads = [page + at for page in range(4096, len(written), 4096) for at in range(8, 24) if written[page + at]]
+    for at, bit in [(at, bit) for at in heads for bit in range(8)]:
+        flipped = bytearray(written)
+        flipped[at] ^= 1 << bit
+        path.write_bytes(flipped)
+        with contextlib.suppress(SpoolDamagedError), contextlib.closing(SpoolFile.open(path)) as file:
+            last = 0
+            while found := file.after(last, 3, 1 << 30):
+                ids = [row.id for row in found]
+                assert [last, *ids] == sorted({last, *ids}), (at, bit)
+                last = ids[-1]
