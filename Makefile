@@ -70,8 +70,9 @@ reference: setup  ## Write docs/configuration.md and docs/cli.md anew from the c
 bench: setup  ## One table: Footfall beside Redis and NATS, in under three minutes
 	@$(BIN)/python -m benchmarks.run
 
-docs: setup  ## The documentation's site, in site/
+docs: setup  ## The documentation as a site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "open site/index.html"
 
 # Hashes of every platform's files, so that the same pins install everywhere; no index's address, so that any index serves.
 LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
