@@ -103,9 +103,12 @@ class Cuts(CutReader):
         return len(manifest) + sum(map(len, blobs.values()))
 
     async def _say_lost(self, epoch: int) -> None:
-        newer = cut.complete(await self._log.keys("cut"), self._log.partitions)
-        if newer and newer[0] > epoch:  # this node is behind, and others have dropped that cut for newer ones
-            return
+        with contextlib.suppress(
+            LogUnavailableError
+        ):  # the store itself is gone, perhaps: whoever stores makes it again
+            newer = cut.complete(await self._log.keys("cut"), self._log.partitions)
+            if newer and newer[0] > epoch:  # this node is behind, and others have dropped that cut for newer ones
+                return
         if self._lost < epoch:
             self._lost = epoch
             logger.error(
