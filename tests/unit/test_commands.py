@@ -21,6 +21,7 @@ from footfall.cli.app import app
         ("--url http://127.0.0.1:1 read shop", "--url stands before the command: write it behind"),
         ("milestone lst", "there is no command 'lst': did you mean list?"),
         ("milestone win", "there is no command 'win': there are add, claim, list, show"),
+        ("hit a —visitor ann", "there is no use for '—visitor' 'ann': a flag begins with two hyphens, --visitor"),
         ("read a b c", "there is no use for 'b' 'c'"),
         ("hit", "COUNTER is missing"),
         ("milestone show a", "N is missing"),

@@ -131,6 +131,15 @@ def test_a_field_that_none_of_the_first_objects_has_is_told(
         assert (f"none of its first lines tells {field}" in capsys.readouterr().err) == told
 
 
+def test_what_is_wrong_for_all_files_is_told_once(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("1", "2", "3"):
+        write(tmp_path / name, requests(("GET", f"/{name}", 200)))
+    assert run(f"{tmp_path}/*", form=None, counter=None) == 1
+    out, err = capsys.readouterr()
+    assert err == "footfall: the lines, taken for combined, name no counter: say --counter NAME\n"
+    assert out == "together: 0 visits counted from 3 files, 3 files failed\n"
+
+
 def test_each_file_is_a_line_of_json(
     http: FakeHttp, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,6 +156,11 @@ def test_a_file_is_counted_once_under_whatever_names(http: FakeHttp, run: Run, t
     (tmp_path / "link").symlink_to(log)
     assert run(log, tmp_path / "link", f"{tmp_path}/lo?", log) == 0
     assert http.visitors == ["alice"]
+
+
+def test_a_dash_that_an_editor_made_of_two_hyphens_is_told() -> None:
+    with pytest.raises(ConfigError, match="there is no file —counter: a flag begins with two hyphens, --counter"):
+        expand(["access.log", "—counter", "shop"])
 
 
 def test_patterns_stand_for_files_and_names_for_themselves(tmp_path: Path) -> None:

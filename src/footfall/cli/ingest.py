@@ -57,14 +57,16 @@ def _run_several(files: list[str], options: Options, names: Names | None, client
         label = f"{file} ({number} of {len(files)})"
         summary, failure = _ingest(file, label, options, names, client, stop, told)
         summaries.append(summary)
-        if summary.lines or summary.unterminated or options.json:
+        if summary.lines or options.json or (summary.unterminated and failure is None):
             code = max(code, report(summary, options))
         if failure is None:
             continue
         if not isinstance(failure, _OF_ONE_FILE):
             report_all(summaries, options)
             raise failure
-        output.error(failure)
+        if str(failure) not in told:  # what is wrong with a flag is wrong for each file
+            told.add(str(failure))
+            output.error(failure)
         code = 1
     report_all(summaries, options)
     return code

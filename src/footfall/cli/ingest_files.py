@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from footfall.cli.pipes import is_stream
+from footfall.cli.wrong_use import meant_flag
 from footfall.errors import ConfigError, InputError
 
 FILES_MAX = 100_000  # as many sources as one partition of the log knows
@@ -30,6 +31,8 @@ def expand(names: Sequence[str]) -> list[str]:
         return list(names)
     found: dict[tuple[int, int] | str, str] = {}
     for name in names:
+        if (meant := meant_flag(name)) and not os.path.lexists(name):
+            raise ConfigError(f"there is no file {name}{meant}")
         for path in _matching(name):
             found.setdefault(_identity(path), path)
             if len(found) > FILES_MAX:

@@ -1,5 +1,6 @@
 """Says what is wrong with what was typed, in one line, and what may have been meant. Pure."""
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -27,7 +28,7 @@ def _wrong(error: CycloptsError) -> str:
                 return f"{typed} stands before the command: write it behind"
             return _unknown(typed, sorted(app))
         case UnusedCliTokensError(unused_tokens=[*tokens]):
-            return f"there is no use for {' '.join(map(repr, tokens))}"
+            return f"there is no use for {' '.join(map(repr, tokens))}{next(filter(None, map(meant_flag, tokens)), '')}"
         case MissingArgumentError(argument=argument) if argument is not None:
             given = error.keyword or next((token.keyword for token in argument.tokens if token.keyword), None)
             return f"{given} needs a value" if given else f"{argument.name} is missing"
@@ -36,6 +37,12 @@ def _wrong(error: CycloptsError) -> str:
     text = str(error).strip().rstrip(".")
     source = error.token.source if isinstance(error, CoercionError) and error.token is not None else ""
     return text if source in ("", "cli", "env") or source in text else f"{text} (in {source})"
+
+
+def meant_flag(text: str) -> str:
+    """To end a line with: which flag was meant, where an editor has made a dash of its hyphens; empty if none was."""
+    found = re.fullmatch(r"[\N{EN DASH}\N{EM DASH}]([a-z][a-z-]*)", text)
+    return f": a flag begins with two hyphens, --{found[1]}" if found else ""
 
 
 def _unknown(typed: str, commands: Sequence[str]) -> str:
