@@ -186,7 +186,7 @@ def _counters(shown: Shown, room: int) -> _Table:
     first = max(0, min(shown.chosen - room + 1, len(shown.counters) - room))
     for number, one in enumerate(shown.counters[first : first + room], first):
         below = f"{one.children:,} →" if one.children else ""
-        phase = "exact (cp)" if one.phase == "cp" else one.phase
+        phase = "exact (cp)" if one.phase == "cp" else ""  # what is usual needs no word
         row = (one.counter, f"{one.value:,}", rate(shown.per_s.get(one.counter)), one.unit, phase, below)
         table.add(row, "reverse" if number == shown.chosen else "")
     return table
