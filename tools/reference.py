@@ -33,9 +33,10 @@ INTRODUCTION = """# Configuration
 
 <!-- Made by tools/reference.py from the code: change it there. -->
 
-Every setting of `footfall serve` is a flag, a variable and a key of a TOML file. Flags stand over variables, and these
-over the file that `--config` (or `FOOTFALL_CONFIG`) names. A message names a setting as it was given. Durations are in
-seconds, sizes in bytes.
+Every setting of `footfall serve` is a flag, an environment variable and a key in a TOML file. A flag wins over a
+variable, and a variable over the file that `--config` (or `FOOTFALL_CONFIG`) names. Messages name a setting as it was
+given. Durations are in seconds, sizes in bytes. Nothing has to be set for one node on one machine; for several, begin
+with [deployment](deployment.md).
 
 ```toml
 # footfall.toml: footfall serve --config footfall.toml
@@ -46,18 +47,19 @@ public_reads = true
 cut_interval_s = 10.0
 ```
 
-A flag that switches is `--public-reads` or `--no-public-reads`, a variable `true` or `false`. Lists are separated by
-commas. Secrets belong into variables or files: everyone on the machine sees flags.
+Switch a setting on or off with `--public-reads` or `--no-public-reads`, or with `true` or `false` in a variable. Lists
+are separated by commas. Secrets belong in variables or files: everyone on the machine can see flags.
 """
 COMMANDS = """# Command line
 
 <!-- Made by tools/reference.py from the code: change it there. -->
 
-Every command has `--help`. On a terminal, what is listed stands in columns. In a pipe or a file it is for programs,
-too: the first line names the columns, tabs stand between them, and numbers are digits alone; `tail -n +2` leaves the
-names out. `--json` prints one JSON value with stable keys, on one line; `ingest` prints one for each log, and `read
---watch` and `backup --every` print one each time. All that print a result have it (`serve` runs on, and `demo` is for
-people). What is told besides, and errors, go to stderr. `NO_COLOR` turns colours off.
+Every command has `--help`. On a terminal, lists have columns. In a pipe or a file they are for programs, too: the
+first line names the columns, tabs separate them, and numbers are digits only; `tail -n +2` leaves the names out.
+
+Every command that prints a result has `--json` (`serve` keeps running, and `demo` is for people). It prints one JSON
+value with stable keys, on one line; `ingest` prints one for each log, and `read --watch` and `backup --every` print one
+each time. Errors and everything else go to stderr. `NO_COLOR` turns colours off.
 
 `footfall --install-completion` completes commands, flags, and the names of counters that a node has, in bash, zsh and
 fish.

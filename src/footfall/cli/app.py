@@ -56,7 +56,9 @@ app.command(restore, group=KEEP)
 @app.command(config=[Env("FOOTFALL_", command=False), config_file], group=RUN)
 def serve(
     *,
-    data: Annotated[Place, Parameter(metavar="DIR", help="Directory of everything that is kept.")] = "footfall-data",
+    data: Annotated[
+        Place, Parameter(metavar="DIR", help="Directory for everything that the node keeps.")
+    ] = "footfall-data",
     http: Annotated[str, Parameter(help="HOST:PORT to listen at; other than loopback only with tokens.")] = (
         "127.0.0.1:8080"
     ),

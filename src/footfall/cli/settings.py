@@ -29,14 +29,14 @@ _NODE = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")  # it becomes a part of subjects an
 class Tuning:
     """Settings of a node that seldom need changing; None leaves the default."""
 
-    node: Annotated[str | None, Parameter(help="Name of the node.")] = None
+    node: Annotated[str | None, Parameter(help="Name of the node; keep it over restarts.")] = None
     tls_cert: Annotated[Place | None, file(help="PEM file: serve HTTPS with this certificate and its chain.")] = None
     tls_key: Annotated[Place | None, file(help="PEM file: its private key.")] = None
     nats_ca: Annotated[Place | None, file(help="PEM file: who signs the certificates of tls:// servers.")] = None
-    nats_cert: Annotated[Place | None, file(help="PEM file: our certificate, where NATS asks for one.")] = None
+    nats_cert: Annotated[Place | None, file(help="PEM file: the node's certificate, where NATS asks for one.")] = None
     nats_key: Annotated[Place | None, file(help="PEM file: its private key.")] = None
-    nats_creds: Annotated[Place | None, file(help=".creds file: who we are to NATS.")] = None
-    nats_nkey: Annotated[Place | None, file(help="File of an NKEY seed: who we are to NATS.")] = None
+    nats_creds: Annotated[Place | None, file(help=".creds file: the node's login at NATS.")] = None
+    nats_nkey: Annotated[Place | None, file(help="File of an NKEY seed: the node's login at NATS.")] = None
     secret: Annotated[str | None, Parameter(help="Keys the receipts; the same on every node of a cluster.")] = None
     secret_file: Annotated[
         Place | None, file(help="File that holds the secret and nothing else, as containers are given theirs.")
@@ -44,30 +44,34 @@ class Tuning:
     replicas: Annotated[
         int | None, Parameter(converter=whole, help="Copies of the log; 0: 3 on a cluster, 1 elsewhere.")
     ] = None
-    log_bytes_max: Annotated[int | None, Parameter(converter=whole, help="Size at which the log refuses visits.")] = (
-        None
-    )
-    spool_bytes_max: Annotated[
-        int | None, Parameter(converter=whole, help="Size of the visits kept on this node while the log is away.")
+    log_bytes_max: Annotated[
+        int | None, Parameter(converter=whole, help="Size of the log; from 90 % of it on, visits go to the spool.")
     ] = None
-    spool_age_max_s: Annotated[float | None, Parameter(help="Seconds for which they may wait there.")] = None
+    spool_bytes_max: Annotated[
+        int | None, Parameter(converter=whole, help="Size of the spool, where visits wait while the log is away.")
+    ] = None
+    spool_age_max_s: Annotated[float | None, Parameter(help="Seconds that visits may wait in the spool.")] = None
     cut_interval_s: Annotated[
         float | None,
         Parameter(help="Seconds between checkpoints; the same on all nodes. Keys are remembered for 60 of them."),
     ] = None
     beat_interval_s: Annotated[float | None, Parameter(help="Seconds between heartbeats.")] = None
-    silence_max_s: Annotated[float | None, Parameter(help="Seconds of silence after which a node is replaced.")] = None
-    lag_max_s: Annotated[float | None, Parameter(help="Seconds behind after which a node is passed over.")] = None
+    silence_max_s: Annotated[
+        float | None, Parameter(help="Seconds of silence after which others take a node's partitions.")
+    ] = None
+    lag_max_s: Annotated[
+        float | None, Parameter(help="Seconds that an owner may be behind before it is passed over.")
+    ] = None
     broadcast_interval_s: Annotated[float | None, Parameter(help="Seconds between broadcasts (replicated).")] = None
     anti_entropy_interval_s: Annotated[
         float | None, Parameter(help="Seconds between full comparisons (replicated).")
     ] = None
     gather_interval_s: Annotated[float | None, Parameter(help="Seconds between gatherings (sharded).")] = None
     closing_share: Annotated[
-        float | None, Parameter(help="Share of N, from 0 to 1, from which on a milestone is judged.")
+        float | None, Parameter(help="Share of N, from 0 to 1, from which a milestone is judged.")
     ] = None
     closing_soon_s: Annotated[
-        float | None, Parameter(help="It is judged, too, when the present rate reaches N in so many seconds.")
+        float | None, Parameter(help="It is judged, too, once the current rate would reach N in so many seconds.")
     ] = None
     webhook: Annotated[str | None, Parameter(help="URL that is told of winners.")] = None
     webhook_secret: Annotated[
@@ -77,7 +81,7 @@ class Tuning:
         bool | None, Parameter(help="Keep what the audit of a winner needs, after the log was trimmed.")
     ] = None
     proof_bytes_max: Annotated[
-        int | None, Parameter(converter=whole, help="Size of the log that is kept for one of these.")
+        int | None, Parameter(converter=whole, help="Size of the log kept for one winner's audit.")
     ] = None
     store_bytes_max: Annotated[
         int | None,
@@ -88,7 +92,9 @@ class Tuning:
     ] = None
     alarms_seen: Annotated[
         int | None,
-        Parameter(converter=whole, help="Do not warn of alarms up to this sequence of the log: you have seen to them."),
+        Parameter(
+            converter=whole, help="Do not warn of alarms up to this sequence of the log: you have looked into them."
+        ),
     ] = None
     backup: Annotated[
         Place | None,
@@ -105,7 +111,7 @@ class Tuning:
     tokens_file: Annotated[
         Place | None, file(help="TOML file of who may do what; needed to listen elsewhere than on loopback.")
     ] = None
-    tokens: Annotated[str | None, Parameter(help="The text of such a file; meant for FOOTFALL_TOKENS.")] = None
+    tokens: Annotated[str | None, Parameter(help="The text of a tokens file; meant for FOOTFALL_TOKENS.")] = None
     public_reads: Annotated[bool | None, Parameter(help="Let counters and milestones be read without a token.")] = None
     public_writes: Annotated[
         tuple[str, ...] | None,
@@ -116,13 +122,11 @@ class Tuning:
         Parameter(negative="", help="Origins, with commas, whose pages may read answers in a browser; * for all."),
     ] = None
     define_on_visit: Annotated[bool | None, Parameter(help="A visit to an unknown counter defines it.")] = None
-    counters_max: Annotated[int | None, Parameter(converter=whole, help="Counters beyond which none is defined.")] = (
-        None
-    )
+    counters_max: Annotated[int | None, Parameter(converter=whole, help="How many counters may be defined.")] = None
     visitor_from_address: Annotated[
-        bool | None, Parameter(help="A visit that names no visitor is by the address it comes from.")
+        bool | None, Parameter(help="A visit that names no visitor is by its client's address.")
     ] = None
-    hash_visitors: Annotated[bool | None, Parameter(help="Such a visitor is stored as a keyed hash.")] = None
+    hash_visitors: Annotated[bool | None, Parameter(help="Store visitors taken from addresses as keyed hashes.")] = None
     trusted_proxies: Annotated[
         tuple[str, ...] | None,
         Parameter(negative="", help="Addresses and networks, with commas, whose X-Forwarded-For is believed."),
@@ -131,13 +135,13 @@ class Tuning:
     rate_per_token: Annotated[
         float | None, Parameter(help="Visits a second with a token that has no rate of its own; 0: no limit.")
     ] = None
-    rate_burst_s: Annotated[float | None, Parameter(help="So many seconds' worth may come at once.")] = None
+    rate_burst_s: Annotated[float | None, Parameter(help="Seconds' worth of a rate that may come at once.")] = None
     connections_max: Annotated[int | None, Parameter(converter=whole, help="Connections over HTTP.")] = None
     connections_per_address_max: Annotated[
-        int | None, Parameter(converter=whole, help="Of them from one address; 0: no limit.")
+        int | None, Parameter(converter=whole, help="Connections from one address; 0: no limit.")
     ] = None
     request_timeout_s: Annotated[
-        float | None, Parameter(help="Seconds in which a request must have come, and an answer be read.")
+        float | None, Parameter(help="Seconds in which a request must arrive, and an answer be read.")
     ] = None
     advertise_url: Annotated[
         str | None, Parameter(help="URL of this node for the list of nodes, if its host's name is not what people use.")
@@ -149,7 +153,7 @@ class Tuning:
         Literal["text", "json"] | None, Parameter(help="Lines on stderr for people, or for machines.")
     ] = None
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"] | None, Parameter(help="What is below it is not written.")
+        Literal["debug", "info", "warning", "error"] | None, Parameter(help="The least severe lines that are written.")
     ] = None
 
 
