@@ -103,8 +103,8 @@ async def test_a_server_that_hangs_is_noticed_and_started_anew(
     assert "the nats-server does not answer; it is started anew" in caplog.messages
 
 
-async def test_a_server_that_cannot_be_restarted_at_once_is_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_server_that_cannot_be_restarted_at_once_is_tried_again_and_why_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     binary = tmp_path / "nats-server"
     binary.symlink_to(find_binary())
@@ -122,6 +122,8 @@ async def test_a_server_that_cannot_be_restarted_at_once_is_tried_again(
         binary.symlink_to(find_named())
         assert await stored(log, ONE, b"2") == 2
         await log.close()
+    assert caplog.messages.count("the nats-server has died; it is started anew") == 1
+    assert any("cannot be started, and is tried on: " in message for message in caplog.messages)
 
 
 def find_named() -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import errno
 import fcntl
 import logging
 import os
@@ -252,6 +253,7 @@ authorization {{ user: footfall, password: "{self._password}" }}
 
     async def _supervise(self) -> None:
         failed = 0
+        cannot = ""  # be started, and why: said once
         pause_s = RESTART_FIRST_S
         while True:
             await asyncio.sleep(CHECK_INTERVAL_S)
@@ -261,15 +263,20 @@ authorization {{ user: footfall, password: "{self._password}" }}
                 if not failed:
                     pause_s = RESTART_FIRST_S
                 continue
-            logger.error("the nats-server %s; it is started anew", "has died" if dead else "does not answer")
+            if not cannot:
+                logger.error("the nats-server %s; it is started anew", "has died" if dead else "does not answer")
             self.restarts += 1
             await self._end(signal.SIGKILL)
             try:
                 await self._launch()
                 logger.warning("the nats-server runs again")
-                failed = 0
+                failed, cannot = 0, ""
             except (EngineFailedError, OSError) as error:
-                logger.error("%s", error)
+                full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+                why = f"{error}: make room on the disk of {self._data}" if full else str(error)
+                if why != cannot:
+                    logger.error("the nats-server cannot be started, and is tried on: %s", why)
+                cannot = why
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, RESTART_MAX_S)
 
