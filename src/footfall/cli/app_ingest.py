@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from footfall.cli.arguments import HERE, Json, Place, Where, switch, whole
 from footfall.naming import NAMES_MAX
@@ -14,7 +14,9 @@ FORMATS = Literal[
     "cloudfront", "json", "jsonl", "lines",
 ]  # fmt: skip
 
-many = partial(Parameter, negative="", show_default=False)  # a flag that may be given several times
+WHICH = Group("Which requests count", sort_key=2)
+WHERE = Group("Where they count, and whose they are", sort_key=1)
+many = partial(Parameter, group=WHICH, negative="", show_default=False)  # a flag that may be given several times
 
 
 @Parameter(name="*")
@@ -22,29 +24,37 @@ many = partial(Parameter, negative="", show_default=False)  # a flag that may be
 class Selected:
     """Which requests of a log count, where, and whose visits they are."""
 
-    counter: Annotated[str | None, Parameter(help="Where visits count; JSON lines may name their own.")] = None
+    counter: Annotated[
+        str | None, Parameter(group=WHERE, help="Where visits count; JSON lines may name their own.")
+    ] = None
     counter_from: Annotated[
         str | None,
         Parameter(
+            group=WHERE,
             help="What of a request names a counter below --counter: host, path, path:N (its first N parts), or "
-            "field:NAME. With it, every visit still counts in --counter too."
+            "field:NAME. With it, every visit still counts in --counter too.",
         ),
     ] = None
     names_max: Annotated[
-        int, Parameter(converter=whole, help="Counters that --counter-from makes at most; the rest counts above them.")
+        int,
+        Parameter(
+            group=WHERE, converter=whole, help="Counters that --counter-from makes at most; the rest counts above them."
+        ),
     ] = NAMES_MAX
-    visitor_from: Annotated[str, Parameter(help="Who a visit is by: address, none, or field:NAME.")] = "address"
+    visitor_from: Annotated[str, Parameter(group=WHERE, help="Who a visit is by: address, none, or field:NAME.")] = (
+        "address"
+    )
     status: Annotated[tuple[str, ...], many(help="Only requests answered so, such as 2xx,304.")] = ()
     method: Annotated[tuple[str, ...], many(help="Only requests by these methods: GET,HEAD.")] = ()
     path: Annotated[tuple[str, ...], many(help="Only requests whose path begins so, such as /blog/.")] = ()
     exclude_path: Annotated[tuple[str, ...], many(help="No requests whose path begins so, such as /healthz.")] = ()
     exclude_bots: Annotated[
-        bool, switch(help="No requests by crawlers, monitors and scripts, as their user agents tell.")
+        bool, switch(group=WHICH, help="No requests by crawlers, monitors and scripts, as their user agents tell.")
     ] = False
     since: Annotated[
-        str | None, Parameter(help="Only requests from then on: 2026-11-26, or 2026-11-26T08:00:00+01:00.")
+        str | None, Parameter(group=WHICH, help="Only requests from then on: 2026-11-26, or 2026-11-26T08:00:00+01:00.")
     ] = None
-    until: Annotated[str | None, Parameter(help="Only requests before then.")] = None
+    until: Annotated[str | None, Parameter(group=WHICH, help="Only requests before then.")] = None
 
 
 ALL = Selected()
@@ -79,10 +89,9 @@ def ingest(
 ) -> int:
     """Count the visits in logs, each exactly once, however often this is run.
 
-    The log keeps how far each file was read, so running it again, after a crash or when the file has grown or was
-    rotated or compressed, adds what is new and nothing else. Requests that were not asked for are decided with that:
-    asking for them later does not count them. A last line without an end is counted if it can be read; what is
-    written to it later belongs to it. Lines that cannot be read are reported and not counted.
+    How far each log was read is kept together with the counts. So run it again when the log has grown, was rotated or
+    compressed, or after a crash: what is new is added. Requests that flags pass over are done with, too. Lines that
+    cannot be read are told, and not counted.
 
     Example: `footfall ingest access.log --counter shop --exclude-bots --dry-run`
     """
