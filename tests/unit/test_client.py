@@ -107,17 +107,44 @@ def test_defining_tells_whether_it_was_made_now() -> None:
         assert not node.define("a", Unit.VISITS)
 
 
-@pytest.mark.parametrize("url", ["http://a", "https://a:1/", "http://[::1]:80", "http://user@a/base"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a",
+        "https://a:1/",
+        "http://[::1]:80",
+        "http://user@a/base",
+        "http://z\N{LATIN SMALL LETTER A WITH DIAERESIS}hler.example",
+    ],
+)
 def test_urls(url: str) -> None:
     assert check_url(url) == url.rstrip("/")
 
 
 @pytest.mark.parametrize(
-    "url", ["", "a", "a:1", "ftp://a", "http://", "http://a:x", "http://a?b", "http://[::1", "http://a b"]
+    "url",
+    [
+        "",
+        "a",
+        "a:1",
+        "ftp://a",
+        "http://",
+        "http://a:x",
+        "http://a?b",
+        "http://[::1",
+        "http://a b",
+        "http://a..b",
+        "http://xn--",
+        "http://\N{SNOWMAN}",
+        "http://a\0b",
+        "http://" + "a" * 64,
+        "http://me:secret@a..b",
+    ],
 )
 def test_what_is_no_url_is_refused(url: str) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match="is not the URL of a node") as raised:
         check_url(url)
+    assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize("given", [[], ["--key", "mine"]])

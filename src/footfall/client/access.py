@@ -1,6 +1,7 @@
 """Where nodes are, and what is shown to them: URLs, token and certificates, checked before anything is sent."""
 
 import os
+import re
 import ssl
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -14,25 +15,35 @@ URLS_MAX = 64
 
 def check_url(url: str) -> str:
     """The URL without a slash at its end. Raises ConfigError unless a node can be at it."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
     if url.startswith(("nats://", "tls://")):
         raise ConfigError(
             "the URL is of a server of the log, and should be a node's, such as "
             f"{URL}: footfall.Edge is the client that writes to the log"
         )
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.port != 0 and _is_host(parts.hostname or "")
+    except ValueError:
+        usable = False
     if not usable or any(mark in url for mark in "?# \t\n"):
-        raise ConfigError(f"{url!r} is not the URL of a node: write something like {URL}")
+        raise ConfigError(f"{shown(url)!r} is not the URL of a node: write something like {URL}")
     return url.rstrip("/")
 
 
+def _is_host(name: str) -> bool:
+    """Whether a connection to it can be tried at all. Raises ValueError if not."""
+    import httpx  # whoever only wants this module's constants must not wait for it
+
+    try:
+        name.encode("idna")
+        return bool(httpx.URL(scheme="http", host=name).host)
+    except httpx.InvalidURL:
+        return False
+
+
 def shown(url: str) -> str:
-    """The URL as messages name it: without the name and password that a proxy asks for."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    """The URL as messages name it, though it be none: without the name and password that a proxy asks for."""
+    return re.sub("//.*@", "//", url)
 
 
 def check_urls(url: str | Sequence[str] | None) -> tuple[str, ...]:
