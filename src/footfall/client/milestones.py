@@ -144,7 +144,7 @@ class Milestone(_Named):
         """How far it is, and who won.
 
         Raises:
-            UnknownMilestoneError: Nobody has set it.
+            UnknownMilestoneError: Nobody has set it, as far as the node has read: another one's may be milliseconds old.
         """
         return self._ask(Asking("GET", self._path), timeout_s, MilestoneStatus)
 
