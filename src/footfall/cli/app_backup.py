@@ -15,7 +15,7 @@ def backup(
     *,
     every: Annotated[float | None, Parameter(help="Go on until stopped: one backup every so many seconds.")] = None,
     keep: Annotated[
-        int, Parameter(converter=whole, help="Remove the oldest of this log, so that so many are left; 0: none.")
+        int, Parameter(converter=whole, help="Keep the newest so many of this log and remove the others; 0: keep all.")
     ] = 0,
     data: Data = None,
     json: Json = False,
@@ -67,10 +67,10 @@ def restore(
     json: Json = False,
     servers: Servers = OWN,
 ) -> None:
-    """Make a new log from a backup, to start nodes on. A log that is there is never touched.
+    """Make a new log from a backup, to start nodes on. A log that exists is never touched.
 
-    All of the backup is verified before anything is made. Counting goes on from it: what came later is lost, but for
-    what log files still hold and ingest brings back.
+    All of the backup is verified before anything is made. Counting goes on from it: what came later is lost,
+    except what log files still hold and ingest brings back.
 
     Example: `footfall restore backups --data restored`
     """

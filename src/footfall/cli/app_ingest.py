@@ -31,25 +31,29 @@ class Selected:
         str | None,
         Parameter(
             group=WHERE,
-            help="What of a request names a counter below --counter: host, path, path:N (its first N parts), or "
+            help="What in a request names a counter below --counter: host, path, path:N (its first N parts), or "
             "field:NAME. With it, every visit still counts in --counter too.",
         ),
     ] = None
     names_max: Annotated[
         int,
         Parameter(
-            group=WHERE, converter=whole, help="Counters that --counter-from makes at most; the rest counts above them."
+            group=WHERE,
+            converter=whole,
+            help="At most so many counters from --counter-from; other visits count above them.",
         ),
     ] = NAMES_MAX
-    visitor_from: Annotated[str, Parameter(group=WHERE, help="Who a visit is by: address, none, or field:NAME.")] = (
+    visitor_from: Annotated[str, Parameter(group=WHERE, help="Whose visit it is: address, none, or field:NAME.")] = (
         "address"
     )
-    status: Annotated[tuple[str, ...], many(help="Only requests answered so, such as 2xx,304.")] = ()
-    method: Annotated[tuple[str, ...], many(help="Only requests by these methods: GET,HEAD.")] = ()
-    path: Annotated[tuple[str, ...], many(help="Only requests whose path begins so, such as /blog/.")] = ()
-    exclude_path: Annotated[tuple[str, ...], many(help="No requests whose path begins so, such as /healthz.")] = ()
+    status: Annotated[tuple[str, ...], many(help="Only requests with these statuses, such as 2xx,304.")] = ()
+    method: Annotated[tuple[str, ...], many(help="Only requests with these methods, such as GET,HEAD.")] = ()
+    path: Annotated[tuple[str, ...], many(help="Only requests whose path begins like this, such as /blog/.")] = ()
+    exclude_path: Annotated[
+        tuple[str, ...], many(help="No requests whose path begins like this, such as /healthz.")
+    ] = ()
     exclude_bots: Annotated[
-        bool, switch(group=WHICH, help="No requests by crawlers, monitors and scripts, as their user agents tell.")
+        bool, switch(group=WHICH, help="No requests by crawlers, monitors and scripts, going by their user agents.")
     ] = False
     since: Annotated[
         str | None, Parameter(group=WHICH, help="Only requests from then on: 2026-11-26, or 2026-11-26T08:00:00+01:00.")
@@ -71,7 +75,7 @@ def ingest(
     ],
     format: Annotated[  # noqa: A002 - it is the flag's name
         FORMATS,
-        Parameter(help="What the lines are; by default found out from the first ones. lines: each is a visitor."),
+        Parameter(help="Format of the lines; by default recognised from the first ones. lines: each is a visitor."),
     ] = "auto",
     log_format: Annotated[
         str | None,
@@ -82,16 +86,16 @@ def ingest(
     source: Annotated[
         str | None, Parameter(help="Name of the source; by default made from the log's first lines.")
     ] = None,
-    dry_run: Annotated[bool, switch(help="Count nothing: show what would be counted, from the beginning on.")] = False,
-    timeout: Annotated[float, Parameter(help="Give up when the node was away for so many seconds.")] = 60.0,
+    dry_run: Annotated[bool, switch(help="Count nothing: show what would be counted, from the beginning.")] = False,
+    timeout: Annotated[float, Parameter(help="Give up once the node has been away for so many seconds.")] = 60.0,
     json: Json = False,
     where: Where = HERE,
 ) -> int:
     """Count the visits in logs, each exactly once, however often this is run.
 
     How far each log was read is kept together with the counts. So run it again when the log has grown, was rotated or
-    compressed, or after a crash: what is new is added. Requests that flags pass over are done with, too. Lines that
-    cannot be read are told, and not counted.
+    compressed, or after a crash: what is new is added. Requests that flags leave out are not looked at again. Lines
+    that cannot be read are reported, and not counted.
 
     Example: `footfall ingest access.log --counter shop --exclude-bots --dry-run`
     """

@@ -6,7 +6,7 @@ from cyclopts import App, Parameter
 
 from footfall.cli.arguments import HERE, NAME, Counter, Json, Where, counters_there, switch, whole
 
-N = Annotated[int, Parameter(converter=whole, help="Whose visit is sought: the N-th. In digits alone.")]
+N = Annotated[int, Parameter(converter=whole, help="Which visit: the N-th, in digits.")]
 
 milestone = App(name="milestone", help="Name the N-th visit of a counter: set it, watch it, and claim it.", group=NAME)
 

@@ -7,7 +7,7 @@ from footfall.cli.arguments import HERE, Where, switch
 
 def top(
     *,
-    once: Annotated[bool, switch(help="Show it once, and end; so, too, where the output is no terminal.")] = False,
+    once: Annotated[bool, switch(help="Show it once and end, as it does where the output is no terminal.")] = False,
     json: Annotated[bool, switch(help="Print it once, in JSON.")] = False,
     where: Where = HERE,
 ) -> None:
@@ -21,7 +21,7 @@ def top(
 
 
 def version(*, json: Annotated[bool, switch(help="Print JSON, for machines.")] = False) -> None:
-    """Tell the version; with --json of Python and of the nats-server that serve would start, too."""
+    """Show the version; with --json also those of Python and of the nats-server that serve would start."""
     from footfall.cli.about import run
 
     run(json)

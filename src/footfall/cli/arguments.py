@@ -43,14 +43,14 @@ class Where:
         Parameter(
             env_var="FOOTFALL_TOKEN",
             metavar="SECRET",
-            help="What the node lets in. Others see a flag: use the variable.",
+            help="Token for the node. Others can see a flag: use the variable.",
         ),
     ] = None
     ca: Annotated[
         Place | None,
         file(
             env_var="FOOTFALL_CA",
-            help="PEM file: who signed the node's certificate, if not a public one.",
+            help="PEM file: the authority that signed the node's certificate, unless it is a public one.",
         ),
     ] = None
 
