@@ -8,8 +8,9 @@ from mutating import INPUTS, bombard
 
 from footfall import addresses
 from footfall.cli.formats import Format, Reading, parser
+from footfall.cli.logs.envelopes import ENVELOPES
 from footfall.cli.packed import DamagedError, Unpacker
-from footfall.cli.recognising import recognise
+from footfall.cli.recognising import recognise, settle
 from footfall.cli.selecting import Selection
 from footfall.cli.settings import parse_address, parse_servers
 from footfall.core.names import check_name
@@ -20,12 +21,20 @@ from footfall.web.tokens import bearer, parse_tokens
 from packing import zstd
 
 FIELDS = b"#Fields: date time c-ip cs-method cs(Host) cs-uri-stem sc-status cs(User-Agent)"
+NGINX_JSON = (
+    b'{"time_iso8601":"2025-10-10T13:55:36Z","remote_addr":"203.0.113.7","request":"GET / HTTP/1.1","status":200}'
+)
 LINES = [
     b'203.0.113.7 - - [10/Oct/2025:13:55:36 +0000] "GET /a?b=c HTTP/1.1" 200 2326 "http://x/" "Mozilla/5.0 (X11)"',
     b'2001:db8::1 - bob [10/Oct/2025:13:55:36 +0000] "POST / HTTP/1.0" 404 - "-" "curl"',
     b'203.0.113.7 - - [10/Oct/2025:13:55:36 +0000] "GET / HTTP/1.1" 200 2326',
     b'{"counter":"shop","visitor":"203.0.113.7","key":"k1","count":3}',
     b'{"visitor":"a\\u00fc:b"}',
+    NGINX_JSON,
+    b'{"log":"203.0.113.7 - - [10/Oct/2025:13:55:36 +0000] \\"GET / HTTP/1.1\\" 200 5\\n","stream":"stdout","time":""}',
+    b'2025-10-10T13:55:36.1Z stdout F 203.0.113.7 - - [10/Oct/2025:13:55:36 +0000] "GET / HTTP/1.1" 200 2 "-" "-"',
+    b"Oct 10 13:55:36 web haproxy[7]: 203.0.113.7:1 [10/Oct/2025:13:55:36.123] in b/s 1/0/3/6/1 200 27 - - "
+    b'---- 1/1/1/1/0 0/0 {} "GET / HTTP/1.1"',
     "Müller".encode(),
     b'example.com:443 2001:db8::1 - - [10/Oct/2025:13:55:36 +0000] "GET / HTTP/1.1" 200 5 "-" "Mozilla/5.0 \\"x\\""',
     b'203.0.113.7 - - [10/Oct/2025:13:55:36 +0000] "GET / HTTP/1.1" 200 5 "-" "curl/8" 7 "web@docker" "http://a" 3ms',
@@ -71,7 +80,8 @@ scopes = ["admin"]
 
 
 READINGS = [
-    *(Reading(form, head=[FIELDS]) for form in Format),
+    *(Reading(form, head=[FIELDS, NGINX_JSON]) for form in Format),
+    *(Reading(Format.COMBINED, envelope=envelope) for envelope in ENVELOPES),
     Reading(Format.NGINX, NGINX),
     Reading(Format.APACHE, APACHE),
 ]
@@ -85,7 +95,7 @@ def test_lines_of_logs(reading: Reading) -> None:
 
 @pytest.mark.parametrize(
     "reading",
-    [reading for reading in READINGS if reading.form not in (Format.LINES, Format.JSONL)],
+    [reading for reading in READINGS if reading.form not in (Format.LINES, Format.JSONL, Format.HAPROXY)],
     ids=lambda reading: f"{reading.form}-{len(reading.template)}",
 )
 def test_requests_of_logs_that_are_looked_at_closely(reading: Reading) -> None:
@@ -126,6 +136,7 @@ def test_compressed_logs(kind: str) -> None:
 def test_what_a_log_is_taken_for() -> None:
     corpus = [b"\n".join(LINES[first : first + 4] * 5) for first in range(0, len(LINES), 4)]
     bombard(lambda data: recognise(data.split(b"\n")), corpus, (InputError,), INPUTS // 200)
+    bombard(lambda data: settle(data.split(b"\n"), None), corpus, (InputError,), INPUTS // 200)
 
 
 @pytest.mark.parametrize(

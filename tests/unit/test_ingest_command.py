@@ -106,19 +106,22 @@ def test_of_many_files_it_is_told_what_differs_and_together_what_is_the_same(
     assert others == ["together: 1 visit counted from 3 files, nothing new in 2 files"]
 
 
-def test_a_new_counter_is_told_before_it_is_made_and_one_of_visitors_afterwards(
+def test_what_is_to_be_known_of_the_counter_is_told_once_something_is_counted_in_it(
     http: FakeHttp, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     http.counts["shop"] = 1
     http.visitors_only.add("readers")
     log = write(tmp_path / "log", "ann\nbob\n")
-    for counter, first, last in (
-        ("shpo", "shpo is a new counter; did you mean shop?", ""),
-        ("shop", "", ""),
-        ("readers", "", "readers counts visitors: of one visitor's visits the first"),
+    for counter, remark in (
+        ("shpo", "footfall: shpo is a new counter; did you mean shop?\n"),
+        ("shop", ""),
+        ("readers", "footfall: readers counts visitors: of one visitor's visits the first\n"),
     ):
-        assert run(log, counter=counter) == 0
-        assert capsys.readouterr().err == "".join(f"footfall: {text}\n" for text in (first, last) if text)
+        assert run(log, log, counter=counter) == 0
+        assert capsys.readouterr().err == remark
+    empty = write(tmp_path / "empty", "")
+    assert run(empty, counter="another") == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_a_field_that_none_of_the_first_objects_has_is_told(

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from typing import NamedTuple
 
 from footfall.cli import newness, output
 from footfall.cli.client import Client
@@ -20,6 +21,26 @@ from footfall.naming import Names
 _OF_ONE_FILE = (InputError, ConfigError, TruncatedError, DamagedError)  # the others may be right
 
 
+class _Run(NamedTuple):
+    """What all logs of one run have in common.
+
+    Attributes:
+        options: What was asked for.
+        names: The counters below the one that was named, if these are asked for.
+        client: The node.
+        stop: Ends the run.
+        remark: What is to be known of the counter, once something is counted in it.
+        told: What was told already.
+    """
+
+    options: Options
+    names: Names | None
+    client: Client
+    stop: Stop
+    remark: str
+    told: set[str]
+
+
 def run(options: Options) -> int:
     """Run the command; returns its exit code."""
     options.check()
@@ -27,35 +48,28 @@ def run(options: Options) -> int:
     if len(files) > 1:
         _check_several(options)
     with Client(options.where) as client, Stop() as stop:
-        names = _known(options, client)
-        unit = _look(options, client)
-        if len(files) == 1:
-            code = _run_one(files[0], options, names, client, stop)
-        else:
-            code = _run_several(files, options, names, client, stop)
-        if unit == Unit.VISITORS and not options.json:
-            output.note(f"{options.selection.counter} counts visitors: of one visitor's visits the first")
+        this = _Run(options, _known(options, client), client, stop, _remark(options, client), set())
+        code = _run_one(files[0], this) if len(files) == 1 else _run_several(files, this)
     return code if options.follow else (stop.exit_code or code)
 
 
-def _run_one(file: str, options: Options, names: Names | None, client: Client, stop: Stop) -> int:
-    summary, failure = _ingest(file, file, options, names, client, stop)
-    code = report(summary, options) if failure is None or summary.lines or options.json else 0
+def _run_one(file: str, this: _Run) -> int:
+    summary, failure = _ingest(file, file, this)
+    code = report(summary, this.options) if failure is None or summary.lines or this.options.json else 0
     if failure is not None:
         raise failure
     return code
 
 
-def _run_several(files: list[str], options: Options, names: Names | None, client: Client, stop: Stop) -> int:
+def _run_several(files: list[str], this: _Run) -> int:
+    options, told = this.options, this.told
     summaries: list[Summary] = []
-    told: set[str] = set()
     code = 0
     for number, file in enumerate(files, 1):
-        if stop.event.is_set():
+        if this.stop.event.is_set():
             output.note(f"stopped before {file}: run it again to go on")
             break
-        label = f"{file} ({number} of {len(files)})"
-        summary, failure = _ingest(file, label, options, names, client, stop, told)
+        summary, failure = _ingest(file, f"{file} ({number} of {len(files)})", this)
         summaries.append(summary)
         if summary.lines or options.json or (summary.unterminated and failure is None):
             code = max(code, report(summary, options))
@@ -72,20 +86,20 @@ def _run_several(files: list[str], options: Options, names: Names | None, client
     return code
 
 
-def _ingest(
-    file: str,
-    label: str,
-    options: Options,
-    names: Names | None,
-    client: Client,
-    stop: Stop,
-    told: set[str] | None = None,
-) -> tuple[Summary, FootfallError | None]:
+def _ingest(file: str, label: str, this: _Run) -> tuple[Summary, FootfallError | None]:
     """Bring one log to the node; what became of it, and what ended it."""
+    options, stop = this.options, this.stop
     failure = None
     with output.ProgressView("standard input" if label == "-" else label, shown=not options.json) as view:
-        messenger = _messenger(options, client, stop, view.trouble)
-        ingest = Ingest(file, options, names, messenger, stop, view.update, told)
+        messenger = _messenger(options, this.client, stop, view.trouble)
+
+        def progress(done: int, size: int | None, visits: int) -> None:
+            if visits and this.remark and this.remark not in this.told:
+                this.told.add(this.remark)
+                output.note(this.remark)
+            view.update(done, size, visits)
+
+        ingest = Ingest(file, options, this.names, messenger, stop, progress, this.told)
         try:
             ingest.run()
         except FootfallError as error:
@@ -112,15 +126,15 @@ def _known(options: Options, client: Client) -> Names | None:
         return names
 
 
-def _look(options: Options, client: Client) -> str | None:
-    """What the counter counts. Says if it is not there yet, before it is made for ever."""
+def _remark(options: Options, client: Client) -> str:
+    """What is to be known of the counter: that it was not there, or that of one visitor's visits the first counts."""
     counter = options.selection.counter
     if counter is None or options.dry_run:
-        return None
+        return ""
     looked = newness.look(client, counter)
-    if looked.missing:
-        output.note(f"{counter} is a new counter{looked.question}")
-    return looked.unit
+    if looked.unit == Unit.VISITORS and not options.json:
+        return f"{counter} counts visitors: of one visitor's visits the first"
+    return f"{counter} is a new counter{looked.question}" if looked.missing else ""
 
 
 def _check_several(options: Options) -> None:
