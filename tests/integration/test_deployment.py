@@ -122,6 +122,9 @@ def test_the_manifests_hold_together() -> None:
         (container,) = containers("StatefulSet", name)
         assert {"startupProbe", "livenessProbe", "readinessProbe", "resources"} <= container.keys()
         assert container["securityContext"]["readOnlyRootFilesystem"]
+    (server,) = containers("StatefulSet", "nats")
+    caught_up = server["startupProbe"]["exec"]["command"][-1]  # an update waits for it before it goes on
+    assert caught_up.endswith("/healthz"), "with js-server-only a server counts as started before it has caught up"
     for manifest in MANIFESTS:
         if manifest["kind"] == "StatefulSet":
             spec = manifest["spec"]
