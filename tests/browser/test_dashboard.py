@@ -66,6 +66,20 @@ def test_a_visit_made_elsewhere_rolls_the_count(site: Site, page: Page) -> None:
     expect(page.get_by_test_id("phase")).to_have_text("phase ap · available")
 
 
+def test_a_hidden_page_holds_no_stream_and_is_up_to_date_when_it_is_seen_again(site: Site, page: Page) -> None:
+    site.visit("seen", 7)
+    page.goto(f"{site.url}/#/seen")
+    count(page, "7")
+    turn = "hidden => { Object.defineProperty(document, 'hidden', { configurable: true, value: hidden }); document.%s }"
+    turn %= "dispatchEvent(new Event('visibilitychange'))"
+    with page.expect_event("requestfailed", lambda request: "/v1/events" in request.url):
+        page.evaluate(turn, True)
+    site.visit("seen")
+    page.evaluate(turn, False)
+    count(page, "8")
+    expect(page.get_by_text("Live", exact=True).first).to_be_visible()
+
+
 def test_a_span_of_time_without_a_curve_says_when_there_will_be_one(site: Site, page: Page) -> None:
     site.visit("just-begun")
     page.goto(f"{site.url}/#/just-begun")
@@ -221,8 +235,6 @@ def test_a_lost_connection_is_shown_and_recovers(site: Site, watched: Watched, p
     page.goto(f"{site.url}/#/google.gmail")
     expect(page.get_by_text("Live", exact=True).first).to_be_visible()
     expect(page.locator(".log")).to_contain_text(re.compile(r"up \d+\s(s|min)"))  # by the node's clock
-    with page.expect_request("**/v1/events?*"):  # the back button brought the page again
-        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     expect(page.locator(".bars li")).to_have_count(16)  # all is there that must stay
     before = page.get_by_test_id("count").inner_text()
     site.nodes[0].kill()

@@ -166,25 +166,6 @@ def test_the_time_is_the_nodes_where_the_browsers_clock_is_off(scripts: Page) ->
         assert abs(ahead - seconds) < (60 if seconds else 1e-3), header
 
 
-def test_a_line_that_was_silent_while_nobody_looked_is_opened_anew(scripts: Page) -> None:
-    asked = scripts.evaluate(
-        """async () => {
-            const { Stream } = await import('/dashboard/stream.js');
-            const asked = [];
-            window.fetch = async (where) => { asked.push(where); return new Response(new ReadableStream()); };
-            const on = {};
-            const stream = new Stream(on);
-            await new Promise((open) => { on.open = open; stream.open('/first'); });
-            stream.look();
-            const before = asked.length;
-            stream.heardAt -= 6_000;
-            stream.look();
-            return [before, asked.length];
-        }"""
-    )
-    assert asked == [1, 2]
-
-
 def test_a_language_that_there_is_not_does_no_harm(scripts: Page) -> None:
     """So browsers say on machines whose locale is C."""
     scripts.evaluate("Object.defineProperty(Navigator.prototype, 'language', { get: () => 'en-US@posix' })")

@@ -104,8 +104,16 @@ function rewatch() {
     const names = new Set([chosen, ...(roots ?? []), ...shown].filter(Boolean));
     const query = [...names].slice(0, WATCHED_MAX).sort().map((name) => `counter=${encodeURIComponent(name)}`);
     const where = `/v1/events?${query.join("&")}`;
-    if (where !== watched) stream.open((watched = where));
+    if (where === watched) return;
+    watched = where;
+    listen();
   }, REWATCH_MS);
+}
+
+/** A hidden page holds no line: a browser has six for each node, and on a phone that slept it leads nowhere. */
+function listen() {
+  if (document.hidden) stream.close();
+  else stream.open(watched);
 }
 
 /** Choose a counter, or "" for all; who asks for the page by its address comes here, too. */
@@ -143,7 +151,7 @@ export function useToken(secret) {
 function sample() {
   const state = store.get();
   const value = valueOf(state);
-  if (state.link.state !== "live" || value === null) return;
+  if (document.hidden || state.link.state !== "live" || value === null) return;
   store.set({ samples: [...state.samples.slice(-SAMPLES_MAX), [nodeTime(), value]] });
 }
 
@@ -157,9 +165,8 @@ function follow() {
 export function start() {
   follow();
   addEventListener("hashchange", follow);
-  addEventListener("online", retry);
-  addEventListener("pageshow", (event) => event.persisted && retry()); // with the back button: its line was cut
-  document.addEventListener("visibilitychange", () => document.hidden || store.get().link.state === "refused" || stream.look());
+  addEventListener("online", () => document.hidden || retry());
+  document.addEventListener("visibilitychange", () => store.get().link.state === "refused" || listen());
   setInterval(sample, 1_000);
   rewatch();
 }

@@ -6,7 +6,6 @@ import { headers, refusal, Refusal } from "./api.js";
 
 const RETRY_S = [1, 2, 4, 8, 10];
 const SILENCE_MAX_MS = 35_000; // two heartbeats and a little
-const QUIET_MAX_MS = 5_000; // a page tells more than that, mostly each second
 
 export class Stream {
   /**
@@ -19,7 +18,6 @@ export class Stream {
     this.where = "";
     this.control = null;
     this.wake = null;
-    this.heardAt = 0;
   }
 
   /** Read events from there, instead of where they were read from until now. */
@@ -39,11 +37,6 @@ export class Stream {
   hurry() {
     if (this.wake) this.wake();
     else this.open(this.where); // also after it was refused
-  }
-
-  /** The page is seen again: a line that was silent meanwhile may lead nowhere. A phone that slept does not tell. */
-  look() {
-    if (Date.now() - this.heardAt > QUIET_MAX_MS) this.hurry();
   }
 
   async run(where, signal) {
@@ -88,7 +81,6 @@ export class Stream {
       const resumed = this.lastId ? { "last-event-id": this.lastId } : {};
       const response = await fetch(where, { headers: { ...sent, ...resumed }, signal: attempt.signal, cache: "no-store" });
       if (!response.ok) throw await refusal(response, "authorization" in sent);
-      this.heardAt = Date.now();
       opened(response.headers.get("date"));
       const parser = createParser({
         onEvent: ({ id, event, data }) => {
@@ -98,7 +90,6 @@ export class Stream {
       });
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (let part = await reader.read(); !part.done; part = await reader.read()) {
-        this.heardAt = Date.now();
         clearTimeout(watchdog);
         watchdog = setTimeout(stop, SILENCE_MAX_MS);
         parser.feed(part.value);
