@@ -133,7 +133,7 @@ def trusts_blobs(patch: pytest.MonkeyPatch) -> None:
     def joined(manifest: cut.Manifest, refs: Iterable[cut.Ref], fetched: Any) -> bytes:
         return b"".join(manifest.inline.get(ref.digest) or fetched.get(cut.blob_key(ref)) or b"" for ref in refs)
 
-    patch.setattr(cut, "_joined", joined)
+    patch.setattr(cut, "joined", joined)
     patch.setattr(cut, "_digest", lambda manifest: manifest[-cut.DIGEST_BYTES :])
 
 
