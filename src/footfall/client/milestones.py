@@ -144,7 +144,7 @@ class Milestone(_Named):
         """How far it is, and who won.
 
         Raises:
-            UnknownMilestoneError: Nobody has set it, as far as the node has read: another one's may be milliseconds old.
+            UnknownMilestoneError: Nobody has set it, as far as the node has read, which may be milliseconds behind.
         """
         return self._ask(Asking("GET", self._path), timeout_s, MilestoneStatus)
 
