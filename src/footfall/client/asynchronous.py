@@ -105,7 +105,7 @@ class AsyncClient:
             self._loop.call_soon_threadsafe(self._wake.set)
         elif waiting < 0:
             if self.settings.on_full == "raise":
-                raise self._engine.full_error()
+                raise self._engine.buffer.full_error()
             self._engine.refuse(count)
 
     async def hit(

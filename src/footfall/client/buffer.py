@@ -10,7 +10,8 @@ import msgspec
 
 from footfall.core.names import check_name
 from footfall.core.visit import COUNT_MAX, KEY_BYTES_MAX, VISITOR_BYTES_MAX, check_text
-from footfall.errors import InvalidVisitError
+from footfall.errors import BufferFullError, InvalidVisitError
+from footfall.ordinals import counted
 
 NAMES_MAX = 10_000  # of counters that are known to be names; then they are checked anew
 
@@ -76,6 +77,12 @@ class Buffer:
             waiting = self._put(root, counter, visitor, count, key)
             self._inside = False
             return waiting
+
+    def full_error(self) -> BufferFullError:
+        """What a caller gets who wants to know that there was no room."""
+        return BufferFullError(
+            f"{counted(self._visits_max, 'visit waits', 'visits wait')}: there is no room for another"
+        )
 
     def _put(self, root: str, counter: str, visitor: str | None, count: int, key: str | None) -> int:
         group = self._merging.get(root)

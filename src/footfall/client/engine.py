@@ -21,7 +21,7 @@ from footfall.client.settings import Settings
 from footfall.client.spool import Spool
 from footfall.client.trouble import Trouble
 from footfall.core.visit import BATCH_VISITS_MAX
-from footfall.errors import BufferFullError, FootfallError, RateLimitedError
+from footfall.errors import FootfallError, RateLimitedError
 
 LOOK_S = 10.0  # between two looks for what dead processes left
 
@@ -106,12 +106,6 @@ class Engine:
     def left(self) -> bool:
         """Whether dead processes may have left visits, which are sent though none come here."""
         return self._backlog.spool is not None and self._backlog.spool.left
-
-    def full_error(self) -> BufferFullError:
-        """What a caller gets who wants to know."""
-        return BufferFullError(
-            f"{self._settings.buffer_visits_max} visits wait to be sent, and there is no room for another"
-        )
 
     def refuse(self, count: int) -> None:
         """There was no room for these visits."""

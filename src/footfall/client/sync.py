@@ -179,7 +179,7 @@ class Client(Asks):
 
     def _full(self, name: str, visitor: str | None, count: int, key: str | None) -> None:
         if self.settings.on_full == "raise":
-            raise self._engine.full_error()
+            raise self._engine.buffer.full_error()
         if self.settings.on_full == "drop":
             self._engine.refuse(count)
             return

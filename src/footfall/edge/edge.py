@@ -15,9 +15,11 @@ from footfall.client.network import CLOSED
 from footfall.client.nodes import Asks
 from footfall.client.settings import FLUSH_TIMEOUT_S, Options, settings
 from footfall.client.sync import Client
+from footfall.client.trouble import Trouble
 from footfall.edge.driving import FLUSH_VISITS_MAX, Driver
-from footfall.errors import BufferFullError, ConfigError
+from footfall.errors import ConfigError
 from footfall.log.access import Access, identity, tls_context
+from footfall.ordinals import counted
 
 logger = logging.getLogger("footfall.client")
 
@@ -102,6 +104,7 @@ class Edge(Asks):
         """Everything that belongs to one process."""
         self._changed = threading.Condition()
         self._worker = lifetimes.Worker()
+        self._trouble = Trouble(self.settings)
         self._dropped = 0
         self._buffer = Buffer(self.settings.buffer_visits_max)
         self._driver = Driver(self._servers, self._access, self.settings, self._buffer, self._client, self._moved)
@@ -171,7 +174,8 @@ class Edge(Asks):
             self._driver.end()
             self._worker.join(0.5)
             if not stored and (left := self.statistics.buffered):
-                logger.warning("at least %d visits were not stored before the end, as far as is known", left)
+                what = counted(left, "visit was", "visits were")
+                logger.warning("at least %s not stored before the end, as far as is known", what)
             self._client.close(0.0)
 
     @property
@@ -200,14 +204,10 @@ class Edge(Asks):
             self._changed.notify_all()
 
     def _full(self, name: str, visitor: str | None, count: int, key: str | None) -> None:
-        bound = self.settings.buffer_visits_max
         if self.settings.on_full == "raise":
-            raise BufferFullError(f"{bound} visits wait to be published, and there is no room for another")
+            raise self._buffer.full_error()
         if self.settings.on_full == "drop":
-            if not self._dropped:
-                logger.warning(
-                    "%d visits wait, and there is no room for more: those that come now are not counted", bound
-                )
+            self._trouble.full(count)
             self._dropped += count
             return
         while not self._closed and self._buffer.put(name, visitor, count, key) < 0:

@@ -144,7 +144,7 @@ def test_a_full_buffer_raises_if_that_was_asked_for(nodes: FakeNodes) -> None:
     held = Held(nodes)
     with footfall.Client(URL, transport=held, buffer_visits_max=1, on_full="raise") as client:
         client.increment("shop", "a")
-        with pytest.raises(BufferFullError, match="1 visits wait"):
+        with pytest.raises(BufferFullError, match="1 visit waits"):
             client.increment("shop", "b")
         held.may.set()
 
