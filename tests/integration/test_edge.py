@@ -216,7 +216,7 @@ def test_at_the_bound_visits_are_dropped_or_refused(site: Site) -> None:
         assert (edge.statistics.buffered, edge.statistics.dropped) == (2, 3)
     with footfall.Edge(nowhere, site.node.url, buffer_visits_max=1, on_full="raise", exit_timeout_s=0) as edge:
         edge.increment("shop", "ann")
-        with pytest.raises(BufferFullError, match="1 visits wait to be published"):
+        with pytest.raises(BufferFullError, match="1 visit waits"):
             edge.increment("shop", "bob")
     with pytest.raises(RuntimeError, match="closed"):
         edge.increment("shop")
