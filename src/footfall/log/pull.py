@@ -5,7 +5,8 @@ collected. Here every message's consumer sequence is checked, and on any doubt t
 last message delivered.
 
 What those sequences cannot tell: a trim may take messages that a slow reader was not sent yet, and the consumer goes on
-behind them as if they had never been. So a reader that is behind asks where the stream begins, before it delivers.
+behind them as if they had never been. So a reader that is behind asks where the stream begins, before it delivers. And
+so does one that was sent nothing for a while: a server that is cut off from the others says that nothing is new.
 """
 
 import asyncio
@@ -149,6 +150,7 @@ class PullLoop:
     async def _consume(self) -> AsyncIterator[Delivery]:
         consumed = request = left = 0
         sent_s = caught_up_s = -math.inf  # what arrives was sent later than that; nothing more was pending then
+        heard_s = -math.inf  # the same, and there were messages: the server was not cut off
         while True:
             if left <= 0:
                 request += 1
@@ -179,10 +181,11 @@ class PullLoop:
             except _RestartError as error:
                 doubt = error
             if messages or idle:
-                if time.monotonic() - caught_up_s > BEHIND_MAX_S:
+                if time.monotonic() - (heard_s if messages else caught_up_s) > BEHIND_MAX_S:
                     await self._check_not_trimmed()
                 if self._pending == 0:
                     caught_up_s = sent_s
+                    heard_s = sent_s if messages else heard_s
                 if messages:
                     self._last = messages[-1]
                 yield Delivery(messages, self._pending)
