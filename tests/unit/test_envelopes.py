@@ -91,7 +91,9 @@ def test_a_line_that_the_runtime_cut_is_told_as_such() -> None:
     assert "which the container's runtime cut" in str(parse(behind(f"{prefix}P ").encode()))
 
 
-@pytest.mark.parametrize("before", ["Nov ", "web-1 | ", "2026-11-26T07:00:00Z ", "example.com:x ", "12 "])
+@pytest.mark.parametrize(
+    "before", ["Nov ", "web-1 | ", "2026-11-26T07:00:00Z ", "web - ", "12 - ", "198.51.100.1 ", "2001:db8::1 "]
+)
 def test_what_stands_where_a_client_should_is_not_taken_for_one(before: str) -> None:
     with pytest.raises(InputError, match="no format that is known"):
         recognise([behind(before).encode()] * 3)

@@ -87,6 +87,11 @@ LINES: list[tuple[Reading, str, Hit]] = [
         Hit("2001:db8::7", TIME, "GET /a HTTP/1.1", host="www.example.com:443", status="200", agent=UA),
     ),
     (
+        Reading(Format.VHOST_COMBINED),
+        f'example.com 2001:db8::7 - - [{TIME}] "GET /a HTTP/1.1" 200 5 "-" "{UA}"',
+        Hit("2001:db8::7", TIME, "GET /a HTTP/1.1", host="example.com", status="200", agent=UA),
+    ),
+    (
         Reading(Format.TRAEFIK),
         f'192.0.2.7 - - [{TIME}] "GET /a HTTP/1.1" 200 5 "-" "{UA}" 17 "web@docker" "http://10.0.0.2:80" 3ms',
         Hit("192.0.2.7", TIME, "GET /a HTTP/1.1", status="200", agent=UA),
@@ -255,8 +260,8 @@ def test_an_alb_s_client_has_a_port_behind_whatever_address(client: str) -> None
          ("FRA56-P1", "Mozilla/5.0 (X11; Linux x86_64)")),
         (Reading(Format.CLOUDFRONT, head=[CLOUDFRONT_JSON.encode()]), CLOUDFRONT_JSON,
          ("x-edge-location", "cs(User-Agent)", "c-country"), ("SFO53-P7", UA, "")),
-        (Reading(Format.NGINX, NGINX_JSON), LINES[16][1], ("$host", "status"), ("example.com", "200")),
-        (Reading(Format.APACHE, APACHE), LINES[19][1], ("%{x-tenant}i", "D", "%>s"), ("acme", "123", "200")),
+        (Reading(Format.NGINX, NGINX_JSON), LINES[17][1], ("$host", "status"), ("example.com", "200")),
+        (Reading(Format.APACHE, APACHE), LINES[20][1], ("%{x-tenant}i", "D", "%>s"), ("acme", "123", "200")),
     ],
     ids=lambda value: getattr(value, "form", ""),
 )  # fmt: skip

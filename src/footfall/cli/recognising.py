@@ -30,6 +30,7 @@ _RECOGNISED = (
     Format.JSONL,
 )
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)+\.?", re.ASCII)  # a name without a dot may be anything
+_SITE = re.compile(rf"[^ ]+:\d{{1,5}}|{_HOST.pattern}|localhost|_", re.ASCII)
 
 
 def settle(lines: Sequence[bytes], asked: Reading | None) -> Reading:
@@ -105,17 +106,36 @@ def _readable(form: Format, sample: Sequence[bytes]) -> tuple[int, int]:
         jsonl(Selection(counter="any"), None) if form is Format.JSONL else dialect_of(Reading(form, head=sample)).read
     )
     found = [read(line) for line in sample]
-    named = form in (Format.COMBINED, Format.COMMON)  # here a line's first word may be anything, and has to be a client
-    requests = sum(type(one) is Line or (type(one) is Hit and (not named or _is_client(one.address))) for one in found)
+    requests = sum(
+        type(one) is Line or (type(one) is Hit and _begins_right(form, line))
+        for line, one in zip(sample, found, strict=True)
+    )
     return requests, requests + sum(type(one) is Skip for one in found)
 
 
-def _is_client(address: str | None) -> bool:
-    """Whether it may be a client: an address or a name, and not a time or the name of a machine or a container."""
-    if address in (None, "-", "localhost", "unix:"):
+def _begins_right(form: Format, line: bytes) -> bool:
+    """Whether there is a client where lines of text begin with one, and no client where they begin with a host.
+
+    Anything may stand there: a time, the name of a machine, the client before a proxy.
+    """
+    first, _, rest = line.decode(errors="replace").partition(" ")
+    if form is Format.VHOST_COMBINED:
+        return not _is_address(first) and _SITE.fullmatch(first) is not None
+    if form in (Format.COMBINED, Format.COMMON):
+        return _is_client(first) and not _is_address(rest.partition(" ")[0])
+    return True
+
+
+def _is_client(word: str | None) -> bool:
+    """Whether it may be a client: an address, a name with a dot, or none."""
+    if word in (None, "-", "localhost", "unix:"):
         return True
+    return _is_address(word) or _HOST.fullmatch(word) is not None
+
+
+def _is_address(word: str) -> bool:
     try:
-        ipaddress.ip_address(address)
+        ipaddress.ip_address(word)
     except ValueError:
-        return _HOST.fullmatch(address) is not None
+        return False
     return True
