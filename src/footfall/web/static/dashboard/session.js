@@ -60,12 +60,15 @@ function celebrate(milestone) {
   store.set({ overview: { ...overview, milestones } });
 }
 
+let toldAt = 0; // when an overview came last: long ago, if the page was hidden
+
 function take(overview) {
   const { overview: before, owners, gone } = store.get();
   const ids = overview.nodes.map((node) => node.id);
   const left = before?.node === overview.node ? before.nodes.filter((node) => !ids.includes(node.id)) : [];
   const silent = Object.fromEntries(Object.entries(gone).filter(([id]) => !ids.includes(id)));
-  for (const node of left) silent[node.id] ??= { node, since: Date.now() };
+  for (const node of left) silent[node.id] ??= { node, since: toldAt };
+  toldAt = Date.now();
   const kept = Object.fromEntries(Object.entries(silent).slice(-GONE_MAX));
   store.set({
     overview,
