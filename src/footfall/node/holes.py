@@ -51,16 +51,19 @@ class Holes:
         lacks = await self._lacks(newest)
         if lacks is None:
             return
-        if self._looked is None:
-            before = await self._lacks(kept[1]) if len(kept) > 1 else 0
-            older = kept[1].position if len(kept) > 1 else Position(self._log.created)
-            self._looked = 0, older, before or 0
-            if before:
-                logger.warning("%s", lacking(before, older.sequence))
-        _, begin, before = self._looked
+        _, begin, before = self._looked or await self._told_before(kept)
         self._looked = newest.epoch, newest.position, lacks
         if lacks > before:
             self._alarm(await self._found(begin, newest.position.sequence, lacks - before))
+
+    async def _told_before(self, kept: Sequence[Found]) -> tuple[int, Position, int]:
+        """What this process need not find: as ``_looked``."""
+        if len(kept) == 1 and (await self._log.state()).first_sequence == 1:
+            return 0, Position(self._log.created), 0
+        older = kept[-1]
+        if lacks := await self._lacks(older):
+            logger.warning("%s", lacking(lacks, older.position.sequence))
+        return older.epoch, older.position, lacks or 0
 
     async def _lacks(self, found: Found) -> int | None:
         try:

@@ -2,6 +2,8 @@
 
 import pytest
 from node_cluster import Cluster, until, visits
+from node_cutting import Cutter
+from node_line import Line
 
 from footfall.core.names import Unit
 from footfall.core.position import Position
@@ -145,6 +147,20 @@ async def test_a_hole_whose_log_was_trimmed_or_is_large_is_told_all_the_same(mon
         "7 messages above sequence 2 were not counted: it is not known which"
     ]
     await log.close()
+
+
+async def test_what_an_only_cut_of_a_restored_log_lacks_was_told_before_it(caplog: pytest.LogCaptureFixture) -> None:
+    cutter, alarms = Cutter(Line(Storage(partitions=2))), []
+    cutter.partitions[0].messages = -3  # as if three had never been folded
+    await cutter.take(1)
+    cutter.storage.trim(cutter.positions[1].sequence)
+    looking = Holes(cutter.line, cutter.cuts, alarms.extend)
+    await looking.look(await cutter.cuts.find())
+    assert (alarms, len(caplog.messages)) == ([], 1)
+    assert caplog.messages[0].startswith("3 messages are not counted of those up to sequence")
+    await cutter.take(1)
+    await looking.look(await cutter.cuts.find())
+    assert (alarms, len(caplog.messages)) == ([], 1)
 
 
 async def test_nodes_that_come_and_go_over_a_log_that_is_trimmed_raise_no_alarm(cluster: Cluster) -> None:
