@@ -112,11 +112,19 @@ def test_other_json_is_not_taken_for_a_log_of_requests(entry: dict[str, Any]) ->
 def test_a_line_is_another_message_or_has_a_reason() -> None:
     parse = parser_of(NGINX_APART)
     assert parse(b'{"level":"info","msg":"reloaded"}') is Skip.NOTHING
-    assert "escape=json" in str(parse(rb'{"request_uri":"/\x22"}'))
+    assert parse(b'{"request_uri":"/') == "is not JSON"
     assert "no such object" in str(parse(b'{"request_uri":["/"],"status":200}'))
     assert "no such object" in str(parse(b"[]"))
     with pytest.raises(InputError, match="none of its first lines is a JSON object with"):
         parser(Reading(Format.JSON, head=[b"text", b'{"level":"info"}']), Selection(counter="shop"))
+
+
+@pytest.mark.parametrize("sent", [b"\xff\xfe", rb"\x22\xFF", rb"\"\x16", rb"\\x22"])
+def test_whatever_a_client_sent_and_however_the_server_wrote_it_it_does_no_harm(sent: bytes) -> None:
+    line = encoded(NGINX | {"user": "ann"}).replace(b"/a?b", b"/" + sent)
+    assert recognise([line]) is Format.JSON
+    assert parser_of(NGINX | {"user": "ann"}, visitor_from="field:user")(line) == Line("shop", "ann")
+    assert parser_of(NGINX)(line) == Line("shop", "2001:db8::7")
 
 
 @given(

@@ -5,8 +5,8 @@ be the client's address, nobody can say which is, so the log's reader has to.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -38,9 +38,11 @@ _NAMES = {
     ),
     "agent": ("httpuseragent", "useragent", "agent", "requestuseragent", "ua"),
 }  # fmt: skip
+Entry = TypeVar("Entry")
 _Scalar = str | int | float | None
 _DECODABLE = re.compile(r'[^"\\\x00-\x1f]+')  # what msgspec takes for a field's name
 _decode_any = msgspec.json.Decoder(dict[str, Any]).decode
+_HEX = re.compile(rb"(?<!\\)\\x([0-9A-Fa-f]{2})")
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _WITH_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:]+):\d{1,5}", re.ASCII)
 
@@ -117,11 +119,11 @@ def usual(head: Iterable[bytes], fields: Sequence[str]) -> Dialect:
 
     def read(line: bytes) -> Hit | Skip | str:
         try:
-            found: Any = decode(line)
+            found: Any = _decoded(decode, line)
         except msgspec.ValidationError as error:
             return f"is no such object as the log's first lines are: {error}"
         except _UNREADABLE:
-            return "is not JSON; nginx writes it with escape=json in its log_format"
+            return "is not JSON"
         request, target, status = found.request, found.target, found.status
         if request is None and target is None and status is None:
             return Skip.NOTHING
@@ -136,7 +138,7 @@ def usual(head: Iterable[bytes], fields: Sequence[str]) -> Dialect:
             _text(found.host),
             _text(status),
             _text(found.agent),
-            values(line, fields),
+            values(_in_json(line), fields) if fields else (),
         )
 
     tells = {*named.chosen, "fields"}
@@ -147,9 +149,26 @@ def usual(head: Iterable[bytes], fields: Sequence[str]) -> Dialect:
 
 def _object(line: bytes) -> dict[str, Any]:
     try:
-        return _decode_any(line)
+        return _decoded(_decode_any, line)
     except _UNREADABLE:
         return {}
+
+
+def _decoded(decode: Callable[[bytes], Entry], line: bytes) -> Entry:
+    try:
+        return decode(line)
+    except msgspec.ValidationError:
+        raise
+    except _UNREADABLE:
+        return decode(_in_json(line))
+
+
+def _in_json(line: bytes) -> bytes:
+    r"""JSON as it should be, where a client's bytes stand in it as they are, or as ``\x22``.
+
+    nginx writes that with ``escape=json``, and this without it; so does Apache, which has no other way.
+    """
+    return _HEX.sub(rb"\\u00\1", line.decode(errors="replace").encode())
 
 
 def _text(value: _Scalar) -> str | None:
