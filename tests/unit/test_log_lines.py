@@ -238,6 +238,15 @@ def test_combined_lines_of_ipv6_are_not_taken_for_lines_with_a_virtual_host() ->
     assert recognise([line] * 3) is Format.COMBINED
 
 
+def test_a_request_that_named_no_site_is_read_in_a_log_with_the_site_first() -> None:
+    line = f' 192.0.2.7 - - [{TIME}] "GET / HTTP/1.0" 200 5 "-" "-"'.encode()
+    hit = dialect_of(Reading(Format.VHOST_COMBINED)).read(line)
+    assert isinstance(hit, Hit)
+    assert (hit.host, hit.address) == ("", "192.0.2.7")
+    with pytest.raises(InputError, match="no format"):
+        recognise([line])
+
+
 @pytest.mark.parametrize("client", ["2001:db8::7:2817", "[2001:db8::7]:2817", "2001:db8::7:-"])
 def test_an_alb_s_client_has_a_port_behind_whatever_address(client: str) -> None:
     hit = dialect_of(Reading(Format.ALB)).read(ALB.format(client=client, agent="-").encode())

@@ -12,7 +12,7 @@ _ANSWER = r" (\d{3}|-) (?:\d++|-)"
 _AGENTS = r' "[^"\\]*+(?:\\.[^"\\]*+)*+" "([^"\\]*+(?:\\.[^"\\]*+)*+)\\?(?:"|$)'
 _ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,45})"
 # The port, or an address behind it, tells it from an address; what is behind an address is a user, and hardly ever one.
-_HOST = rf"([^ ]{{1,255}}:\d{{1,5}}(?= [^ .:]*+[.:])|[^ ]{{1,255}}(?= {_ADDRESS} [^ ]++ )) "
+_HOST = rf"([^ ]{{1,255}}:\d{{1,5}}(?= [^ .:]*+[.:])|[^ ]{{0,255}}(?= {_ADDRESS} [^ ]++ )) "
 
 _COMMON = re.compile(_BEGIN + _QUOTED + _ANSWER + r"(?=\s|$)", re.DOTALL | re.ASCII)
 _COMBINED = re.compile(_BEGIN + _QUOTED + _ANSWER + _AGENTS, re.DOTALL | re.ASCII)
