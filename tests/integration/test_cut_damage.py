@@ -11,7 +11,7 @@ from damaging import blocks, flip, records
 
 from footfall.core import cut
 from footfall.core.position import Position
-from footfall.log.engine import Engine
+from footfall.log.engine import Engine, running_url
 from footfall.log.opening import connect_existing
 from footfall.log.streams import CUTS
 from processes import HTTP, NodeProcess, eventually, free_ports
@@ -104,3 +104,24 @@ def test_a_bit_that_flips_in_the_file_of_the_cuts_makes_no_count_wrong(data: Pat
     begin = begins[int(len(begins) * share)]
     flip(block, begin + 60)  # in the message
     check_counted(data)
+
+
+async def test_cuts_that_are_removed_while_a_node_counts_are_stored_again_before_it_dies(data: Path) -> None:
+    """The log was trimmed, so that what the node has in memory is all that there is."""
+
+    async def remove() -> None:
+        log = await connect_existing([running_url(data) or ""], name="rogue")
+        assert (await log.state()).first_sequence > 1
+        await log.api.ask(f"STREAM.DELETE.{CUTS}", {})
+        await log.close()
+
+    def counts_and_dies() -> str:
+        with NodeProcess(data, *SETTINGS, "--cut-interval-s", "0.5", port=free_ports(1)[0], log="dies.log") as node:
+            asyncio.run(remove())
+            epoch = node.metric("footfall_cut_epoch")
+            eventually(lambda: node.metric("footfall_cut_epoch") > epoch + 2)
+            node.kill()
+            return node.said()
+
+    assert f"stream {CUTS} was gone, and is made again" in await asyncio.to_thread(counts_and_dies)
+    await asyncio.to_thread(check_counted, data)
