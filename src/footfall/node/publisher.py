@@ -32,6 +32,7 @@ class Publisher:
         self._log = log
         self._trying = 0  # messages
         self._away_since_s: float | None = None
+        self._told = False  # that the log takes nothing
         self._control_lock = asyncio.Lock()
         self._control_sequence = self._controls = 0
         self._control_name = name
@@ -93,14 +94,16 @@ class Publisher:
                 now_s = time.monotonic()
                 if self._away_since_s is None:
                     self._away_since_s = started_s
+                if not self._told:
+                    self._told = True
                     logger.warning("the log takes nothing now, and is tried on: %s", error)
                 if timeout_s is not None and now_s - started_s > timeout_s:
                     raise type(error)(f"the log took nothing for {timeout_s:g} s: {error}") from None
                 self.retries += 1
                 await asyncio.sleep(pause_s)
-        if self._away_since_s is not None:
+        if self._told:
             logger.warning("the log takes messages again")
-            self._away_since_s = None
+        self._away_since_s, self._told = None, False
         self.answered_s = time.monotonic()
         if sequence > self.acknowledged[0]:
             self.acknowledged = (sequence, subject, data)
