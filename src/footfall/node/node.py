@@ -56,6 +56,7 @@ FULL = "the log is 90 % full: it takes visits when it was trimmed or made larger
 UNWRITTEN = (
     "the data directory cannot be written: after a restart this node would not notice that the log lost its tail"
 )
+LOG_SILENT_S = 10.0  # an election takes less
 RIVAL = "another process has this node's name: give each node its own, with --node"
 FILL_CHECK_S = 1.0
 DRAIN_TIMEOUT_S = 5.0
@@ -111,6 +112,7 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self._local = 0
         self._unwritten = ""
+        self._answered_s = time.monotonic()
 
     async def start(self) -> None:
         """Load the newest cut, join the others, and begin to count. It is ready when ``problems`` is empty.
@@ -186,9 +188,16 @@ class Node:
         await asyncio.to_thread(self._remember)
         await self._look()
 
+    def _silence(self) -> str:
+        """That the log does not answer, where no visit came that would have found out."""
+        silent_s = time.monotonic() - self._answered_s
+        told = self.spool is not None and self.producer.storing.away
+        return "" if told or silent_s < LOG_SILENT_S else f"the log has not answered for {silent_s:.0f} s"
+
     async def _look(self) -> None:
         with contextlib.suppress(LogUnavailableError):
             state = self.log_state = await self._cluster.state()
+            self._answered_s = time.monotonic()
             full = 0 <= state.bytes_max * FILL_MAX < state.bytes
             failure = self.counting.aggregator.failure
             self.producer.storing.hold = str(failure) if failure else FULL if full else ""
@@ -325,6 +334,7 @@ class Node:
                 *self.counting.members.differences(),
                 self.counting.ownership.cannot,
                 self._unwritten,
+                self._silence(),
                 self.history.warning,
             ],
         )

@@ -7,7 +7,8 @@ import pytest
 from node_cluster import Cluster, until, visits
 from node_line import counted, soon
 
-from footfall.errors import LogRewoundError, NotReadyError
+from footfall.errors import LogRewoundError, LogUnavailableError, NotReadyError
+from footfall.log.protocol import LogState
 from footfall.node.node import Node
 
 
@@ -43,6 +44,25 @@ async def test_a_node_without_a_spool_stops_in_time_if_the_log_is_away(
     await node.add(visits("a", 5), durable=False)
     await asyncio.wait_for(node.stop(), 10)
     assert "5 visits could not be stored" in caplog.text
+
+
+@pytest.mark.parametrize("spool", [0, 1 << 20])
+async def test_a_log_that_does_not_answer_is_told_though_no_visit_came(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, spool: int
+) -> None:
+    node = await cluster.start("n1", spool_bytes_max=spool)
+
+    async def silent() -> LogState:
+        raise LogUnavailableError("no answer within 5 s")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster.lines["n1"], "state", silent)
+        await asyncio.sleep(8)
+        assert node.warnings() == [], "an election"
+        await asyncio.sleep(4)
+        assert node.warnings()[0].startswith("the log has not answered for 1")
+    await asyncio.sleep(1.1)
+    assert node.warnings() == []
 
 
 @pytest.mark.parametrize("ending", ["stop", "kill"])
