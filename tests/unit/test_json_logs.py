@@ -84,6 +84,7 @@ def test_filters_counters_and_fields_are_as_in_any_log() -> None:
     [
         ({"client_ip": "198.51.100.1"}, "remote_addr and client_ip may each be the client's address: say which"),
         ({"remote_addr": {"ip": "x"}}, "no field of its JSON has a usual name for the client's address: say which"),
+        ({"remote_addr": {}, "client": "an app"}, "no field of its JSON has a usual name for the client's address"),
     ],
 )
 def test_an_address_that_cannot_be_known_for_sure_is_asked_for(change: dict[str, Any], why: str) -> None:
@@ -93,6 +94,32 @@ def test_an_address_that_cannot_be_known_for_sure_is_asked_for(change: dict[str,
         parser_of(entry)
     assert parser_of(entry, visitor_from="field:host")(encoded(entry)) == Line("shop", "example.com")
     assert parser_of(entry, visitor_from="none")(encoded(entry)) == Line("shop")
+
+
+def test_a_client_is_an_address_if_it_is_one() -> None:
+    entry = {"path": "/", "status": 200, "client": "192.0.2.7:4711"}
+    assert parser_of(entry)(encoded(entry)) == Line("shop", "192.0.2.7")
+
+
+def test_a_request_of_which_two_lines_tell_counts_once() -> None:
+    begun = {"remote_addr": "192.0.2.7", "path": "/a", "event": "begins"}
+    done = begun | {"status": 200, "event": "done"}
+    head = [encoded(begun), encoded(done)]
+    assert recognise(head) is Format.JSON
+    parse = parser(Reading(Format.JSON, head=head), Selection(counter="shop"))
+    assert [parse(line) for line in [*head, encoded(begun | {"status": None})]] == [
+        Skip.NOTHING, Line("shop", "192.0.2.7"), Skip.NOTHING
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="of no format that is known"):
+        recognise([encoded(begun), encoded({"remote_addr": "192.0.2.7", "status": 200})])
+
+
+def test_how_long_a_request_took_is_no_time() -> None:
+    entry = NGINX_APART | {"time": 0.123}
+    for name in ("@timestamp", "msec"):
+        del entry[name]
+    parse = parser_of(entry, since="2026-01-01")
+    assert isinstance(parse(encoded(entry)), str), "it is told, and not passed over"
 
 
 def test_the_fields_that_there_are_are_shown_but_not_any_number_of_them() -> None:

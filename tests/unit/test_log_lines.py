@@ -442,7 +442,9 @@ def test_times_are_read_as_servers_write_them(text: str | float) -> None:
     assert parse_time(text) == 1795676400
 
 
-@pytest.mark.parametrize("text", ["", "-", "yesterday", "nan", "inf", "-1", "1e300", "99/Foo/2026:08:00:00 +0100"])
+@pytest.mark.parametrize(
+    "text", ["", "-", "yesterday", "nan", "inf", "-1", "0.123", "1e300", "99/Foo/2026:08:00:00 +0100"]
+)
 def test_what_is_no_time_is_none(text: str) -> None:
     assert parse_time(text) is None
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import msgspec
 
 TIMES_MAX = 1_024  # texts of times remembered: a log's lines come in order, many in the same second
+SECONDS_MIN = 1e8  # in 1973: what is below is how long something took, and decides nothing
 
 _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _COMMON = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d{4})", re.ASCII)
@@ -104,7 +105,7 @@ def parse_time(text: str | float) -> float | None:
         seconds = float(text)
     except ValueError:
         return _parse_date(str(text).strip("[]"))
-    if not 0 < seconds < 1e20:
+    if not SECONDS_MIN <= seconds < 1e20:
         return None
     while seconds >= 1e11:  # the year 5138, if these were seconds
         seconds /= 1_000

@@ -4,6 +4,7 @@ A log's first lines tell which of the names it has. What cannot be known for sur
 be the client's address, nobody can say which is, so the log's reader has to.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -54,6 +55,7 @@ class Named:
         fields: All that its first lines have, in their order.
         chosen: Of an attribute of ``Hit``, the field that tells it.
         addresses: All fields that may be the client's address.
+        of_requests: Whether it is the log of a server: a line tells both what was asked for and what was answered.
     """
 
     def __init__(self, head: Iterable[bytes]) -> None:
@@ -63,22 +65,25 @@ class Named:
         """
         plain: dict[str, str] = {}
         every: dict[str, None] = {}
+        lines: set[frozenset[str]] = set()
         for line in head:
-            for name, value in _object(line).items():
+            entry = _object(line)
+            lines.add(frozenset(name for name, value in entry.items() if value is not None))
+            for name, value in entry.items():
                 every[name] = None
+                usual = re.sub(r"[^a-z0-9]", "", name.lower())
+                if usual == "client" and not _is_address(value):  # it may be the name of a program
+                    continue
                 if isinstance(value, _Scalar) and _DECODABLE.fullmatch(name):
-                    plain.setdefault(re.sub(r"[^a-z0-9]", "", name.lower()), name)
+                    plain.setdefault(usual, name)
         self.fields = list(every)
         found = {attribute: [plain[name] for name in names if name in plain] for attribute, names in _NAMES.items()}
         self.addresses = found["address"]
         if len(self.addresses) > 1:
             del found["address"]
         self.chosen = {attribute: names[0] for attribute, names in found.items() if names}
-
-    @property
-    def of_requests(self) -> bool:
-        """Whether it is the log of a server: it tells what was asked for, and what was answered."""
-        return "status" in self.chosen and bool(self.chosen.keys() & {"request", "target"})
+        asked = {self.chosen[attribute] for attribute in ("request", "target") if attribute in self.chosen}
+        self.of_requests = any(self.chosen.get("status") in line and asked & line for line in lines)
 
     @property
     def doubt(self) -> str:
@@ -125,8 +130,8 @@ def usual(head: Iterable[bytes], fields: Sequence[str]) -> Dialect:
         except _UNREADABLE:
             return "is not JSON"
         request, target, status = found.request, found.target, found.status
-        if request is None and target is None and status is None:
-            return Skip.NOTHING
+        if status is None and (named.of_requests or (request is None and target is None)):
+            return Skip.NOTHING  # where requests have a status, a line without one may tell of the same request
         if isinstance(request, str) and request.startswith("/"):  # many name the path so in Apache's
             request, target = None, request
         return Hit(
@@ -173,6 +178,14 @@ def _in_json(line: bytes) -> bytes:
 
 def _text(value: _Scalar) -> str | None:
     return value if value is None or isinstance(value, str) else str(value)
+
+
+def _is_address(value: object) -> bool:
+    try:
+        ipaddress.ip_address((_without_port(value) if isinstance(value, str) else None) or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _without_port(address: str | None) -> str | None:
