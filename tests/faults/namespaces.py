@@ -127,13 +127,14 @@ class Machine:
         return run("ip", "netns", "exec", self.name, "nft", *command)
 
     @contextlib.contextmanager
-    def cut(self, how: str) -> Iterator[None]:
-        """No packet comes in over the wire, or goes out, or neither."""
+    def cut(self, how: str, *of: str) -> Iterator[None]:
+        """No packet comes in over the wire, or goes out, or neither; or only none that nft would describe so."""
         self._nft("add", "table", "inet", "cut")
         for hook in HOOKS[how]:
             self._nft("add", "chain", "inet", "cut", hook, f"{{ type filter hook {hook} priority 0; }}")
             side = "iifname" if hook == "input" else "oifname"
-            self._nft("add", "rule", "inet", "cut", hook, side, "eth0", "counter", "drop")
+            for packets in of or ("",):
+                self._nft("add", "rule", "inet", "cut", hook, side, "eth0", *packets.split(), "counter", "drop")
         try:
             yield
         finally:
@@ -201,3 +202,20 @@ def test_machines_that_are_cut_off_lose_nothing_and_count_nothing_twice(machines
     assert [one["fell"] for one in told] == [0, 0, 0], "no node showed less than before"
     assert all(one["stored"].get("spool", 0) > 0 for one in told), "each was alone for a while"
     print(f"{how}: {paid} visits acknowledged and counted; stored: {[one['stored'] for one in told]}")  # noqa: T201
+
+
+def test_nodes_leave_a_server_that_only_the_other_servers_cannot_reach(machines: list[Machine]) -> None:
+    for machine in machines:
+        machine.client.start()
+    for machine in machines:  # a node is connected to one of the servers, and nobody knows which
+        with machine.cut("both ways", "tcp dport 6222", "tcp sport 6222"):
+            time.sleep(CUT_S)
+            eventually(lambda: all(one.ready() for one in machines), 120, f"all nodes ready without {machine.name}")
+        eventually(lambda: all(one.ready() for one in machines), 60, f"healing of {machine.name}")
+    told = []
+    for machine in machines:
+        machine.client.stop()
+        told.append(json.loads(machine.client.said()))
+    paid = sum(one["keys"] for one in told)
+    eventually(lambda: [exact(machine) for machine in machines] == [paid] * 3, 60, f"{paid} visits")
+    assert [one["fell"] for one in told] == [0, 0, 0], "no node showed less than before"

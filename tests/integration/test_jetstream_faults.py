@@ -110,6 +110,23 @@ async def test_readers_begin_anew_when_the_connection_is_back_and_do_not_wait_fo
     await traffic.finish()
 
 
+async def change(log: JetStreamLog) -> None:
+    """Go to another server; the next is chosen at random, so that may take several changes."""
+    before = log._client.connected_url
+    for _ in range(50):
+        await log.change_server()
+        await until(lambda: log.connected)
+        if log._client.connected_url != before:
+            return
+    raise AssertionError(f"still at {before}")
+
+
+async def test_a_log_of_one_server_stays_there(log: JetStreamLog) -> None:
+    await log.change_server()
+    assert log.connected
+    assert await log.publish(ONE, b"at once") > 0
+
+
 @pytest.mark.cluster
 async def test_nothing_is_lost_or_read_twice_while_the_leader_of_three_is_killed(tmp_path: Path) -> None:
     with NatsCluster(tmp_path) as servers:
@@ -121,6 +138,8 @@ async def test_nothing_is_lost_or_read_twice_while_the_leader_of_three_is_killed
         server.kill()
         await traffic.progress()  # two of three go on
         await asyncio.to_thread(server.start)
+        await traffic.progress()
+        await change(logs[0])
         await traffic.progress()
         await traffic.finish()
         for log in logs:

@@ -169,7 +169,20 @@ class JetStreamLog:
         state = info["state"]
         first = max(1, state["first_seq"])  # 0 before the first message
         config = info["config"]
-        return LogState(first, state["last_seq"], state["bytes"], config["max_bytes"], config["num_replicas"])
+        return LogState(
+            first,
+            state["last_seq"],
+            state["bytes"],
+            config["max_bytes"],
+            config["num_replicas"],
+            not self._replicated or has_quorum(info),
+        )
+
+    async def change_server(self) -> None:
+        """See ``Log.change_server``. To one at random, so this may have to be done again."""
+        if len(self._client.servers) > 1:
+            logger.warning("the nats-server that this node is connected to does not answer for the log; trying another")
+            await self._client.force_reconnect()
 
     async def trim(self, before_sequence: int) -> None:
         """See ``Log.trim``."""

@@ -235,6 +235,9 @@ class MemoryLog:
         storage = await self._reach()
         return LogState(storage.first, storage.last, storage.bytes, storage.bytes_max)
 
+    async def change_server(self) -> None:
+        """See ``Log.change_server``. It has one."""
+
     async def trim(self, before_sequence: int) -> None:
         """See ``Log.trim``."""
         (await self._reach()).trim(before_sequence)

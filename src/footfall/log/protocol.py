@@ -40,6 +40,7 @@ class LogState(NamedTuple):
     bytes: int
     bytes_max: int  # -1: unlimited
     replicas: int = 1  # how many servers hold it
+    quorum: bool = True  # whether the server that says so has lately heard most of them
 
 
 class Log(Protocol):
@@ -113,6 +114,9 @@ class Log(Protocol):
 
     async def state(self) -> LogState:
         """Raises LogUnavailableError."""
+
+    async def change_server(self) -> None:
+        """Go to another of the log's servers, if there are several: this one does not answer for the log."""
 
     async def trim(self, before_sequence: int) -> None:
         """Drop every message below ``before_sequence``; that one is kept. Raises LogUnavailableError.

@@ -57,6 +57,7 @@ UNWRITTEN = (
     "the data directory cannot be written: after a restart this node would not notice that the log lost its tail"
 )
 LOG_SILENT_S = 10.0  # an election takes less
+SERVER_S_MAX = 300.0  # between two changes of the log's server, while none answers
 RIVAL = "another process has this node's name: give each node its own, with --node"
 FILL_CHECK_S = 1.0
 DRAIN_TIMEOUT_S = 5.0
@@ -113,6 +114,7 @@ class Node:
         self._local = 0
         self._unwritten = ""
         self._answered_s = time.monotonic()
+        self._leave_s = LOG_SILENT_S  # the silence after which another server is tried
 
     async def start(self) -> None:
         """Load the newest cut, join the others, and begin to count. It is ready when ``problems`` is empty.
@@ -188,19 +190,29 @@ class Node:
         await asyncio.to_thread(self._remember)
         await self._look()
 
+    @property
+    def _silent_s(self) -> float:
+        return time.monotonic() - self._answered_s
+
     def _silence(self) -> str:
         """That the log does not answer, where no visit came that would have found out."""
-        silent_s = time.monotonic() - self._answered_s
+        silent_s = self._silent_s
         told = self.spool is not None and self.producer.storing.away
         return "" if told or silent_s < LOG_SILENT_S else f"the log has not answered for {silent_s:.0f} s"
 
     async def _look(self) -> None:
+        state = None
         with contextlib.suppress(LogUnavailableError):
             state = self.log_state = await self._cluster.state()
-            self._answered_s = time.monotonic()
-            full = 0 <= state.bytes_max * FILL_MAX < state.bytes
-            failure = self.counting.aggregator.failure
-            self.producer.storing.hold = str(failure) if failure else FULL if full else ""
+        if state is None or not state.quorum:  # from the past, if anything
+            if self._silent_s >= self._leave_s and self._cluster.connected:
+                self._leave_s += min(self._leave_s, SERVER_S_MAX)
+                await self._cluster.change_server()
+            return
+        self._answered_s, self._leave_s = time.monotonic(), LOG_SILENT_S
+        full = 0 <= state.bytes_max * FILL_MAX < state.bytes
+        failure = self.counting.aggregator.failure
+        self.producer.storing.hold = str(failure) if failure else FULL if full else ""
 
     def _remember(self) -> None:
         if (known := self._cluster.known).sequence:

@@ -1,6 +1,7 @@
 """How a node ends, and what it finds when it is started again."""
 
 import asyncio
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,22 +48,34 @@ async def test_a_node_without_a_spool_stops_in_time_if_the_log_is_away(
 
 
 @pytest.mark.parametrize("spool", [0, 1 << 20])
-async def test_a_log_that_does_not_answer_is_told_though_no_visit_came(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, spool: int
+@pytest.mark.parametrize("alone", [False, True])
+async def test_a_log_that_does_not_answer_is_told_though_no_visit_came_and_another_server_is_tried(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, spool: int, alone: bool
 ) -> None:
     node = await cluster.start("n1", spool_bytes_max=spool)
+    changes: list[float] = []
 
     async def silent() -> LogState:
-        raise LogUnavailableError("no answer within 5 s")
+        if not alone:
+            raise LogUnavailableError("no answer within 5 s")
+        return LogState(1, 2, 3, 4, replicas=3, quorum=False)
 
+    async def change_server() -> None:
+        changes.append(asyncio.get_running_loop().time())
+
+    monkeypatch.setattr(cluster.lines["n1"], "change_server", change_server)
     with monkeypatch.context() as patch:
         patch.setattr(cluster.lines["n1"], "state", silent)
         await asyncio.sleep(8)
         assert node.warnings() == [], "an election"
         await asyncio.sleep(4)
         assert node.warnings()[0].startswith("the log has not answered for 1")
+        await asyncio.sleep(650)
+        pauses = [round(after - before, -1) for before, after in pairwise(changes)]
+        assert pauses == [10, 20, 40, 80, 160, 300], "another server is tried, less and less often"
     await asyncio.sleep(1.1)
     assert node.warnings() == []
+    assert len(changes) == 7
 
 
 @pytest.mark.parametrize("ending", ["stop", "kill"])
