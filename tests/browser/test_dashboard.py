@@ -80,6 +80,18 @@ def test_a_hidden_page_holds_no_stream_and_is_up_to_date_when_it_is_seen_again(s
     expect(page.get_by_text("Live", exact=True).first).to_be_visible()
 
 
+def test_a_page_that_is_seen_before_it_knows_what_to_watch_asks_for_nothing_else(site: Site, page: Page) -> None:
+    site.visit("soon", 7)
+    page.add_init_script(
+        "addEventListener('DOMContentLoaded', () => document.dispatchEvent(new Event('visibilitychange')))"
+    )
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url) if request.resource_type == "fetch" else None)
+    page.goto(f"{site.url}/#/soon")
+    count(page, "7")
+    assert {url.startswith(f"{site.url}/v1/") for url in fetched} == {True}, fetched
+
+
 def test_a_span_of_time_without_a_curve_says_when_there_will_be_one(site: Site, page: Page) -> None:
     site.visit("just-begun")
     page.goto(f"{site.url}/#/just-begun")

@@ -271,6 +271,7 @@ def test_a_raffle_is_held_by_the_client_alone(node: NodeProcess) -> None:
     receipts = [footfall.new_receipt() for _ in range(4)]
     for receipt in receipts:
         visits.increment(key=receipt)
+    assert visits.flush(WAIT_S)
     winner = prize.wait(WAIT_S)
     [his] = filter(winner.matches, receipts)
     for receipt in receipts:

@@ -116,7 +116,7 @@ function rewatch() {
 /** A hidden page holds no line: a browser has six for each node, and on a phone that slept it leads nowhere. */
 function listen() {
   if (document.hidden) stream.close();
-  else stream.open(watched);
+  else if (watched) stream.open(watched);
 }
 
 /** Choose a counter, or "" for all; who asks for the page by its address comes here, too. */
