@@ -67,9 +67,9 @@ class Buffer:
         if type(count) is not int or not 1 <= count <= COUNT_MAX:
             raise InvalidVisitError(f"the count is {count!r}; it must be a whole number from 1 to {COUNT_MAX}")
         if visitor is not None:
-            _check("visitor", visitor, VISITOR_BYTES_MAX)
+            check_given("visitor", visitor, VISITOR_BYTES_MAX)
         if key is not None:
-            _check("key", key, KEY_BYTES_MAX)
+            check_given("key", key, KEY_BYTES_MAX)
         with self._lock:
             if self._inside:  # this very thread is just below here: what it does there must not be done in the middle
                 return self._put_aside(Waiting(counter, visitor, key, count))
@@ -141,7 +141,8 @@ def check_counter(name: str) -> str:
     return check_name(name)
 
 
-def _check(what: str, text: str, bytes_max: int) -> None:
+def check_given(what: str, text: str, bytes_max: int) -> None:
+    """Raises InvalidVisitError as ``check_text`` does, and TypeError for what is no text."""
     if not isinstance(text, str):
         raise TypeError(f"the {what} is {text!r:.60}; it must be a text")
     check_text(what, text, bytes_max)

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from footfall.client.buffer import check_given
 from footfall.client.requests import Asking, new_receipt, path_of
 from footfall.client.settings import HIT_TIMEOUT_S, VALUE_TIMEOUT_S
 from footfall.core.receipts import opens
@@ -65,6 +66,7 @@ class Winner(msgspec.Struct, frozen=True):
 
     def matches(self, receipt: str) -> bool:
         """Whether a receipt is the winner's. Asks nobody, and claims nothing."""
+        _check_type(receipt)
         return receipt.isprintable() and opens(receipt, bytes.fromhex(self.receipt_sha256))
 
 
@@ -100,9 +102,10 @@ class _Named:
         return f"{type(self).__name__}({self.counter!r}, {self.n})"
 
     def _claiming(self, receipt: str, key: str | None) -> Asking:
+        _check_type(receipt)
         check_text("receipt", receipt, RECEIPT_BYTES_MAX)
         if key is not None:
-            check_text("claim's key", key, KEY_BYTES_MAX)
+            check_given("claim's key", key, KEY_BYTES_MAX)
             if key != key.strip():
                 raise InvalidRequestError(f"the claim's key is {key!r}; it is sent in a header: leave out the blanks")
         return Asking("POST", f"{self._path}/claim", msgspec.json.encode({"receipt": receipt}), key or new_receipt())
@@ -211,3 +214,9 @@ class AsyncMilestone(_Named):
     async def claim(self, receipt: str, *, key: str | None = None, timeout_s: float = HIT_TIMEOUT_S) -> MilestoneStatus:
         """Show the winner's receipt: it is taken once. See ``Milestone.claim``."""
         return await self._ask(self._claiming(receipt, key), timeout_s, MilestoneStatus)
+
+
+def _check_type(receipt: str) -> None:
+    """Raises TypeError for what is no text, and does not show it: that may be another form of a receipt."""
+    if not isinstance(receipt, str):
+        raise TypeError(f"the receipt is a {type(receipt).__name__}; it must be a text, as hit(…).receipt is one")

@@ -155,6 +155,23 @@ def test_what_is_no_receipt_is_refused_before_a_node_is_asked(receipt: str) -> N
     assert not answers.asked
 
 
+def test_what_is_no_text_is_told_without_showing_a_receipt() -> None:
+    answers = Answers(answer("reached", WINNER))
+    prize = prize_at(answers)
+    winner = prize.wait()
+    whole: Any = footfall.Receipt("shop", HIS, "log", 1)
+    for call in (winner.matches, prize.claim):
+        with pytest.raises(
+            TypeError, match=r"the receipt is a Receipt; it must be a text, as hit\(…\).receipt"
+        ) as raised:
+            call(whole)
+        assert HIS not in str(raised.value)
+    no_text: Any = 5
+    with pytest.raises(TypeError, match="the claim's key is 5; it must be a text"):
+        prize.claim(HIS, key=no_text)
+    assert len(answers.asked) == 1
+
+
 @pytest.mark.parametrize("key", ["", " a", "a ", "\n", "a\0", "x" * 257])
 def test_what_is_no_key_of_a_claim_is_refused_before_a_node_is_asked(key: str) -> None:
     answers = Answers(answer())
