@@ -18,7 +18,7 @@ from footfall.cli.app import app
         ("milestones list", "there is no command 'milestones': did you mean milestone?"),
         ("version", "there is no command 'version': did you mean --version?"),
         ("-v", "there is no command '-v': there are audit, "),
-        ("--url http://127.0.0.1:1 read shop", "--url stands before the command: write it behind"),
+        ("--url http://127.0.0.1:1 read shop", "--url stands before the command: write it after"),
         ("milestone lst", "there is no command 'lst': did you mean list?"),
         ("milestone win", "there is no command 'win': there are add, claim, list, show"),
         ("hit a —visitor ann", "there is no use for '—visitor' 'ann': a flag begins with two hyphens, --visitor"),

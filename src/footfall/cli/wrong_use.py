@@ -25,7 +25,7 @@ def _wrong(error: CycloptsError) -> str:
     match error:
         case UnknownCommandError(unused_tokens=[typed, *others], app=app) if app is not None:
             if typed.startswith("-") and others:
-                return f"{typed} stands before the command: write it behind"
+                return f"{typed} stands before the command: write it after"
             return _unknown(typed, sorted(app))
         case UnusedCliTokensError(unused_tokens=[*tokens]):
             return f"there is no use for {' '.join(map(repr, tokens))}{next(filter(None, map(meant_flag, tokens)), '')}"
