@@ -110,6 +110,8 @@ def test_a_request_of_which_two_lines_tell_counts_once() -> None:
     assert [parse(line) for line in [*head, encoded(begun | {"status": None})]] == [
         Skip.NOTHING, Line("shop", "192.0.2.7"), Skip.NOTHING
     ]  # fmt: skip
+    with pytest.raises(InputError, match="usual names for what was asked for and what was answered"):
+        parser(Reading(Format.JSON, head=head[:1]), Selection(counter="shop"))  # who follows the log waits for more
     with pytest.raises(InputError, match="of no format that is known"):
         recognise([encoded(begun), encoded({"remote_addr": "192.0.2.7", "status": 200})])
 

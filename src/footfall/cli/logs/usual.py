@@ -105,12 +105,13 @@ def usual(head: Iterable[bytes], fields: Sequence[str]) -> Dialect:
         fields: Fields that are asked for by name.
 
     Raises:
-        InputError: None of the first lines is a request.
+        InputError: None of the first lines is an answered request.
     """
     named = Named(head)
-    if not named.chosen.keys() & {"request", "target", "status"}:
+    if not named.of_requests:
         raise InputError(
-            "none of its first lines is a JSON object with a usual name for what was asked for, or answered"
+            "none of its first lines is a JSON object with usual names for what was asked for and what was answered; "
+            "other objects are read by --format jsonl --visitor-from field:NAME"
         )
     entry = msgspec.defstruct(
         "Entry",
@@ -130,8 +131,8 @@ def usual(head: Iterable[bytes], fields: Sequence[str]) -> Dialect:
         except _UNREADABLE:
             return "is not JSON"
         request, target, status = found.request, found.target, found.status
-        if status is None and (named.of_requests or (request is None and target is None)):
-            return Skip.NOTHING  # where requests have a status, a line without one may tell of the same request
+        if status is None:  # it may tell of a request of which another line tells, too
+            return Skip.NOTHING
         if isinstance(request, str) and request.startswith("/"):  # many name the path so in Apache's
             request, target = None, request
         return Hit(
