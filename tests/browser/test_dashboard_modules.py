@@ -174,6 +174,22 @@ def test_a_language_that_there_is_not_does_no_harm(scripts: Page) -> None:
     assert call(scripts, "chart", "rangeOf", "undefined, 30, false, 100") == [70, 100]
 
 
+def test_a_line_that_leads_nowhere_is_said_to_be_one_long_before_silence_would_tell(scripts: Page) -> None:
+    scripts.route("**/nowhere", lambda _: None)
+    scripts.clock.install()
+    scripts.evaluate(
+        """async () => {
+            const { Stream } = await import('/dashboard/stream.js');
+            const waiting = (seconds) => { window.waits = seconds };
+            new Stream({ event() {}, open() {}, refused() {}, waiting }).open('/nowhere');
+        }"""
+    )
+    scripts.clock.fast_forward(1_000)
+    assert scripts.evaluate("window.waits ?? null") is None
+    scripts.clock.fast_forward(10_000)
+    scripts.wait_for_function("window.waits")
+
+
 def test_a_search_goes_on_until_it_has_found_something_or_is_at_the_end(scripts: Page) -> None:
     reading = {"counter": "z.needle", "value": 7, "unit": "visits", "sequence": 1, "children": 0}
     pages: dict[str, Any] = {

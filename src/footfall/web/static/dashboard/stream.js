@@ -5,6 +5,7 @@ import { createParser } from "../vendor/eventsource-parser.js";
 import { headers, refusal, Refusal } from "./api.js";
 
 const RETRY_S = [1, 2, 4, 8, 10];
+const ANSWER_MAX_MS = 10_000; // a line that leads nowhere, as after a phone's sleep, is said to be one
 const SILENCE_MAX_MS = 35_000; // two heartbeats and a little
 
 export class Stream {
@@ -75,12 +76,18 @@ export class Stream {
     const attempt = new AbortController();
     const stop = () => attempt.abort();
     signal.addEventListener("abort", stop);
-    let watchdog = setTimeout(stop, SILENCE_MAX_MS);
+    let watchdog = 0;
+    const within = (time) => {
+      clearTimeout(watchdog);
+      watchdog = setTimeout(stop, time);
+    };
+    within(ANSWER_MAX_MS);
     try {
       const sent = headers();
       const resumed = this.lastId ? { "last-event-id": this.lastId } : {};
       const response = await fetch(where, { headers: { ...sent, ...resumed }, signal: attempt.signal, cache: "no-store" });
       if (!response.ok) throw await refusal(response, "authorization" in sent);
+      within(SILENCE_MAX_MS);
       opened(response.headers.get("date"));
       const parser = createParser({
         onEvent: ({ id, event, data }) => {
@@ -90,8 +97,7 @@ export class Stream {
       });
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (let part = await reader.read(); !part.done; part = await reader.read()) {
-        clearTimeout(watchdog);
-        watchdog = setTimeout(stop, SILENCE_MAX_MS);
+        within(SILENCE_MAX_MS);
         parser.feed(part.value);
       }
     } finally {
