@@ -238,6 +238,14 @@ def test_combined_lines_of_ipv6_are_not_taken_for_lines_with_a_virtual_host() ->
     assert recognise([line] * 3) is Format.COMBINED
 
 
+def test_of_two_names_nobody_knows_which_is_the_site() -> None:
+    rest = f'- - [{TIME}] "GET /a HTTP/1.1" 200 5 "-" "{UA}"'
+    with pytest.raises(InputError, match="no format"):
+        recognise([f"example.com client.example.net {rest}".encode()])
+    for first in ("192.0.2.7 example.com", "client.example.net -", "client.example.net ident"):
+        assert recognise([f"{first} {rest}".encode()]) is Format.COMBINED
+
+
 def test_a_request_that_named_no_site_is_read_in_a_log_with_the_site_first() -> None:
     line = f' 192.0.2.7 - - [{TIME}] "GET / HTTP/1.0" 200 5 "-" "-"'.encode()
     hit = dialect_of(Reading(Format.VHOST_COMBINED)).read(line)

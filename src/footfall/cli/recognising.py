@@ -122,7 +122,9 @@ def _begins_right(form: Format, line: bytes) -> bool:
     if form is Format.VHOST_COMBINED:
         return not _is_address(first) and _SITE.fullmatch(first) is not None
     if form in (Format.COMBINED, Format.COMMON):
-        return _is_client(first) and not _is_address(rest.partition(" ")[0])
+        second = rest.partition(" ")[0]
+        two_names = bool(_HOST.fullmatch(first) and _HOST.fullmatch(second)) and not _is_address(first)
+        return _is_client(first) and not _is_address(second) and not two_names  # of which the first may be the site
     return True
 
 
