@@ -33,11 +33,11 @@ demo: setup  ## A raffle on three nodes: a million visits, and the winner
 
 # The core is all that one must trust for the count: every branch of it is reached by its own tests, without a server.
 # The simulations and the fuzzing, which need none either, and the other unit tests run beside them. FOOTFALL_FUZZ says
-# how many inputs. The tests of real processes wait more than they work: five at a time.
+# how many inputs. Some of the unit tests wait, so two run at a time; those of real processes wait more: five.
 test: setup  ## Every test: unit, property, simulation, and real servers
 	@trap 'kill $$simulation $$unit 2>/dev/null' INT TERM; \
 	$(BIN)/pytest tests/simulation tests/fuzz >$(VENV)/simulation.log 2>&1 & simulation=$$!; \
-	$(BIN)/pytest tests/unit --ignore tests/unit/core >$(VENV)/unit.log 2>&1 & unit=$$!; \
+	$(BIN)/pytest tests/unit --ignore tests/unit/core -n 2 --dist loadfile >$(VENV)/unit.log 2>&1 & unit=$$!; \
 	$(BIN)/pytest tests/unit/core --cov=footfall.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100; failed=$$?; \
 	wait $$unit || failed=1; cat $(VENV)/unit.log; wait $$simulation || failed=1; cat $(VENV)/simulation.log; exit $$failed
 	$(BIN)/pytest tests/integration tests/faults tests/browser -n 5 --dist loadfile
