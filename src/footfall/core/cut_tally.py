@@ -1,6 +1,9 @@
 """Whether a cut holds every message of the log up to it: each partition counts those that it folds, and all add up."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,28 +40,65 @@ _decode_partition = msgspec.msgpack.Decoder(_PartitionTally).decode
 _decode_definitions = msgspec.msgpack.Decoder(_DefinitionsTally).decode
 
 
-def uncounted(manifests: Iterable[Manifest], fetched: Mapping[str, bytes]) -> int | None:
-    """How many messages of the log up to a cut are in no part of it: each should be in one.
+class Tally(NamedTuple):
+    """How many messages the parts of a cut have folded.
+
+    Attributes:
+        sequence: Where the cut stands in the log.
+        parts: For each part, above which sequence its messages are counted, and how many there were.
+    """
+
+    sequence: int
+    parts: Mapping[str, tuple[int, int]]
+
+    def lacks(self) -> int | None:
+        """How many messages of the log up to the cut are in no part of it: each should be in one.
+
+        0 if all were counted; None if parts count since different messages, or not at all: the cut is of before they
+        did, or goes on from such a one.
+        """
+        since, *others = {since for since, _ in self.parts.values()}
+        if others or since == UNKNOWN:
+            return None
+        return self.sequence - since - sum(messages for _, messages in self.parts.values())
+
+    def lacks_above(self, earlier: Tally) -> int | None:
+        """How many messages between an earlier cut and this one are in no part of this one.
+
+        None if a part does not go on from where it stood in the earlier one: it was counted by a version that does not
+        count messages, or by one that went on from its cuts.
+        """
+        more = 0
+        for part, (since, messages) in self.parts.items():
+            since_then, messages_then = earlier.parts[part]
+            if since == UNKNOWN or since != (earlier.sequence if since_then == UNKNOWN else since_then):
+                return None
+            more += messages - messages_then
+        return self.sequence - earlier.sequence - more
+
+
+def tally(manifests: Iterable[Manifest], fetched: Mapping[str, bytes]) -> Tally:
+    """How many messages the parts of a cut have folded.
 
     Args:
         manifests: All parts of the cut.
         fetched: The blobs of their ``meta`` that are not inline, by key.
 
-    Returns:
-        0 if all were counted; None if the cut, or the one that it goes on from, is of before they were counted.
-
     Raises:
         CheckpointError: If a blob is missing, torn or flipped.
     """
-    sinces, messages, sequence = set(), 0, 0
+    parts, sequence = {}, 0
     for manifest in manifests:
         meta = joined(manifest, manifest.meta, fetched)
         try:
-            tally = _decode_definitions(meta) if manifest.part == DEFINITIONS else _decode_partition(meta)
+            told = _decode_definitions(meta) if manifest.part == DEFINITIONS else _decode_partition(meta)
         except UNREADABLE as error:
             raise CheckpointError(f"part {manifest.part} of cut {manifest.epoch} cannot be read: {error}") from None
         sequence = manifest.position.sequence
-        sinces.add(tally.messages_since)
-        messages += tally.messages
-    since = sinces.pop()
-    return None if sinces or since == UNKNOWN else sequence - since - messages
+        parts[manifest.part] = told.messages_since, told.messages
+    return Tally(sequence, parts)
+
+
+def nothing(partitions: int) -> Tally:
+    """Of the log's beginning."""
+    return Tally(0, dict.fromkeys((DEFINITIONS, *map(str, range(partitions))), (0, 0)))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from footfall.core import control, cut
-from footfall.core.cut_tally import uncounted
+from footfall.core.cut_tally import tally
 from footfall.core.definitions import Definitions
 from footfall.core.partition import Alarm, Partition
 from footfall.core.position import Position
@@ -89,8 +89,8 @@ class CutsExamination:
         found = await self._cuts.at(epoch)
         definitions = await self._cuts.definitions(found)
         partitions = [await self._cuts.partition(found, number) for number in range(self._log.partitions)]
-        lacks = uncounted(found.manifests.values(), await self._cuts.metas(found))
-        return State(found.position, definitions, partitions, lacks or 0)
+        told = tally(found.manifests.values(), await self._cuts.metas(found))
+        return State(found.position, definitions, partitions, told.lacks() or 0)
 
     def _damaged(self, epoch: int, error: IntegrityError) -> Finding:
         do = "nothing at once: an older one serves, and a newer one is taken soon; but look at the disk"

@@ -7,8 +7,9 @@ counted a partition counted its messages. Only where some are missing the log is
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from typing import NamedTuple
 
-from footfall.core.cut_tally import uncounted
+from footfall.core.cut_tally import Tally, nothing, tally
 from footfall.core.partition import Alarm
 from footfall.core.position import Position
 from footfall.errors import CheckpointError, IntegrityError, LogUnavailableError
@@ -24,6 +25,14 @@ SECONDS_MAX = 30.0  # to find out which messages were not counted: no cut is tak
 LOOKED_AT_MAX = 100  # of the sequences that a reader was not sent; the rest is taken for missing
 
 
+class _Looked(NamedTuple):
+    """What there was to know of a cut."""
+
+    epoch: int
+    position: Position
+    tally: Tally
+
+
 class Holes:
     """Looks at each cut that is whole.
 
@@ -37,7 +46,7 @@ class Holes:
         self._log = log
         self._cuts = cuts
         self._alarm = alarm
-        self._looked: tuple[int, Position, int] | None = None  # epoch and position of the cut, and what it lacks
+        self._looked: _Looked | None = None
 
     async def look(self, kept: Sequence[Found]) -> None:
         """Say what the newest cut lacks that the one looked at last did not. Raises LogUnavailableError.
@@ -45,32 +54,29 @@ class Holes:
         Args:
             kept: The newest cuts that are whole, newest first; one at least.
         """
-        newest = kept[0]
-        if self._looked is not None and newest.epoch <= self._looked[0]:
+        if self._looked is not None and kept[0].epoch <= self._looked.epoch:
             return
-        lacks = await self._lacks(newest)
-        if lacks is None:
-            return
-        _, begin, before = self._looked or await self._told_before(kept)
-        self._looked = newest.epoch, newest.position, lacks
-        if lacks > before:
-            self._alarm(await self._found(begin, newest.position.sequence, lacks - before))
-
-    async def _told_before(self, kept: Sequence[Found]) -> tuple[int, Position, int]:
-        """What this process need not find: as ``_looked``."""
-        if len(kept) == 1 and (await self._log.state()).first_sequence == 1:
-            return 0, Position(self._log.created), 0
-        older = kept[-1]
-        if lacks := await self._lacks(older):
-            logger.warning("%s", lacking(lacks, older.position.sequence))
-        return older.epoch, older.position, lacks or 0
-
-    async def _lacks(self, found: Found) -> int | None:
         try:
-            return uncounted(found.manifests.values(), await self._cuts.metas(found))
+            before = self._looked or await self._told_before(kept)
+            newest = await self._read(kept[0])
         except CheckpointError as error:  # lost since it was verified: the next look at the cuts says so
             logger.debug("%s", error)
-            return None
+            return
+        self._looked = newest
+        if (lacks := newest.tally.lacks_above(before.tally) or 0) > 0:
+            self._alarm(await self._found(before.position, newest.position.sequence, lacks))
+
+    async def _told_before(self, kept: Sequence[Found]) -> _Looked:
+        """Above what this process is to say what is missing. Raises CheckpointError."""
+        if len(kept) == 1 and (await self._log.state()).first_sequence == 1:
+            return _Looked(0, Position(self._log.created), nothing(self._log.partitions))
+        older = await self._read(kept[-1])
+        if lacks := older.tally.lacks():
+            logger.warning("%s", lacking(lacks, older.position.sequence))
+        return older
+
+    async def _read(self, found: Found) -> _Looked:
+        return _Looked(found.epoch, found.position, tally(found.manifests.values(), await self._cuts.metas(found)))
 
     async def _found(self, begin: Position, end: int, lacks: int) -> list[Alarm]:
         alarms: list[Alarm] = []
@@ -82,9 +88,8 @@ class Holes:
         except (LogUnavailableError, IntegrityError, TimeoutError) as error:
             logger.warning("which messages were not counted cannot be told: %s", error or "it takes too long")
         if lacks > 0:
-            detail = (
-                f"{counted(lacks, 'message')} above sequence {begin.sequence} were not counted: it is not known which"
-            )
+            which = counted(lacks, "message was", "messages were")
+            detail = f"{which} not counted above sequence {begin.sequence}: it is not known which"
             alarms.append(Alarm("missing", detail, end))
         return alarms
 

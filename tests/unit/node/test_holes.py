@@ -144,7 +144,7 @@ async def test_a_hole_whose_log_was_trimmed_or_is_large_is_told_all_the_same(mon
     begin = Position(storage.created, 2, bytes(16))
     looking = Holes(log, CutReader(log), alarms.extend)
     assert [a.detail for a in await looking._found(begin, 60, 7)] == [
-        "7 messages above sequence 2 were not counted: it is not known which"
+        "7 messages were not counted above sequence 2: it is not known which"
     ]
     await log.close()
 
@@ -161,6 +161,23 @@ async def test_what_an_only_cut_of_a_restored_log_lacks_was_told_before_it(caplo
     await cutter.take(1)
     await looking.look(await cutter.cuts.find())
     assert (alarms, len(caplog.messages)) == ([], 1)
+
+
+async def test_what_is_lost_is_told_though_nodes_were_updated_one_after_the_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """So that partitions went on from different cuts of before messages were counted."""
+    cutter, alarms = Cutter(Line(Storage(partitions=2))), []
+    cutter.partitions[1].messages_since = 1
+    looking = Holes(cutter.line, cutter.cuts, alarms.extend)
+    for lost in (0, 0, 1, 0):
+        cutter.partitions[0].messages -= lost  # as if it had never been folded
+        await cutter.take(1)
+        await looking.look(await cutter.cuts.find())
+    assert [alarm.detail for alarm in alarms] == [
+        f"1 message was not counted above sequence {cutter.positions[2].sequence}: it is not known which"
+    ]
+    assert caplog.messages == []
 
 
 async def test_nodes_that_come_and_go_over_a_log_that_is_trimmed_raise_no_alarm(cluster: Cluster) -> None:
