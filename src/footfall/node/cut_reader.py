@@ -47,12 +47,16 @@ class CutReader:
         self._log = log
         self._told: set[str] = set()
 
-    def tell(self, why: str) -> None:
-        """Say once, however often cuts are looked at, why one cannot be used. No traceback: an older one serves."""
+    def tell(self, why: str, what: str = "") -> None:
+        """Say once, however often cuts are looked at, why one cannot be used. No traceback: an older one serves.
+
+        ``what``: what is said once, if the words may be others each time.
+        """
+        what = what or why
         if len(self._told) >= TOLD_MAX:
             self._told.clear()
-        if why not in self._told:
-            self._told.add(why)
+        if what not in self._told:
+            self._told.add(what)
             logger.error("%s", why)
 
     async def find(self) -> list[Found]:
@@ -162,7 +166,7 @@ class CutReader:
                     try:
                         return found.position, await read(found)
                     except CheckpointError as error:
-                        logger.error("an older cut is tried: %s", error)
+                        self.tell(f"an older cut is tried: {error}", f"cut {found.epoch} is read in vain")
             try:
                 return await self._beginning(), None
             except CheckpointError:  # or were they dropped for newer ones, while they were read?

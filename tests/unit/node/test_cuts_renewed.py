@@ -1,5 +1,7 @@
 """What the store has lost of a cut is in the memory of those who count: they write it anew, and do not build on it."""
 
+import asyncio
+
 import pytest
 from node_cluster import Cluster, until, visits
 from node_cutting import Cutter, nothing
@@ -118,6 +120,24 @@ async def test_a_partition_that_no_cut_tells_of_now_is_taken_once_there_is_one(
     await cluster.shows("a", 2)
     assert caplog.text.count("cannot be taken yet") == 1
     assert cluster.nodes["n4"].warnings() == []
+
+
+async def test_that_parts_of_cuts_are_lost_is_said_once_while_a_partition_waits_for_a_whole_one(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(cut_writer, "INLINE_BYTES_MAX", 0)
+    cluster.settings["cut_interval_s"] = 15.0
+    for name in ("n1", "n4"):
+        node = await cluster.start(name)
+        await node.add(visits("a"))
+    await until(lambda: cluster.settled() and cluster.storage.first > 1)
+    for key in [key for key in cluster.storage.blobs if key.startswith("blob.")]:
+        del cluster.storage.blobs[key]
+    await cluster.kill("n1")
+    await until(lambda: "cannot be taken yet" in caplog.text)
+    await asyncio.sleep(10)
+    epoch = cluster.nodes["n4"].counting.definitions.epoch
+    assert 1 <= caplog.text.count("an older cut is tried") <= epoch < 10, "of each cut that is there"
 
 
 async def unavailable(prefix: str) -> list[str]:
