@@ -166,7 +166,7 @@ class CutReader:
                     try:
                         return found.position, await read(found)
                     except CheckpointError as error:
-                        self.tell(f"an older cut is tried: {error}", f"cut {found.epoch} is read in vain")
+                        self.tell(f"an older cut is tried: {error}", f"cut {found.epoch}, {read.__qualname__}")
             try:
                 return await self._beginning(), None
             except CheckpointError:  # or were they dropped for newer ones, while they were read?
