@@ -34,7 +34,9 @@ SHOWN = ("cut_interval_s", "visitor_from_address", "hash_visitors")  # the other
 
 def alike(config: Config) -> dict[str, str]:
     """What a node says of its settings that should be those of the others."""
-    values = {name: str(getattr(config, name)) for name in ALIKE}
+    values = {name: str(getattr(config, name)) for name in ALIKE} | {
+        "cut_interval_s": str(float(config.cut_interval_s))
+    }
     return {name: value if name in SHOWN else value and fingerprint(value.encode()) for name, value in values.items()}
 
 

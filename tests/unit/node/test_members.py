@@ -241,6 +241,10 @@ async def test_partitions_of_a_silent_node_are_taken() -> None:
     assert known.decide({}, {}, {})[0] == set(range(P))
 
 
+def test_a_program_that_writes_seconds_without_a_fraction_has_no_other_settings() -> None:
+    assert alike(Config(cut_interval_s=10)) == alike(Config(cut_interval_s=10.0))
+
+
 SETTINGS = {"cut_interval_s": 10.0, "hash_visitors": True, "webhook": "https://example.org/secret"}
 
 
