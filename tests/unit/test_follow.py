@@ -11,6 +11,7 @@ from fake_http import FakeHttp
 from ingesting import ingest, lines
 
 from footfall.cli import delivery, follow, sources
+from footfall.cli.formats import Format
 from footfall.cli.ingest_options import Summary
 from footfall.cli.recognising import SNIFFED_LINES_MAX
 from footfall.cli.signals import Stop
@@ -230,6 +231,20 @@ def test_a_log_that_begins_with_other_messages_is_followed_once_it_tells_its_for
     append(log, request + request)
     following.until(lambda: http.counts["shop"] == 3)
     assert following.end().visits == 3
+
+
+def test_a_log_that_is_said_to_be_json_is_followed_once_it_tells_of_an_answered_request(
+    http: FakeHttp, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = '{"remote_addr":"203.0.113.7","path":"/","event":"begins"}\n'
+    done = '{"remote_addr":"203.0.113.7","path":"/","event":"done","status":200}\n'
+    log = tmp_path / "log"
+    log.write_text(begun)
+    following = Following(http, log, form=Format.JSON)
+    append(log, done + begun + done)
+    following.until(lambda: http.counts["shop"] == 2)
+    assert following.end().visits == 2
+    assert "--format says it" not in capsys.readouterr().err
 
 
 def test_a_log_of_no_known_format_is_not_followed_for_ever(http: FakeHttp, tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ class Ingest:
         except InputError:
             if not self._options.follow or _is_enough(head):
                 raise
-            self._tell_waiting("it does not tell its format yet; --format says it")
+            self._tell_waiting(self._unsettled())
             return None
         found = self._find(known, reader)
         if found is None:
@@ -201,7 +201,7 @@ class Ingest:
             except InputError:
                 if reader.ended or _is_enough(head):
                     raise
-            self._tell_waiting("it does not tell its format yet; --format says it")
+            self._tell_waiting(self._unsettled())
             reader.read(len(head), 1)
             if self._stop.event.is_set():
                 return None
@@ -229,6 +229,11 @@ class Ingest:
         if form not in self._told:
             self._told.add(form)
             output.note(f"{_called(self._file)} is taken for a log in the format {form}")
+
+    def _unsettled(self) -> str:
+        if self._reading is None:
+            return "it does not tell its format yet; --format says it"
+        return f"none of the first ones tells how the others of the format {self._reading.form} are read"
 
     def _tell_waiting(self, why: str) -> None:
         if not self._told_waiting:
