@@ -119,7 +119,7 @@ def _log(node: Node) -> list[Metric]:
     connected = Metric(
         "footfall_log_connected", "gauge", "1 if the log can be reached from here", [({}, float(node.connected))]
     )
-    state = node.log_state
+    state = node.log_watch.state
     if state is None:
         return [connected]
     found: list[tuple[str, str, float]] = [

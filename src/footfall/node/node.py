@@ -1,7 +1,6 @@
 """One node: takes visits for the producer to store, and answers reads from the table."""
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import socket
@@ -19,8 +18,8 @@ from footfall.core.names import Unit, check_name
 from footfall.core.routing import partition_of, weight
 from footfall.core.vector import ENTRY_MAX
 from footfall.core.visit import COUNT_MAX, Visit, check_text
-from footfall.errors import InvalidVisitError, LogUnavailableError, SourcePositionError
-from footfall.log.protocol import LogState
+from footfall.errors import InvalidVisitError, SourcePositionError
+from footfall.node import log_watch
 from footfall.node.acknowledged import Acknowledged
 from footfall.node.alarms import alarmed
 from footfall.node.catalogue import Catalogue
@@ -30,6 +29,7 @@ from footfall.node.defining import Defining
 from footfall.node.health import Health
 from footfall.node.history import History, history_of
 from footfall.node.history_file import FINE
+from footfall.node.log_watch import LogWatch
 from footfall.node.members import every
 from footfall.node.metrics import metrics_of
 from footfall.node.milestones import Milestones
@@ -51,15 +51,7 @@ from footfall.node.watching import Watching
 
 logger = logging.getLogger(__name__)
 
-FILL_MAX = 0.9  # of the log, for visits; the rest is for control messages, or a full log could never be trimmed
-FULL = "the log is 90 % full: it takes visits when it was trimmed or made larger"
-UNWRITTEN = (
-    "the data directory cannot be written: after a restart this node would not notice that the log lost its tail"
-)
-LOG_SILENT_S = 10.0  # an election takes less
-SERVER_S_MAX = 300.0  # between two changes of the log's server, while none answers
 RIVAL = "another process has this node's name: give each node its own, with --node"
-FILL_CHECK_S = 1.0
 DRAIN_TIMEOUT_S = 5.0
 SOURCE_BYTES_MAX = 256
 
@@ -82,6 +74,7 @@ class Node:
         counting: What it counts.
         health: Whether it counts and answers.
         producer: What it publishes.
+        log_watch: What it sees of the log now and then.
         visitors_key: Keys the hashes of visitors that are addresses.
     """
 
@@ -102,7 +95,7 @@ class Node:
         self.overview: Overview
         self.history: History
         self.watching: Watching
-        self.log_state: LogState | None = None  # as it was last heard
+        self.log_watch: LogWatch
         self.spool: Spool | None = None
         self.milestones: Milestones
         self.catalogue: Catalogue
@@ -112,9 +105,6 @@ class Node:
         self._acknowledged = Acknowledged(Path(config.data), self.id)
         self._tasks: list[asyncio.Task[None]] = []
         self._local = 0
-        self._unwritten = ""
-        self._answered_s = time.monotonic()
-        self._leave_s = LOG_SILENT_S  # the silence after which another server is tried
 
     async def start(self) -> None:
         """Load the newest cut, join the others, and begin to count. It is ready when ``problems`` is empty.
@@ -133,6 +123,7 @@ class Node:
         self.producer = Producer(
             self._cluster, self.counting.definitions, secret, hashed, self._local_partition, self.spool
         )
+        self.log_watch = LogWatch(self._cluster, self._acknowledged, self.counting.aggregator, self.producer.storing)
         self.defining = Defining(self.counting, self.producer, self.config)
         catalogue = self.catalogue = Catalogue(self.counting.definitions, self.config.history_counters_max)
         self.reads = Reads(self.counting, self.producer, catalogue)
@@ -145,8 +136,8 @@ class Node:
         self.milestones = Milestones(self.id, self.counting, self.producer.control, self._defined)
         self.watching = Watching(self.counting.definitions, self._cluster.created)
         self.health.target = await self.producer.control(Barrier)
-        await self._look()  # a log that is full is known before the first visit
-        self._spawn(every(FILL_CHECK_S, self._watch), "watch")
+        await self.log_watch.look()  # a log that is full is known before the first visit
+        self._spawn(every(log_watch.LOOK_S, self.log_watch.watch), "watch")
         self._spawn(every(LOOK_S, self.overview.look), "rates")
         self._spawn(every(FINE.step_s, self.history.look), "history")
         if self.producer.storing.draining is not None:
@@ -183,46 +174,7 @@ class Node:
         await self.history.stop()
         if self.spool is not None:
             await self.spool.close()
-        self._remember()
-
-    async def _watch(self) -> None:
-        """Note now and then how far the log is known, and how full it is."""
-        await asyncio.to_thread(self._remember)
-        await self._look()
-
-    @property
-    def _silent_s(self) -> float:
-        return time.monotonic() - self._answered_s
-
-    def _silence(self) -> str:
-        """That the log does not answer, where no visit came that would have found out."""
-        silent_s = self._silent_s
-        told = self.spool is not None and self.producer.storing.away
-        return "" if told or silent_s < LOG_SILENT_S else f"the log has not answered for {silent_s:.0f} s"
-
-    async def _look(self) -> None:
-        state = None
-        with contextlib.suppress(LogUnavailableError):
-            state = self.log_state = await self._cluster.state()
-        if state is None or not state.quorum:  # from the past, if anything
-            if self._silent_s >= self._leave_s and self._cluster.connected:
-                self._leave_s += min(self._leave_s, SERVER_S_MAX)
-                await self._cluster.change_server()
-            return
-        self._answered_s, self._leave_s = time.monotonic(), LOG_SILENT_S
-        full = 0 <= state.bytes_max * FILL_MAX < state.bytes
-        failure = self.counting.aggregator.failure
-        self.producer.storing.hold = str(failure) if failure else FULL if full else ""
-
-    def _remember(self) -> None:
-        if (known := self._cluster.known).sequence:
-            try:
-                self._acknowledged.write(known)
-                self._unwritten = ""
-            except OSError as error:
-                if not self._unwritten:
-                    logger.warning("the acknowledged position cannot be written: %s", error)
-                self._unwritten = UNWRITTEN
+        self.log_watch.remember()
 
     def _local_partition(self) -> int:
         """Where visits go that may go anywhere: to this node's partitions in turn, or to one that it ranks high for."""
@@ -345,8 +297,7 @@ class Node:
                 rival,
                 *self.counting.members.differences(),
                 self.counting.ownership.cannot,
-                self._unwritten,
-                self._silence(),
+                *self.log_watch.warnings(),
                 self.history.warning,
             ],
         )

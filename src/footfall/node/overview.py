@@ -92,7 +92,7 @@ class Overview:
         )
 
     def _log(self) -> LogReading:
-        node, state = self._node, self._node.log_state
+        node, state = self._node, self._node.log_watch.state
         messages, size, size_max, replicas = 0, 0, node.config.log_bytes_max, 1
         if state is not None:
             messages, size = state.last_sequence - state.first_sequence + 1, state.bytes

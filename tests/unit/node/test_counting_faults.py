@@ -39,7 +39,7 @@ PARTS = {
     "take over": "counting.cuts.newest_partition",
     "producer": "producer._outbox.seal",
     "control": "counting.aggregator._fold_control",
-    "watch": "_remember",
+    "watch": "log_watch.remember",
 }
 
 

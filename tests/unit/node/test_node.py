@@ -238,7 +238,7 @@ async def test_a_log_that_is_nearly_full_takes_no_visits_until_it_was_trimmed(cl
 
 async def test_a_node_that_just_started_knows_how_full_the_log_is(cluster: Cluster) -> None:
     first = await cluster.start("n1", cut_interval_s=600.0, spool_bytes_max=0)
-    assert first.log_state is not None
+    assert first.log_watch.state is not None
     await first.add([Visit("a", f"{number}".ljust(200, "x")) for number in range(1_000)])
     cluster.storage.bytes_max = int(cluster.storage.bytes / 0.91)
     second = cluster.node("n2", cut_interval_s=600.0, spool_bytes_max=0)
