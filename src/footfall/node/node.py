@@ -46,7 +46,7 @@ from footfall.node.readings import (
 from footfall.node.reads import Reads
 from footfall.node.secret import secret_for, visitors_key
 from footfall.node.spool import Spool
-from footfall.node.waiting import ended
+from footfall.node.waiting import ended, patiently
 from footfall.node.watching import Watching
 
 logger = logging.getLogger(__name__)
@@ -112,11 +112,11 @@ class Node:
         Raises:
             IntegrityError: The log or the cuts are not what they were.
             SetupError: The cluster is set up in another way.
-            LogUnavailableError: The log cannot be reached.
+            LogUnavailableError: The log cannot be reached; it was asked for 20 s.
         """
-        await self._acknowledged.check(self._cluster)
-        states = await self.counting.load()
-        secret, self._new_secret = await secret_for(self.config, self._cluster)
+        await patiently(lambda: self._acknowledged.check(self._cluster))
+        states = await patiently(self.counting.load)
+        secret, self._new_secret = await patiently(lambda: secret_for(self.config, self._cluster))
         self.visitors_key = visitors_key(secret)
         hashed = self.topology is Topology.SHARDED
         self.spool = self._spool_of(self.config)

@@ -1,11 +1,17 @@
-"""Waiting: until a sequence has been reached, and until tasks have ended."""
+"""Waiting: until a sequence has been reached, until the log answers, and until tasks have ended."""
 
 import asyncio
 import contextlib
 import heapq
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import TypeVar
 
 from footfall.errors import LogUnavailableError
+
+PATIENCE_S = 20.0  # an election takes half of it
+PAUSE_S = 0.5
+Answer = TypeVar("Answer")
 
 
 class Reached:
@@ -31,6 +37,18 @@ class Reached:
             self._count += 1
             heapq.heappush(self._waiting, (sequence, self._count, future))
             await future
+
+
+async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """What ``ask`` returns; while the log does not answer it is asked again, for 20 s. Raises as ``ask``."""
+    give_up_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return await ask()
+        except LogUnavailableError:
+            if time.monotonic() > give_up_s:
+                raise
+        await asyncio.sleep(PAUSE_S)
 
 
 @contextlib.asynccontextmanager

@@ -90,6 +90,30 @@ async def test_a_node_refuses_a_log_that_has_forgotten_what_it_had_acknowledged(
         await cluster.begin(cluster.node("n1"))
 
 
+@pytest.mark.parametrize(("away_s", "starts"), [(15, True), (40, False)])
+async def test_a_node_that_starts_waits_for_an_election(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, away_s: int, starts: bool
+) -> None:
+    await (await cluster.start("n1")).add(visits("a", 3))
+    node = cluster.node("n2")
+    line, loop = cluster.lines["n2"], asyncio.get_running_loop()
+    back_s, keys = loop.time() + away_s, line.keys
+
+    async def not_now(prefix: str) -> list[str]:
+        if loop.time() < back_s:
+            raise LogUnavailableError("JetStream system temporarily unavailable (10008)")
+        return await keys(prefix)
+
+    monkeypatch.setattr(line, "keys", not_now)
+    if starts:
+        await cluster.begin(node)
+        await until(lambda: not node.problems())
+        assert node.read("a").value == 3
+    else:
+        with pytest.raises(LogUnavailableError, match="10008"):
+            await cluster.begin(node)
+
+
 async def test_a_memory_that_cannot_be_written_is_reported_and_costs_nothing_else(
     cluster: Cluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
