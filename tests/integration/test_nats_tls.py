@@ -151,7 +151,7 @@ async def test_what_cannot_be_used_is_told_before_a_connection_is_made(authority
     (tmp_path / "text").write_text("no key\n")
     (tmp_path / "account").write_text(Nkey("A").seed)
     seed = Nkey("U").seed
-    (tmp_path / "typo").write_text(("A" if seed[-1] != "A" else "B").join((seed[:20], seed[21:])))
+    (tmp_path / "typo").write_text(("A" if seed[20] != "A" else "B").join((seed[:20], seed[21:])))
     (tmp_path / "seed-alone").write_text(f"-----BEGIN USER NKEY SEED-----\n{seed}\n")
     gone, text, alone = str(tmp_path / "gone"), str(tmp_path / "text"), str(tmp_path / "seed-alone")
     secure_url, clear_url = "tls://127.0.0.1:1", "nats://127.0.0.1:1"
