@@ -117,8 +117,18 @@ class Process:
         self._process.wait(timeout=30)
 
     def pause(self) -> None:
-        """Stop it without ending it."""
+        """Stop it without ending it; returns when each of its threads stands still."""
         os.kill(self.pid, signal.SIGSTOP)
+        eventually(self._stands_still, what="the stop")
+
+    def _stands_still(self) -> bool:
+        if not Path("/proc/self/task").exists():  # macOS
+            return True
+        try:
+            stats = [path.read_text() for path in Path(f"/proc/{self.pid}/task").glob("*/stat")]
+        except OSError:  # a thread ended just now
+            return False
+        return all(stat.rpartition(")")[2].split()[0] in "TtZX" for stat in stats)
 
     def resume(self) -> None:
         """Let it go on."""
